@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* transports/transport.h - a target: the tree that a policy keeps up to date.
+ *
+ * What an engine asks of a target, and what every transport answers. Paths are
+ * bytes relative to the target's top, as long as they like. What lies below
+ * JB_OWN_DIR is ours and never part of the copy.
+ *
+ * Lifecycle: open -> inspect -> (init) -> start -> (look, make, names, sync)*
+ * -> close. All calls are synchronous and belong to the thread that opened the
+ * target; only stop() may be called from any thread. make() and attrs() use
+ * threads of their own inside.
+ *
+ * An operation is told apart by its outcome: one that fails for its path has
+ * changed nothing, and others may go on; JB_OUTCOME_STOPPED means that the
+ * target itself fails, and nothing more should be tried. */
+#ifndef JB_TRANSPORTS_TRANSPORT_H
+#define JB_TRANSPORTS_TRANSPORT_H
+
+#include "jb/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JB_OWN_DIR   ".journalctl-backup"
+#define JB_STAGE_DIR JB_OWN_DIR "/stage"
+#define JB_TRASH_DIR JB_OWN_DIR "/trash"
+
+#define JB_TARGET_ABI 1
+
+/* X(name, word for lists) */
+#define JB_OUTCOMES(X)                                                    \
+	X(DONE, "done")                                                   \
+	/* the source has another entry there, or none: no error */       \
+	X(MOVED, "moved")                                                 \
+	/* the source changed while it was copied: dropped, try later */  \
+	X(TORN, "changed while copied")                                   \
+	/* the source can't be read */                                    \
+	X(UNREADABLE, "unreadable")                                       \
+	/* the name is held by an entry that is not the expected one */   \
+	X(FOREIGN, "foreign")                                             \
+	/* what should be there is not */                                 \
+	X(LOST, "lost")                                                   \
+	/* a directory still holds something */                           \
+	X(NOT_EMPTY, "not empty")                                         \
+	/* the target can't hold this one: name, size, rights, feature */ \
+	X(REFUSED, "refused")                                             \
+	/* the target itself fails: full, read-only, broken, gone */      \
+	X(STOPPED, "target failed")                                       \
+	/* not tried: the batch was stopped before */                     \
+	X(SKIPPED, "not tried")
+
+enum jb_outcome {
+#define X(name, word) JB_OUTCOME_##name,
+	JB_OUTCOMES(X)
+#undef X
+};
+
+const char *jb_outcome_word(enum jb_outcome outcome);
+
+/* A name in a directory; borrowed, NUL at the end. dir "" is the top. */
+struct jb_place {
+	const char *dir;
+	const char *name;
+};
+
+/* What one look says about an entry. Times in ns; birth 0: there is none. */
+struct jb_object {
+	uint64_t ino;
+	int64_t birth;
+	uint32_t mode; /* type and permissions */
+	uint32_t uid, gid;
+	uint32_t nlink;
+	uint64_t rdev;
+	int64_t size;
+	int64_t mtime, ctime;
+};
+
+/* An entry as we left it. Size and mtime count for files alone. ino 0:
+ * whatever it is, for what lies below JB_OWN_DIR. */
+struct jb_stamp {
+	uint64_t ino;
+	int64_t birth;
+	int64_t size;
+	int64_t mtime;
+};
+
+static inline struct jb_stamp jb_stamp_of(const struct jb_object *o)
+{
+	return (struct jb_stamp){o->ino, o->birth, o->size, o->mtime};
+}
+
+/* Is @o still what was left there? */
+bool jb_stamp_fits(const struct jb_stamp *stamp, const struct jb_object *o);
+
+/* Bits of Preserve=. */
+enum jb_preserve {
+	JB_PRESERVE_MODE = 1,
+	JB_PRESERVE_OWNER = 2,
+	JB_PRESERVE_TIMES = 4,
+	JB_PRESERVE_XATTRS = 8,
+	JB_PRESERVE_ACLS = 16,
+	JB_PRESERVE_LINKS = 32, /* the planner's: several names, one file */
+	JB_PRESERVE_ALL = 63,
+};
+
+/* What a target can do. */
+enum jb_target_can {
+	JB_CAN_EXCHANGE = 1,
+	JB_CAN_LINK = 2,
+	JB_CAN_CLONE = 4, /* reflinks within the target */
+};
+
+struct jb_hash {
+	uint64_t low, high; /* XXH3, 128 bits */
+};
+
+/* One entry to make from the source, or one to give its attributes. */
+struct jb_work {
+	/* the source: where the catalog has it, and which one it is */
+	struct jb_place from;
+	uint64_t ino;
+	int64_t birth;
+	uint32_t mode; /* its type as the catalog knows it */
+	bool mount;    /* a mount point of the source: an empty directory */
+
+	/* make: the new name, which must be free. For locality a file's data
+	 * is written in directory `near` (NULL: in to.dir). `old` is the
+	 * version that this one replaces, to copy less (old.name NULL: none).
+	 * attrs: the entry to change, which must fit `expect`. */
+	struct jb_place to;
+	const char *near;
+	struct jb_place old;
+	struct jb_stamp expect;
+	bool want_hash;
+
+	/* results */
+	enum jb_outcome outcome;
+	struct jb_error err;	 /* when not DONE */
+	struct jb_object source; /* as copied */
+	struct jb_object target; /* as left */
+	int64_t bytes;		 /* of data that went to the target */
+	struct jb_hash hash;	 /* of the content, if wanted and has_hash */
+	bool has_hash;
+	bool partial; /* some attributes don't exist at this target; err.text
+		       * names the first */
+};
+
+struct jb_space {
+	uint64_t free_bytes, size_bytes;
+	uint64_t free_files; /* UINT64_MAX: no limit known */
+};
+
+/* What is found at a target before anything is written. */
+struct jb_target_state {
+	bool is_mount;	 /* Path= is a mount point */
+	bool has_marker; /* it has been initialised */
+	bool is_empty;	 /* nothing but lost+found and our directory */
+	char uuid[37];	 /* the marker's, "" without */
+	char owner[256]; /* who initialised it, "" without */
+	uint64_t fsid;	 /* of the file system */
+	char fstype[32]; /* "ext4" */
+	struct jb_object top;
+};
+
+struct jb_target_options {
+	const char *name;   /* of the [Target], for messages */
+	const char *path;   /* Path=, absolute */
+	const char *under;  /* Under=, "" for none */
+	const char *source; /* the root's path, NULL: nothing is copied */
+	bool require_mount; /* RequireMount= */
+	unsigned preserve;  /* JB_PRESERVE_* */
+	unsigned threads;   /* 0: as many as gain */
+};
+
+struct jb_target {
+	const struct jb_target_ops *ops;
+};
+
+/* Called for each name of a directory; another value than 0 ends the list and
+ * is returned. */
+typedef int jb_list_fn(void *arg, const char *name, const struct jb_object *o);
+
+struct jb_target_ops {
+	uint32_t abi, size; /* JB_TARGET_ABI, sizeof at build time */
+	const char *name;   /* Transport= */
+
+	/* Open the target without writing anything. JB_EHELD: it is not what
+	 * it should be (missing, not mounted), with what to do about it. */
+	int (*open)(const struct jb_target_options *options,
+		    struct jb_target **ret, struct jb_error *err);
+	/* Takes NULL. */
+	void (*close)(struct jb_target *t);
+	int (*inspect)(struct jb_target *t, struct jb_target_state *ret,
+		       struct jb_error *err);
+	/* Make JB_OWN_DIR and the marker with a new UUID, written to @uuid. An
+	 * existing marker is replaced. */
+	int (*init)(struct jb_target *t, const char *owner, char uuid[37],
+		    struct jb_error *err);
+	/* Before a plan writes: is it still the target with this marker and
+	 * file system (0: any), and where it was mounted? JB_EHELD if not.
+	 * Makes stage/ if need be and finds out what can be done here. */
+	int (*start)(struct jb_target *t, const char *uuid, uint64_t fsid,
+		     unsigned *can, struct jb_error *err);
+	int (*space)(struct jb_target *t, struct jb_space *ret,
+		     struct jb_error *err);
+
+	/* LOST: nothing is there. */
+	enum jb_outcome (*look)(struct jb_target *t, struct jb_place p,
+				struct jb_object *ret, struct jb_error *err);
+	/* List a directory, without "." and "..", in no order. */
+	enum jb_outcome (*list)(struct jb_target *t, const char *dir,
+				jb_list_fn *on_name, void *arg,
+				struct jb_error *err);
+	enum jb_outcome (*hash)(struct jb_target *t, struct jb_place p,
+				const struct jb_stamp *expect,
+				struct jb_hash *ret, struct jb_error *err);
+
+	/* Make @n new entries, directories first and in their order, the
+	 * others in any order and side by side. Each item has its outcome;
+	 * returns STOPPED if the target failed, else DONE. */
+	enum jb_outcome (*make)(struct jb_target *t, struct jb_work *work,
+				size_t n, struct jb_error *err);
+	/* Give @n entries the attributes that the source has now. */
+	enum jb_outcome (*attrs)(struct jb_target *t, struct jb_work *work,
+				 size_t n, struct jb_error *err);
+
+	/* The names. Each looks first, acts, looks at what it got and takes
+	 * it back when that is not what was expected. */
+	/* A second name for a file; @to must be free. */
+	enum jb_outcome (*link)(struct jb_target *t, struct jb_place from,
+				const struct jb_stamp *expect,
+				struct jb_place to, struct jb_error *err);
+	/* To a free name; FOREIGN if it isn't. */
+	enum jb_outcome (*rename)(struct jb_target *t, struct jb_place from,
+				  const struct jb_stamp *expect,
+				  struct jb_place to, struct jb_error *err);
+	enum jb_outcome (*exchange)(struct jb_target *t, struct jb_place a,
+				    const struct jb_stamp *expect_a,
+				    struct jb_place b,
+				    const struct jb_stamp *expect_b,
+				    struct jb_error *err);
+	/* File @from takes the name of file @to, which loses this name. With
+	 * @keep_as (may be NULL) the old version is kept in the trash as if
+	 * it had lain there. */
+	enum jb_outcome (*replace)(struct jb_target *t, struct jb_place from,
+				   const struct jb_stamp *expect_from,
+				   struct jb_place to,
+				   const struct jb_stamp *expect_to,
+				   const struct jb_place *keep_as,
+				   struct jb_error *err);
+	/* Take away one name of a file, or an empty directory (NOT_EMPTY).
+	 * @keep_as as above. */
+	enum jb_outcome (*remove)(struct jb_target *t, struct jb_place p,
+				  const struct jb_stamp *expect,
+				  const struct jb_place *keep_as,
+				  struct jb_error *err);
+	/* Remove what lies in stage/ under @name with all below it. */
+	enum jb_outcome (*sweep)(struct jb_target *t, const char *name,
+				 struct jb_error *err);
+
+	/* All that was done before is on disk. On failure it may be lost, and
+	 * must be done again from the source. */
+	int (*sync)(struct jb_target *t, struct jb_error *err);
+
+	/* From now on the old versions go to the trash under @time_s. */
+	void (*set_time)(struct jb_target *t, int64_t time_s);
+	/* Remove from the trash what was put there before @before_s, and on,
+	 * oldest first, until @free_bytes are free (0: no more than that). */
+	int (*expire)(struct jb_target *t, int64_t before_s,
+		      uint64_t free_bytes, uint64_t *removed,
+		      struct jb_error *err);
+
+	/* End a make() or attrs() that is running; what is left of it is
+	 * SKIPPED. Holds until the next start(). Any thread. */
+	void (*stop)(struct jb_target *t);
+	/* new members go here; never reorder */
+};
+
+/* The transport called @name, or NULL. */
+const struct jb_target_ops *jb_transport_find(const char *name);
+
+#endif
