@@ -5,6 +5,7 @@
 #define JB_BENCH_STOPWATCH_H
 
 #include <err.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
