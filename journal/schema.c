@@ -32,13 +32,14 @@ static const char SQL_VERSION_1[] =
 	" cseq INTEGER NOT NULL, cctime INTEGER,"
 	" PRIMARY KEY(parent, name, det)) WITHOUT ROWID;"
 	"CREATE INDEX entry_ino ON entry(ino);"
-	"CREATE INDEX entry_det ON entry(det) WHERE det <> 0;"
+	"CREATE INDEX entry_det ON entry(root, det) WHERE det <> 0;"
 
-	/* One row per directory of the catalog: where its entry row is, and
-	 * its file handle. */
+	/* One row per directory of the catalog: where its entry row is, its
+	 * identity and its file handle (type, then the kernel's bytes). */
 	"CREATE TABLE dir("
-	" dirkey INTEGER PRIMARY KEY AUTOINCREMENT, root INTEGER NOT NULL,"
+	" dirkey INTEGER PRIMARY KEY, root INTEGER NOT NULL,"
 	" parent INTEGER NOT NULL, name BLOB NOT NULL, det INTEGER NOT NULL,"
+	" ino INTEGER NOT NULL, birth INTEGER NOT NULL,"
 	" handle BLOB NOT NULL);"
 
 	/* A directory as a change saw it: where it was, and which one. */
@@ -53,7 +54,7 @@ static const char SQL_VERSION_1[] =
 
 	/* What happened. kind, source and what: see journal/change.h. */
 	"CREATE TABLE change("
-	" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" seq INTEGER PRIMARY KEY,"
 	" kind INTEGER NOT NULL, source INTEGER NOT NULL,"
 	" what INTEGER NOT NULL, place INTEGER NOT NULL, name BLOB NOT NULL,"
 	" old_place INTEGER, old_name BLOB,"

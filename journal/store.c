@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "journal/store.h"
+
+#include "journal/schema.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUSY_TIMEOUT_MS	   5000
+#define WRITER_CACHE_KIB   20000
+#define READER_CACHE_KIB   4000
+#define CHECKPOINT_PAGES   4000
+#define WAL_LIMIT_BYTES	   (64 << 20)
+
+static int code_of_sqlite(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_DONE:
+	case SQLITE_ROW:
+		return JB_OK;
+	case SQLITE_NOMEM:
+		return JB_ENOMEM;
+	case SQLITE_FULL:
+		return JB_ENOSPC;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return JB_EBUSY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return JB_ECORRUPT;
+	case SQLITE_IOERR:
+		return JB_EIO;
+	case SQLITE_CANTOPEN:
+		return JB_ENOENT;
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_AUTH:
+		return JB_EACCES;
+	default:
+		return JB_EDB;
+	}
+}
+
+int jb_store_error(sqlite3 *db, int rc, struct jb_error *err, const char *fmt,
+		   ...)
+{
+	char what[JB_ERROR_TEXT_MAX / 2];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof what, fmt, ap);
+	va_end(ap);
+	return jb_error_set(err, code_of_sqlite(rc), rc, "%s: %s", what,
+			    db != NULL ? sqlite3_errmsg(db)
+				       : sqlite3_errstr(rc));
+}
+
+static int set_pragmas(struct jb_store *s, enum jb_store_mode mode,
+		       struct jb_error *err)
+{
+	char sql[256];
+	int rc;
+
+	if (mode == JB_STORE_WRITE)
+		snprintf(sql, sizeof sql,
+			 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+			 "PRAGMA cache_size = -%d;"
+			 "PRAGMA wal_autocheckpoint = %d;"
+			 "PRAGMA journal_size_limit = %d;"
+			 "PRAGMA foreign_keys = OFF",
+			 WRITER_CACHE_KIB, CHECKPOINT_PAGES, WAL_LIMIT_BYTES);
+	else
+		snprintf(sql, sizeof sql,
+			 "PRAGMA query_only = ON; PRAGMA cache_size = -%d",
+			 READER_CACHE_KIB);
+	rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return jb_store_error(s->db, rc, err, "%s", s->path);
+	return JB_OK;
+}
+
+static int open_database(struct jb_store *s, enum jb_store_mode mode,
+			 struct jb_error *err)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
+	int rc;
+
+	if (mode == JB_STORE_WRITE)
+		flags |= SQLITE_OPEN_CREATE;
+	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
+	if (rc != SQLITE_OK)
+		return jb_store_error(s->db, rc, err, "%s", s->path);
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	return JB_OK;
+}
+
+int jb_store_open(const char *dir, enum jb_store_mode mode,
+		  struct jb_store **ret, struct jb_error *err)
+{
+	struct jb_store *s;
+	int rv;
+
+	s = calloc(1, sizeof *s);
+	if (s == NULL || asprintf(&s->path, "%s/journal.db", dir) < 0) {
+		free(s);
+		return jb_error_set(err, JB_ENOMEM, 0, "%s", dir);
+	}
+	rv = open_database(s, mode, err);
+	/* Whose file is it? Before anything in it is changed. */
+	if (rv == JB_OK && mode == JB_STORE_READ)
+		rv = jb_schema_check(s->db, s->path, err);
+	if (rv == JB_OK && mode == JB_STORE_WRITE)
+		rv = jb_schema_migrate(s->db, s->path, err);
+	if (rv == JB_OK)
+		rv = set_pragmas(s, mode, err);
+	if (rv != JB_OK) {
+		jb_store_close(s);
+		return rv;
+	}
+	*ret = s;
+	return JB_OK;
+}
+
+void jb_store_close(struct jb_store *s)
+{
+	if (s == NULL)
+		return;
+	sqlite3_close(s->db);
+	free(s->path);
+	free(s);
+}
+
+int jb_store_set_aside(const char *dir, char *name, size_t size,
+		       struct jb_error *err)
+{
+	static const char *const suffixes[] = {"-wal", "-shm", ""};
+	char from[4096], to[4096], stamp[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
+	snprintf(name, size, "journal.db.damaged-%s", stamp);
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		snprintf(from, sizeof from, "%s/journal.db%s", dir,
+			 suffixes[i]);
+		snprintf(to, sizeof to, "%s/%s%s", dir, name, suffixes[i]);
+		if (access(from, F_OK) == 0 && rename(from, to) != 0)
+			return jb_error_errno(err, errno, "%s: set aside",
+					      from);
+	}
+	return JB_OK;
+}
+
+int jb_store_prepare(struct jb_store *s, const char *sql, sqlite3_stmt **ret,
+		     struct jb_error *err)
+{
+	int rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+				    ret, NULL);
+
+	if (rc != SQLITE_OK)
+		return jb_store_error(s->db, rc, err, "%s: %.60s", s->path,
+				      sql);
+	return JB_OK;
+}
+
+int jb_store_exec(struct jb_store *s, const char *sql, struct jb_error *err)
+{
+	int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		return jb_store_error(s->db, rc, err, "%s: %.60s", s->path,
+				      sql);
+	return JB_OK;
+}
+
+int jb_store_begin(struct jb_store *s, struct jb_error *err)
+{
+	return jb_store_exec(s, "BEGIN IMMEDIATE", err);
+}
+
+int jb_store_commit(struct jb_store *s, struct jb_error *err)
+{
+	int rv = jb_store_exec(s, "COMMIT", err);
+
+	if (rv != JB_OK)
+		jb_store_rollback(s);
+	return rv;
+}
+
+void jb_store_rollback(struct jb_store *s)
+{
+	if (!sqlite3_get_autocommit(s->db))
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int jb_store_run(struct jb_store *s, sqlite3_stmt *st, struct jb_error *err)
+{
+	int rc = sqlite3_step(st);
+
+	sqlite3_reset(st);
+	if (rc != SQLITE_DONE)
+		return jb_store_error(s->db, rc, err, "%s", s->path);
+	return JB_OK;
+}
+
+int jb_store_step(struct jb_store *s, sqlite3_stmt *st, struct jb_error *err)
+{
+	int rc = sqlite3_step(st), rv = 0;
+
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc != SQLITE_DONE)
+		rv = jb_store_error(s->db, rc, err, "%s", s->path);
+	sqlite3_reset(st);
+	return rv;
+}
+
+int jb_store_get_meta(struct jb_store *s, const char *key, int64_t otherwise,
+		      int64_t *ret, struct jb_error *err)
+{
+	sqlite3_stmt *st;
+	int rv;
+
+	rv = jb_store_prepare(s, "SELECT value FROM meta WHERE key = ?1", &st,
+			      err);
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+	rv = jb_store_step(s, st, err);
+	if (rv >= 0) {
+		*ret = rv > 0 ? sqlite3_column_int64(st, 0) : otherwise;
+		rv = JB_OK;
+	}
+	sqlite3_finalize(st);
+	return rv;
+}
+
+int jb_store_set_meta(struct jb_store *s, const char *key, int64_t value,
+		      struct jb_error *err)
+{
+	sqlite3_stmt *st;
+	int rv;
+
+	rv = jb_store_prepare(s,
+			      "INSERT INTO meta(key, value) VALUES(?1, ?2)"
+			      " ON CONFLICT(key) DO UPDATE SET value = ?2",
+			      &st, err);
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, value);
+	rv = jb_store_run(s, st, err);
+	sqlite3_finalize(st);
+	return rv;
+}
+
+int jb_store_checkpoint(struct jb_store *s, struct jb_error *err)
+{
+	int rc = sqlite3_wal_checkpoint_v2(
+		s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+		return jb_store_error(s->db, rc, err, "%s: checkpoint",
+				      s->path);
+	return JB_OK;
+}
