@@ -96,8 +96,7 @@ static void test_status_is_cut(void **state)
 	text[sizeof text - 1] = '\0';
 	jb_service_status("%s", text);
 	assert_int_equal(strncmp(receive(m), "STATUS=xxx", 10), 0);
-	assert_int_equal(strspn(m->message + 7, "x"),
-			 strlen(m->message) - 7);
+	assert_int_equal(strspn(m->message + 7, "x"), strlen(m->message) - 7);
 	assert_true(strlen(m->message) < 300);
 }
 
@@ -135,10 +134,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, manager_init, manager_fini)
 	const struct CMUnitTest tests[] = {
-		T(test_messages),
-		T(test_status_is_one_line),
-		T(test_status_is_cut),
-		T(test_watchdog_interval),
+		T(test_messages),	 T(test_status_is_one_line),
+		T(test_status_is_cut),	 T(test_watchdog_interval),
 		T(test_without_manager),
 	};
 #undef T

@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Print the tree's own files, one a line: sources.sh all|c|shell
+cd "$(dirname "$0")/../.." || exit 1
+
+# A tarball has no .git, and root may not trust somebody else's.
+list_all()
+{
+	git -c safe.directory="*" ls-files 2>/dev/null || find . -type f \
+		-not -path './.git/*' -not -path './build*/*' -printf '%P\n'
+}
+
+# Listed, but deleted and not yet committed: not there.
+list_present()
+{
+	list_all | while IFS= read -r file; do
+		[ -f "$file" ] && printf '%s\n' "$file"
+	done
+}
+
+case $1 in
+all) list_present ;;
+c) list_present | grep '\.[ch]$' ;;
+shell)
+	list_present | while IFS= read -r file; do
+		case $(head -c 64 "$file" | tr -d '\0' | head -n 1) in
+		'#!'*sh | '#!'*'sh '*) printf '%s\n' "$file" ;;
+		esac
+	done
+	;;
+*)
+	echo "usage: sources.sh all|c|shell" >&2
+	exit 2
+	;;
+esac
