@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What demo.sh and watch.sh share: a daemon of their own below a temporary
+# directory, which is gone afterwards however the script ends.
+
+set -euo pipefail
+program=$(readlink -f "$1")/journalctl-backup
+shift
+dir=$(mktemp -d "${TMPDIR:-/tmp}/journalctl-backup.XXXXXX")
+config=$dir/journalctl-backup.conf
+log=$dir/daemon.log
+daemon_pid=
+mounts=()
+
+if [[ -t 1 ]]; then
+	bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'
+else
+	bold='' dim='' plain=''
+fi
+
+heading()
+{
+	printf '\n%s%s%s\n\n' "$bold" "$*" "$plain"
+}
+
+# Run the program, showing the line that a person would type.
+show()
+{
+	printf '%s$ journalctl-backup %s%s\n' "$dim" "$*" "$plain"
+	"$program" --config "$config" "$@"
+	echo
+}
+
+jb()
+{
+	"$program" --config "$config" "$@"
+}
+
+stop_daemon()
+{
+	[[ -n $daemon_pid ]] || return 0
+	kill -TERM "$daemon_pid" 2>/dev/null || true
+	wait "$daemon_pid" || true
+	daemon_pid=
+}
+
+clean_up()
+{
+	local status=$? mount
+
+	trap '' INT TERM
+	[[ $status -eq 0 || ! -s $log ]] || {
+		echo "the daemon's last words:"
+		tail -n 5 "$log"
+	} >&2
+	stop_daemon
+	for mount in "${mounts[@]}"; do
+		umount "$mount" || umount -l "$mount"
+	done
+	rm -rf --one-file-system "$dir"
+	exit "$status"
+}
+trap clean_up EXIT
+
+# Start the daemon; returns when it answers.
+start_daemon()
+{
+	"$program" --config "$config" daemon 2>>"$log" &
+	daemon_pid=$!
+	until jb status >/dev/null 2>&1; do
+		kill -0 "$daemon_pid" 2>/dev/null || {
+			daemon_pid=
+			cat "$log" >&2
+			: >"$log"
+			exit 1
+		}
+		sleep 0.02
+	done
+}
