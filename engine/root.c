@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/root.h"
+
+#include "engine/look.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+/* Can this process open by handle here (CAP_DAC_READ_SEARCH, and a file system
+ * that can)? Asked by doing it. */
+static bool probe_handles(struct jb_root *root)
+{
+	int fd;
+
+	if (jb_handle_get(root->fd, "", &root->handle, NULL) != JB_OK) {
+		root->handle.len = 0;
+		return false;
+	}
+	if (jb_handle_ino((struct jb_handle_ref){
+		    root->handle.bytes, root->handle.len}) !=
+	    root->identity.ino)
+		return false;
+	fd = jb_root_open_handle(
+		root,
+		(struct jb_handle_ref){root->handle.bytes, root->handle.len},
+		NULL);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
+		 struct jb_error *err)
+{
+	struct statfs fs;
+	struct jb_look look;
+	int rv;
+
+	memset(ret, 0, sizeof *ret);
+	ret->config = config;
+	ret->fd = open(config->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ret->fd < 0) {
+		rv = jb_error_errno(err, errno, "root '%s': %s", config->name,
+				    config->path);
+		return rv;
+	}
+	rv = jb_look_fd(ret->fd, &look, err);
+	if (rv != JB_OK || fstatfs(ret->fd, &fs) != 0) {
+		if (rv == JB_OK)
+			rv = jb_error_errno(err, errno, "statfs");
+		jb_error_prefix(err, "root '%s': %s", config->name,
+				config->path);
+		jb_root_close(ret);
+		return rv;
+	}
+	ret->dev = look.dev;
+	ret->mount_id = look.mount_id;
+	ret->identity = look.id;
+	memcpy(&ret->fsid, &fs.f_fsid, sizeof ret->fsid);
+	ret->by_handle = probe_handles(ret);
+	ret->subvolume = jb_handle_subvolume(
+		(struct jb_handle_ref){ret->handle.bytes, ret->handle.len});
+	return JB_OK;
+}
+
+void jb_root_close(struct jb_root *root)
+{
+	if (root->fd >= 0)
+		close(root->fd);
+	root->fd = -1;
+}
+
+int jb_root_check(const struct jb_root *root, struct jb_error *err)
+{
+	struct jb_look look;
+	int fd, rv;
+
+	fd = open(root->config->path,
+		  O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return jb_error_errno(err, errno, "root '%s': %s",
+				      root->config->name, root->config->path);
+	rv = jb_look_fd(fd, &look, err);
+	close(fd);
+	if (rv == JB_OK && (look.mount_id != root->mount_id ||
+			    !jb_id_equal(look.id, root->identity)))
+		rv = jb_error_set(err, JB_ESTALE, 0,
+				  "root '%s': %s is another directory now",
+				  root->config->name, root->config->path);
+	return rv;
+}
+
+int jb_root_open_handle(const struct jb_root *root, struct jb_handle_ref handle,
+			struct jb_error *err)
+{
+	return jb_handle_open(root->fd, handle,
+			      O_RDONLY | O_DIRECTORY | O_NONBLOCK, err);
+}

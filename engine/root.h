@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/root.h - a watched tree at run time.
+ *
+ * Lifecycle: open -> watched, recorded, scanned -> close. What is set by open
+ * is never changed while threads run; the recorder's own state of a root is in
+ * engine/record/. */
+#ifndef JB_ENGINE_ROOT_H
+#define JB_ENGINE_ROOT_H
+
+#include "engine/base/config.h"
+#include "engine/watch/handle.h"
+#include "jb/error.h"
+#include "journal/entry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define JB_ROOTS_MAX 250
+
+struct jb_source;
+
+struct jb_root {
+	const struct jb_config_root *config; /* borrowed */
+	unsigned index;			     /* in the daemon's list */
+	uint32_t id;			     /* in the catalog, from 1 */
+	uint64_t dirkey;		     /* of the root directory */
+	int fd;				     /* owned; the root directory */
+	dev_t dev;
+	uint64_t mount_id; /* STATX_MNT_ID */
+	struct jb_id identity;
+	struct jb_handle handle; /* len 0: the file system has none */
+	uint64_t fsid;		 /* statfs f_fsid */
+	uint64_t subvolume;	 /* btrfs, else 0 */
+	uint8_t fs;		 /* roots of one file system share it */
+	bool by_handle;		 /* directories are opened by handle */
+	bool cut;		 /* mounts below it hide what they cover */
+	struct jb_source *source; /* borrowed; who watches it */
+	char why[160];		  /* why this backend */
+	bool fresh;		  /* the catalog did not know it */
+};
+
+/* Open @config->path and find out what it is. The caller owns *ret's
+ * descriptor; JB_ENOENT, JB_EACCES ... name the root and its path. */
+int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
+		 struct jb_error *err);
+void jb_root_close(struct jb_root *root);
+
+/* Is the path still this directory on this mount? JB_ESTALE if not. */
+int jb_root_check(const struct jb_root *root, struct jb_error *err);
+
+/* Open a directory of the root by its handle. Returns a descriptor, or
+ * JB_ESTALE: it is gone. */
+int jb_root_open_handle(const struct jb_root *root, struct jb_handle_ref handle,
+			struct jb_error *err);
+
+#endif
