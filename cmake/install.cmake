@@ -10,7 +10,6 @@ install(TARGETS journalctl-backup)
 install(DIRECTORY include/jb "${PROJECT_BINARY_DIR}/include/jb"
 	DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
 	FILES_MATCHING PATTERN "*.h")
-set(JB_PLUGINDIR "${CMAKE_INSTALL_LIBDIR}/journalctl-backup")
 configure_file(cmake/jb-policy.pc.in jb-policy.pc @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/jb-policy.pc"
 	DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
@@ -28,10 +27,11 @@ install(DIRECTORY docs/man/ DESTINATION "${CMAKE_INSTALL_MANDIR}/man5"
 	FILES_MATCHING PATTERN "*.5")
 install(DIRECTORY docs/man/ DESTINATION "${CMAKE_INSTALL_MANDIR}/man8"
 	FILES_MATCHING PATTERN "*.8")
-install(FILES cmake/completion.bash
+install(FILES docs/completion/journalctl-backup.bash
 	DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions"
 	RENAME journalctl-backup)
 install(FILES README.md CHANGELOG.md LICENSE
 	DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}"
-	FILES_MATCHING PATTERN "*.md" PATTERN "man" EXCLUDE)
+	FILES_MATCHING PATTERN "*.md" PATTERN "man" EXCLUDE
+	PATTERN "completion" EXCLUDE)
