@@ -40,10 +40,10 @@ struct jb_query_filter {
 	bool follow; /* after the end, the next call gives what is new */
 };
 
-#define JB_QUERY_FILTER_INIT                                  \
-	{                                                     \
-		.since_us = INT64_MIN, .until_us = INT64_MAX, \
-		.limit = JB_QUERY_ALL                         \
+#define JB_QUERY_FILTER_INIT                                                   \
+	{                                                                      \
+		.since_us = INT64_MIN, .until_us = INT64_MAX,                  \
+		.limit = JB_QUERY_ALL                                          \
 	}
 
 /* One change. Paths are bytes, relative to the root, "." is the root itself;

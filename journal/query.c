@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A query makes one or two passes over the journal as it was when it began:
+ * [low, high] in seq. Where the plan found the rows through the indexes, a
+ * pass visits these; else it walks over all changes. "The last N, oldest
+ * first" counts downwards for N rows in a pass of its own and then shows
+ * upwards from there, so that no pass keeps more than a page. A follower's
+ * next pass begins behind the last one. */
+#include "journal/query.h"
+
+#include "journal/query_clock.h"
+#include "journal/query_match.h"
+#include "journal/query_plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SLICE_NS  100000000 /* a read transaction's longest life */
+#define WALK_MAX  20000	    /* so few changes are walked over at once */
+#define PLAN_MAX  500000    /* so many rows are worth a plan */
+#define PLAN_SOME 50000	    /* ... where only some are wanted */
+
+/* A row's columns, in the order in which a search needs them. */
+#define COLUMNS                                                                \
+	"SELECT seq, kind, place, name, mode, old_place, old_name, source,"    \
+	" what, ino, birth, size, mtime, entries, bytes FROM change "
+
+enum column {
+	COL_SEQ,
+	COL_KIND,
+	COL_PLACE,
+	COL_NAME,
+	COL_MODE,
+	COL_OLD_PLACE,
+	COL_OLD_NAME,
+	COL_SOURCE,
+	COL_WHAT,
+	COL_INO,
+	COL_BIRTH,
+	COL_SIZE,
+	COL_MTIME,
+	COL_ENTRIES,
+	COL_BYTES,
+};
+
+static const char SQL_UP[] = COLUMNS "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+static const char SQL_DOWN[] =
+	COLUMNS "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC";
+static const char SQL_ONE[] = COLUMNS "WHERE seq = ?1";
+static const char SQL_ENDS[] =
+	"SELECT (SELECT min(seq) FROM change), (SELECT max(seq) FROM change)";
+
+/* Rows and their texts; texts are offsets until the page is whole. */
+struct page {
+	struct jb_query_row rows[JB_QUERY_PAGE];
+	size_t path[JB_QUERY_PAGE], old_path[JB_QUERY_PAGE];
+	size_t n;
+	char *text; /* owned */
+	size_t len, size;
+};
+
+/* Where a pass is. */
+struct pass {
+	int64_t low, high; /* seq, inclusive */
+	int64_t next;	   /* the seq to look at next */
+	size_t next_i;	   /* the same in plan.seqs */
+	bool down;
+	bool counting; /* looking for the first of the last `left` */
+	bool ended;
+	uint64_t left; /* rows that it may still give */
+};
+
+struct jb_query {
+	struct jb_store *store; /* borrowed */
+	struct jb_match *match; /* owned */
+	struct jb_clock clock;
+	sqlite3_stmt *up, *down, *one, *ends; /* owned */
+	uint64_t epoch;
+	unsigned kinds;
+	bool follow, newest, planned;
+	int64_t after;	      /* the cursor's seq */
+	int64_t first, last;  /* of the journal */
+	int64_t lowest_match; /* while counting */
+	struct jb_plan plan;
+	struct pass pass;
+	struct page page;
+};
+
+static int no_memory(struct jb_error *err)
+{
+	return jb_error_set(err, JB_ENOMEM, 0, "query: out of memory");
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* ---- opening ---- */
+
+static int read_ends(struct jb_query *q, struct jb_error *err)
+{
+	int rv = jb_store_step(q->store, q->ends, err);
+
+	if (rv > 0) {
+		q->first = sqlite3_column_int64(q->ends, 0);
+		q->last = sqlite3_column_int64(q->ends, 1);
+	}
+	sqlite3_reset(q->ends);
+	return rv < 0 ? rv : JB_OK;
+}
+
+static int set_cursor(struct jb_query *q, const char *text,
+		      struct jb_error *err)
+{
+	uint64_t epoch;
+	int64_t seq;
+	int end = 0;
+
+	if (sscanf(text, "%16" SCNx64 ":%" SCNd64 "%n", &epoch, &seq, &end) !=
+		    2 ||
+	    text[end] != '\0' || seq < 0)
+		return jb_error_set(err, JB_EINVAL, 0,
+				    "cursor '%s': not one of --show-cursor",
+				    text);
+	if (epoch != q->epoch || seq > q->last)
+		return jb_error_set(err, JB_ESTALE, 0,
+				    "cursor '%s': of another journal than %s; "
+				    "query without it and begin anew",
+				    text, q->store->path);
+	if (q->first > 0 && seq < q->first - 1)
+		return jb_error_set(err, JB_EGAP, 0,
+				    "cursor '%s': the journal begins later, "
+				    "with change %lld; query without it and "
+				    "begin anew",
+				    text, (long long)q->first);
+	q->after = seq;
+	return JB_OK;
+}
+
+static void begin_pass(struct jb_query *q, bool down, uint64_t limit)
+{
+	struct pass *p = &q->pass;
+
+	p->down = down;
+	p->left = limit;
+	p->ended = p->low > p->high || limit == 0;
+	p->next = down ? p->high : p->low;
+	p->next_i = 0;
+	if (down && q->plan.n > 0)
+		p->next_i = q->plan.n - 1;
+	while (!down && p->next_i < q->plan.n &&
+	       q->plan.seqs[p->next_i] < p->low)
+		p->next_i++;
+}
+
+/* The range of seq, and what of it is to be visited. */
+static int make_plan(struct jb_query *q, uint64_t limit, struct jb_error *err)
+{
+	struct pass *p = &q->pass;
+	size_t max = limit <= PLAN_SOME ? PLAN_SOME : PLAN_MAX;
+	int64_t low, high;
+	int rv;
+
+	p->low = q->after + 1 > q->first ? q->after + 1 : q->first;
+	p->high = q->last;
+	if (jb_clock_is_limited(&q->clock)) {
+		rv = jb_clock_bounds(&q->clock, &low, &high, err);
+		if (rv != JB_OK)
+			return rv;
+		p->low = low > p->low ? low : p->low;
+		if (low > high && q->clock.until_us == INT64_MAX)
+			p->low = p->high + 1;
+		else
+			p->high = high < p->high ? high : p->high;
+	}
+	if (p->high - p->low < WALK_MAX)
+		return JB_OK;
+	return jb_plan_collect(q->store, q->match, p->low, p->high, max,
+			       &q->plan, &q->planned, err);
+}
+
+static int prepare(struct jb_query *q, struct jb_error *err)
+{
+	int64_t epoch = 0;
+	int rv;
+
+	rv = jb_store_prepare(q->store, SQL_UP, &q->up, err);
+	if (rv == JB_OK)
+		rv = jb_store_prepare(q->store, SQL_DOWN, &q->down, err);
+	if (rv == JB_OK)
+		rv = jb_store_prepare(q->store, SQL_ONE, &q->one, err);
+	if (rv == JB_OK)
+		rv = jb_store_prepare(q->store, SQL_ENDS, &q->ends, err);
+	if (rv == JB_OK)
+		rv = jb_store_get_meta(q->store, "epoch", 0, &epoch, err);
+	q->epoch = (uint64_t)epoch;
+	return rv == JB_OK ? read_ends(q, err) : rv;
+}
+
+int jb_query_open(struct jb_store *store, const struct jb_query_filter *filter,
+		  struct jb_query **ret, struct jb_error *err)
+{
+	struct jb_query *q;
+	int rv;
+
+	q = calloc(1, sizeof *q);
+	if (q == NULL)
+		return no_memory(err);
+	q->store = store;
+	q->kinds = filter->kinds != 0 ? filter->kinds : ~0u;
+	q->follow = filter->follow;
+	q->newest = filter->newest;
+	rv = jb_clock_init(&q->clock, store, filter->since_us, filter->until_us,
+			   err);
+	if (rv == JB_OK)
+		rv = prepare(q, err);
+	if (rv == JB_OK && filter->after_cursor != NULL)
+		rv = set_cursor(q, filter->after_cursor, err);
+	if (rv == JB_OK)
+		rv = jb_match_open(store, filter, &q->match, err);
+	if (rv == JB_OK)
+		rv = make_plan(q, filter->limit, err);
+	if (rv != JB_OK) {
+		jb_query_close(q);
+		return rv;
+	}
+	q->pass.counting = filter->newest && !filter->reverse &&
+			   filter->limit != JB_QUERY_ALL && filter->limit > 0;
+	begin_pass(q, filter->reverse || q->pass.counting, filter->limit);
+	*ret = q;
+	return JB_OK;
+}
+
+/* ---- one page ---- */
+
+static int add_text(struct page *page, const char *text, size_t len,
+		    struct jb_error *err)
+{
+	size_t need = page->len + len;
+	char *grown;
+
+	if (need > page->size) {
+		grown = realloc(page->text, need * 2 + 4096);
+		if (grown == NULL)
+			return no_memory(err);
+		page->text = grown;
+		page->size = need * 2 + 4096;
+	}
+	memcpy(page->text + page->len, text, len);
+	page->len = need;
+	return JB_OK;
+}
+
+/* Append the path of @end; *at is where it begins. */
+static int add_path(struct page *page, const struct jb_match_end *end,
+		    size_t *at, size_t *len, struct jb_error *err)
+{
+	int rv = JB_OK;
+
+	*at = page->len;
+	if (end->place->len > 0) {
+		rv = add_text(page, end->place->path, end->place->len, err);
+		if (rv == JB_OK)
+			rv = add_text(page, "/", 1, err);
+	}
+	if (rv == JB_OK)
+		rv = end->len > 0 ? add_text(page, end->name, end->len, err)
+				  : add_text(page, ".", 1, err);
+	*len = page->len - *at;
+	return rv == JB_OK ? add_text(page, "", 1, err) : rv;
+}
+
+static int64_t count_column(sqlite3_stmt *st, int i)
+{
+	return sqlite3_column_type(st, i) == SQLITE_NULL
+		       ? -1
+		       : sqlite3_column_int64(st, i);
+}
+
+static int add_row(struct jb_query *q, sqlite3_stmt *st,
+		   const struct jb_match_end *now,
+		   const struct jb_match_end *old, struct jb_error *err)
+{
+	struct page *page = &q->page;
+	struct jb_query_row *row = &page->rows[page->n];
+	int rv;
+
+	*row = (struct jb_query_row){
+		.seq = sqlite3_column_int64(st, COL_SEQ),
+		.time_us = q->clock.batch.time_us,
+		.kind = sqlite3_column_int(st, COL_KIND),
+		.source = sqlite3_column_int(st, COL_SOURCE),
+		.what = (unsigned)sqlite3_column_int(st, COL_WHAT),
+		.root = now->place->root->name,
+		.id.ino = (uint64_t)sqlite3_column_int64(st, COL_INO),
+		.id.birth = sqlite3_column_int64(st, COL_BIRTH),
+		.mode = (uint32_t)sqlite3_column_int64(st, COL_MODE),
+		.size = sqlite3_column_int64(st, COL_SIZE),
+		.mtime_ns = sqlite3_column_int64(st, COL_MTIME),
+		.entries = count_column(st, COL_ENTRIES),
+		.bytes = count_column(st, COL_BYTES),
+	};
+	rv = add_path(page, now, &page->path[page->n], &row->path_len, err);
+	if (rv == JB_OK && old->place != NULL) {
+		row->old_root = old->place->root->name;
+		rv = add_path(page, old, &page->old_path[page->n],
+			      &row->old_path_len, err);
+	}
+	if (rv == JB_OK)
+		page->n++;
+	return rv;
+}
+
+/* The texts do not move any more. */
+static void finish_page(struct page *page)
+{
+	for (size_t i = 0; i < page->n; i++) {
+		page->rows[i].path = page->text + page->path[i];
+		if (page->rows[i].old_root != NULL)
+			page->rows[i].old_path = page->text + page->old_path[i];
+	}
+}
+
+static int read_end(struct jb_query *q, sqlite3_stmt *st, int place, int name,
+		    struct jb_match_end *end, struct jb_error *err)
+{
+	end->name = sqlite3_column_blob(st, name);
+	end->len = (size_t)sqlite3_column_bytes(st, name);
+	return jb_match_find_place(q->match, sqlite3_column_int64(st, place),
+				   &end->place, err);
+}
+
+/* Does the row of @st belong to the query, but for its time? 1, 0 or error. */
+static int judge_row(struct jb_query *q, sqlite3_stmt *st,
+		     struct jb_match_end *now, struct jb_match_end *old,
+		     struct jb_error *err)
+{
+	bool is_dir = (sqlite3_column_int64(st, COL_MODE) & 0170000) == 0040000;
+	bool taken = false;
+	int rv;
+
+	if ((q->kinds & 1u << (sqlite3_column_int(st, COL_KIND) & 31)) == 0)
+		return 0;
+	rv = read_end(q, st, COL_PLACE, COL_NAME, now, err);
+	if (rv == JB_OK)
+		rv = jb_match_takes(q->match, now, is_dir, &taken, err);
+	if (rv != JB_OK ||
+	    sqlite3_column_type(st, COL_OLD_PLACE) == SQLITE_NULL)
+		return rv == JB_OK ? taken : rv;
+	rv = read_end(q, st, COL_OLD_PLACE, COL_OLD_NAME, old, err);
+	if (rv == JB_OK && !taken)
+		rv = jb_match_takes(q->match, old, is_dir, &taken, err);
+	return rv == JB_OK ? taken : rv;
+}
+
+/* A row that is taken: shown, or counted. */
+static int take_row(struct jb_query *q, sqlite3_stmt *st,
+		    const struct jb_match_end *now,
+		    const struct jb_match_end *old, struct jb_error *err)
+{
+	int rv = JB_OK;
+
+	if (q->pass.counting)
+		q->lowest_match = sqlite3_column_int64(st, COL_SEQ);
+	else
+		rv = add_row(q, st, now, old, err);
+	if (rv == JB_OK && q->pass.left != JB_QUERY_ALL)
+		q->pass.left--;
+	return rv;
+}
+
+/* Visit one row. *skip_to: 0, or where the time window goes on. */
+static int visit_row(struct jb_query *q, sqlite3_stmt *st, int64_t *skip_to,
+		     struct jb_error *err)
+{
+	struct jb_match_end now = {0}, old = {0};
+	int64_t seq = sqlite3_column_int64(st, COL_SEQ);
+	int rv;
+
+	*skip_to = 0;
+	if (jb_clock_is_limited(&q->clock)) {
+		rv = jb_clock_find(&q->clock, seq, err);
+		if (rv != JB_OK)
+			return rv;
+		if (!jb_clock_is_inside(&q->clock)) {
+			if (q->planned)
+				return JB_OK;
+			rv = jb_clock_skip(&q->clock, seq, q->pass.down,
+					   skip_to, err);
+			if (rv == 0)
+				*skip_to = -1;
+			return rv < 0 ? rv : JB_OK;
+		}
+	}
+	rv = judge_row(q, st, &now, &old, err);
+	if (rv <= 0)
+		return rv;
+	rv = jb_clock_find(&q->clock, seq, err);
+	return rv == JB_OK ? take_row(q, st, &now, &old, err) : rv;
+}
+
+/* ---- passes ---- */
+
+/* Bind the statement that gives the rows from p->next on. */
+static sqlite3_stmt *bind_walk(struct jb_query *q, const struct pass *p)
+{
+	sqlite3_stmt *st = p->down ? q->down : q->up;
+
+	sqlite3_reset(st);
+	sqlite3_bind_int64(st, 1, p->down ? p->low : p->next);
+	sqlite3_bind_int64(st, 2, p->down ? p->next : p->high);
+	return st;
+}
+
+/* Step to the next row that the plan names. */
+static int step_plan(struct jb_query *q, struct pass *p, struct jb_error *err)
+{
+	int rv;
+
+	for (;;) {
+		sqlite3_reset(q->one);
+		if (p->next_i >= q->plan.n)
+			return 0;
+		sqlite3_bind_int64(q->one, 1, q->plan.seqs[p->next_i]);
+		p->next_i = p->down ? p->next_i - 1 : p->next_i + 1;
+		rv = jb_store_step(q->store, q->one, err);
+		if (rv != 0) /* 0: retention was faster */
+			return rv;
+	}
+}
+
+static bool is_page_done(const struct jb_query *q, const struct pass *p,
+			 size_t visited, int64_t stop)
+{
+	return q->page.n == JB_QUERY_PAGE || p->left == 0 ||
+	       (visited % 256 == 0 && now_ns() > stop);
+}
+
+/* Visit rows until the page is full, time is up or the pass has ended; @p is
+ * moved. */
+static int visit_rows(struct jb_query *q, struct pass *p, struct jb_error *err)
+{
+	int64_t stop = now_ns() + SLICE_NS, skip_to;
+	sqlite3_stmt *st = q->planned ? q->one : bind_walk(q, p);
+	size_t visited = 0;
+	int rv;
+
+	for (;;) {
+		rv = q->planned ? step_plan(q, p, err)
+				: jb_store_step(q->store, st, err);
+		if (rv <= 0) {
+			p->ended = true;
+			break;
+		}
+		p->next =
+			sqlite3_column_int64(st, COL_SEQ) + (p->down ? -1 : 1);
+		rv = visit_row(q, st, &skip_to, err);
+		if (rv != JB_OK)
+			break;
+		if (skip_to < 0) {
+			p->ended = true;
+			break;
+		}
+		if (skip_to > 0) {
+			p->next = skip_to;
+			st = bind_walk(q, p);
+		}
+		if (is_page_done(q, &q->pass, ++visited, stop))
+			break;
+	}
+	sqlite3_reset(st);
+	return rv;
+}
+
+/* One read transaction's worth of a pass. */
+static int run_slice(struct jb_query *q, struct jb_error *err)
+{
+	struct pass next = q->pass;
+	uint64_t left = q->pass.left;
+	int rv;
+
+	q->page.n = 0;
+	q->page.len = 0;
+	jb_match_trim(q->match);
+	jb_clock_refresh(&q->clock);
+	rv = jb_store_exec(q->store, "BEGIN", err);
+	if (rv != JB_OK)
+		return rv;
+	rv = visit_rows(q, &next, err);
+	jb_store_exec(q->store, "COMMIT", NULL);
+	if (rv != JB_OK) {
+		q->pass.left = left;
+		q->page.n = 0;
+		return rv;
+	}
+	next.left = q->pass.left;
+	next.ended = next.ended || next.left == 0;
+	q->pass = next;
+	finish_page(&q->page);
+	return JB_OK;
+}
+
+/* What follows the end of a pass; false: nothing. */
+static int begin_next_pass(struct jb_query *q, bool *begun,
+			   struct jb_error *err)
+{
+	struct pass *p = &q->pass;
+	int rv;
+
+	*begun = false;
+	if (p->counting) {
+		p->counting = false;
+		p->low = q->lowest_match > 0 ? q->lowest_match : p->high + 1;
+		begin_pass(q, false, JB_QUERY_ALL);
+		*begun = !p->ended;
+	}
+	if (*begun || !q->follow)
+		return JB_OK;
+	rv = read_ends(q, err);
+	if (rv != JB_OK || q->last <= p->high)
+		return rv;
+	jb_plan_fini(&q->plan);
+	q->planned = false;
+	p->low = p->high + 1;
+	p->high = q->last;
+	begin_pass(q, false, JB_QUERY_ALL);
+	*begun = true;
+	return JB_OK;
+}
+
+int jb_query_next(struct jb_query *q, const struct jb_query_row **rows,
+		  size_t *n, struct jb_error *err)
+{
+	bool begun;
+	int rv;
+
+	*n = 0;
+	do {
+		if (q->pass.ended) {
+			rv = begin_next_pass(q, &begun, err);
+			if (rv != JB_OK || !begun)
+				return rv;
+		}
+		rv = run_slice(q, err);
+		if (rv != JB_OK)
+			return rv;
+	} while (q->page.n == 0);
+	*rows = q->page.rows;
+	*n = q->page.n;
+	return JB_OK;
+}
+
+void jb_query_cursor(const struct jb_query *q, char cursor[JB_QUERY_CURSOR_MAX])
+{
+	const struct pass *p = &q->pass;
+	int64_t seq = p->high;
+
+	/* Cut short by the limit or by the caller: behind the last row. */
+	if (!p->down && !p->counting && p->next <= p->high &&
+	    (!p->ended || (p->left == 0 && !q->newest)))
+		seq = p->next - 1;
+	if (seq < q->after)
+		seq = q->after;
+	snprintf(cursor, JB_QUERY_CURSOR_MAX, "%016" PRIx64 ":%" PRId64,
+		 q->epoch, seq);
+}
+
+size_t jb_query_n_roots(const struct jb_query *q)
+{
+	return jb_match_n_roots(q->match);
+}
+
+void jb_query_close(struct jb_query *q)
+{
+	if (q == NULL)
+		return;
+	sqlite3_finalize(q->up);
+	sqlite3_finalize(q->down);
+	sqlite3_finalize(q->one);
+	sqlite3_finalize(q->ends);
+	jb_clock_fini(&q->clock);
+	jb_plan_fini(&q->plan);
+	jb_match_close(q->match);
+	free(q->page.text);
+	free(q);
+}

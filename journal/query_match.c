@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "journal/query_match.h"
+
+#include "engine/base/pattern.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACES_MAX 65536 /* remembered; a power of two */
+
+static const char SQL_ROOTS[] = "SELECT id, name, path FROM root ORDER BY id";
+static const char SQL_PLACE[] = "SELECT root, path FROM place WHERE id = ?1";
+
+struct jb_match {
+	struct jb_store *store; /* borrowed */
+	sqlite3_stmt *place;	/* owned */
+	char **wanted_roots;	/* owned, NULL: all */
+	size_t n_wanted_roots;
+	char **wanted; /* owned; patterns as they were given */
+	size_t n_wanted;
+	struct jb_match_root **roots; /* owned */
+	size_t n_roots;
+	struct jb_match_pattern *patterns; /* owned */
+	size_t n_patterns;
+	struct jb_match_place **places; /* owned; by id, linear probing */
+	size_t n_places;
+	char *path; /* owned; scratch */
+	size_t path_size;
+};
+
+static int no_memory(struct jb_error *err)
+{
+	return jb_error_set(err, JB_ENOMEM, 0, "query: out of memory");
+}
+
+static void free_strings(char **strings, size_t n)
+{
+	for (size_t i = 0; strings != NULL && i < n; i++)
+		free(strings[i]);
+	free(strings);
+}
+
+static char **copy_strings(const char *const *strings, size_t n)
+{
+	char **copy = calloc(n + 1, sizeof *copy);
+
+	for (size_t i = 0; copy != NULL && i < n; i++) {
+		copy[i] = strdup(strings[i]);
+		if (copy[i] == NULL) {
+			free_strings(copy, n);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+static bool is_wanted_root(const struct jb_match *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_wanted_roots; i++)
+		if (strcmp(m->wanted_roots[i], name) == 0)
+			return true;
+	return m->n_wanted_roots == 0;
+}
+
+static int add_root(struct jb_match *m, sqlite3_stmt *st, struct jb_error *err)
+{
+	struct jb_match_root **grown, *r;
+
+	for (size_t i = 0; i < m->n_roots; i++)
+		if (m->roots[i]->id == sqlite3_column_int64(st, 0))
+			return JB_OK;
+	grown = reallocarray(m->roots, m->n_roots + 1,
+			     sizeof(struct jb_match_root *));
+	if (grown == NULL)
+		return no_memory(err);
+	m->roots = grown;
+	r = calloc(1, sizeof *r);
+	if (r == NULL)
+		return no_memory(err);
+	m->roots[m->n_roots++] = r;
+	r->id = sqlite3_column_int64(st, 0);
+	r->name = strdup((const char *)sqlite3_column_text(st, 1));
+	r->path = strndup(sqlite3_column_blob(st, 2),
+			  (size_t)sqlite3_column_bytes(st, 2));
+	if (r->name == NULL || r->path == NULL)
+		return no_memory(err);
+	r->selected = is_wanted_root(m, r->name);
+	return JB_OK;
+}
+
+static int add_pattern(struct jb_match *m, const struct jb_match_root *root,
+		       const char *text, struct jb_error *err)
+{
+	struct jb_match_pattern *grown, *p;
+
+	grown = reallocarray(m->patterns, m->n_patterns + 1, sizeof *grown);
+	if (grown == NULL)
+		return no_memory(err);
+	m->patterns = grown;
+	p = &m->patterns[m->n_patterns];
+	p->root = root;
+	p->text = NULL;
+	if (text[0] != '\0' && strcmp(text, "/") != 0 &&
+	    strcmp(text, "/***") != 0) {
+		p->text = strdup(text);
+		if (p->text == NULL)
+			return no_memory(err);
+	}
+	m->n_patterns++;
+	return JB_OK;
+}
+
+/* What is left of an absolute path below @root, NULL if it is elsewhere. */
+static const char *strip_root(const char *pattern,
+			      const struct jb_match_root *root)
+{
+	size_t len = strlen(root->path);
+
+	if (len < 2 || strncmp(pattern, root->path, len) != 0)
+		return NULL;
+	return pattern[len] == '\0' || pattern[len] == '/' ? pattern + len
+							   : NULL;
+}
+
+static void drop_patterns(struct jb_match *m)
+{
+	for (size_t i = 0; i < m->n_patterns; i++)
+		free(m->patterns[i].text);
+	m->n_patterns = 0;
+}
+
+/* Each pattern as it stands, and once more for each root that it begins
+ * with. */
+static int make_patterns(struct jb_match *m, struct jb_error *err)
+{
+	const char *rest;
+	int rv = JB_OK;
+
+	drop_patterns(m);
+	for (size_t i = 0; rv == JB_OK && i < m->n_wanted; i++) {
+		rv = add_pattern(m, NULL, m->wanted[i], err);
+		for (size_t k = 0; rv == JB_OK && k < m->n_roots; k++) {
+			rest = strip_root(m->wanted[i], m->roots[k]);
+			if (rest != NULL)
+				rv = add_pattern(m, m->roots[k], rest, err);
+		}
+	}
+	return rv;
+}
+
+static int load_roots(struct jb_match *m, struct jb_error *err)
+{
+	sqlite3_stmt *st;
+	int rv;
+
+	rv = jb_store_prepare(m->store, SQL_ROOTS, &st, err);
+	if (rv != JB_OK)
+		return rv;
+	while ((rv = jb_store_step(m->store, st, err)) > 0) {
+		rv = add_root(m, st, err);
+		if (rv != JB_OK)
+			break;
+	}
+	sqlite3_finalize(st);
+	return rv == JB_OK ? make_patterns(m, err) : rv;
+}
+
+static int check_wanted_roots(const struct jb_match *m, struct jb_error *err)
+{
+	char known[256] = "";
+	size_t k, len = 0;
+
+	for (size_t i = 0; i < m->n_wanted_roots; i++) {
+		for (k = 0; k < m->n_roots; k++)
+			if (strcmp(m->roots[k]->name, m->wanted_roots[i]) == 0)
+				break;
+		if (k < m->n_roots)
+			continue;
+		for (k = 0; k < m->n_roots && len < sizeof known; k++)
+			len += (size_t)snprintf(known + len, sizeof known - len,
+						" %s", m->roots[k]->name);
+		return jb_error_set(err, JB_ENOENT, 0,
+				    "root '%s': not in this journal, which "
+				    "knows:%s",
+				    m->wanted_roots[i],
+				    known[0] != '\0' ? known : " none");
+	}
+	return JB_OK;
+}
+
+int jb_match_open(struct jb_store *store, const struct jb_query_filter *filter,
+		  struct jb_match **ret, struct jb_error *err)
+{
+	struct jb_match *m;
+	int rv;
+
+	m = calloc(1, sizeof *m);
+	if (m == NULL)
+		return no_memory(err);
+	m->store = store;
+	m->n_wanted_roots = filter->n_roots;
+	m->n_wanted = filter->n_patterns;
+	m->wanted_roots = copy_strings(filter->roots, filter->n_roots);
+	m->wanted = copy_strings(filter->patterns, filter->n_patterns);
+	m->places = calloc(2 * PLACES_MAX, sizeof(struct jb_match_place *));
+	rv = m->wanted_roots != NULL && m->wanted != NULL && m->places != NULL
+		     ? JB_OK
+		     : no_memory(err);
+	if (rv == JB_OK)
+		rv = jb_store_prepare(store, SQL_PLACE, &m->place, err);
+	if (rv == JB_OK)
+		rv = load_roots(m, err);
+	if (rv == JB_OK)
+		rv = check_wanted_roots(m, err);
+	if (rv != JB_OK) {
+		jb_match_close(m);
+		return rv;
+	}
+	*ret = m;
+	return JB_OK;
+}
+
+static void drop_places(struct jb_match *m)
+{
+	for (size_t i = 0; m->places != NULL && i < 2 * PLACES_MAX; i++) {
+		free(m->places[i]);
+		m->places[i] = NULL;
+	}
+	m->n_places = 0;
+}
+
+void jb_match_trim(struct jb_match *m)
+{
+	if (m->n_places > PLACES_MAX - JB_QUERY_PAGE * 2)
+		drop_places(m);
+}
+
+static struct jb_match_place **find_slot(struct jb_match *m, int64_t id)
+{
+	size_t i = (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 32) &
+		   (2 * PLACES_MAX - 1);
+
+	while (m->places[i] != NULL && m->places[i]->id != id)
+		i = (i + 1) & (2 * PLACES_MAX - 1);
+	return &m->places[i];
+}
+
+/* Does a pattern of @root take @path itself? */
+static bool takes_path(const struct jb_match *m,
+		       const struct jb_match_root *root, const char *path,
+		       size_t len, bool is_dir)
+{
+	const struct jb_match_pattern *p;
+
+	for (size_t i = 0; i < m->n_patterns; i++) {
+		p = &m->patterns[i];
+		if (p->root != NULL && p->root != root)
+			continue;
+		if (p->text == NULL ||
+		    jb_pattern_matches(p->text, path, len, is_dir))
+			return true;
+	}
+	return m->n_patterns == 0;
+}
+
+static enum jb_match_verdict judge_place(struct jb_match *m,
+					 struct jb_match_place *p)
+{
+	if (!p->root->selected)
+		return JB_MATCH_NONE;
+	if (m->n_patterns == 0)
+		return JB_MATCH_ALL;
+	/* Cut in place: a match wants its path to end. */
+	for (size_t i = 1; i <= p->len; i++) {
+		char end = p->path[i];
+		bool taken;
+
+		if (end != '/' && end != '\0')
+			continue;
+		p->path[i] = '\0';
+		taken = takes_path(m, p->root, p->path, i, true);
+		p->path[i] = end;
+		if (taken)
+			return JB_MATCH_ALL;
+	}
+	return JB_MATCH_BY_NAME;
+}
+
+static const struct jb_match_root *find_root(const struct jb_match *m,
+					     int64_t id)
+{
+	for (size_t i = 0; i < m->n_roots; i++)
+		if (m->roots[i]->id == id)
+			return m->roots[i];
+	return NULL;
+}
+
+static int read_place(struct jb_match *m, int64_t id,
+		      struct jb_match_place **ret, struct jb_error *err)
+{
+	struct jb_match_place *p;
+	size_t len;
+	int rv;
+
+	sqlite3_bind_int64(m->place, 1, id);
+	rv = jb_store_step(m->store, m->place, err);
+	if (rv < 0)
+		return rv;
+	if (rv == 0)
+		return jb_error_set(err, JB_ECORRUPT, 0,
+				    "%s: place %lld is missing", m->store->path,
+				    (long long)id);
+	len = (size_t)sqlite3_column_bytes(m->place, 1);
+	p = calloc(1, sizeof *p + len + 1);
+	if (p == NULL)
+		return no_memory(err);
+	p->id = id;
+	p->len = len;
+	if (len > 0)
+		memcpy(p->path, sqlite3_column_blob(m->place, 1), len);
+	p->root = find_root(m, sqlite3_column_int64(m->place, 0));
+	*ret = p;
+	return JB_OK;
+}
+
+int jb_match_find_place(struct jb_match *m, int64_t id,
+			const struct jb_match_place **ret, struct jb_error *err)
+{
+	struct jb_match_place **slot = find_slot(m, id), *p = NULL;
+	int64_t root;
+	int rv;
+
+	if (*slot != NULL) {
+		*ret = *slot;
+		return JB_OK;
+	}
+	if (m->n_places >= 2 * PLACES_MAX - 1)
+		return no_memory(err);
+	rv = read_place(m, id, &p, err);
+	root = rv == JB_OK ? sqlite3_column_int64(m->place, 0) : 0;
+	sqlite3_reset(m->place);
+	if (rv == JB_OK && p->root == NULL) { /* a root added meanwhile */
+		rv = load_roots(m, err);
+		p->root = find_root(m, root);
+		if (rv == JB_OK && p->root == NULL)
+			rv = jb_error_set(err, JB_ECORRUPT, 0,
+					  "%s: root %lld is missing",
+					  m->store->path, (long long)root);
+	}
+	if (rv != JB_OK) {
+		free(p);
+		return rv;
+	}
+	p->verdict = judge_place(m, p);
+	*slot = p;
+	m->n_places++;
+	*ret = p;
+	return JB_OK;
+}
+
+int jb_match_takes(struct jb_match *m, const struct jb_match_end *end,
+		   bool is_dir, bool *ret, struct jb_error *err)
+{
+	const struct jb_match_place *p = end->place;
+	size_t need = p->len + end->len + 2, len = 0;
+	char *grown;
+
+	*ret = p->verdict == JB_MATCH_ALL;
+	if (p->verdict != JB_MATCH_BY_NAME)
+		return JB_OK;
+	if (need > m->path_size) {
+		grown = realloc(m->path, need * 2);
+		if (grown == NULL)
+			return no_memory(err);
+		m->path = grown;
+		m->path_size = need * 2;
+	}
+	if (p->len > 0) {
+		memcpy(m->path, p->path, p->len);
+		m->path[p->len] = '/';
+		len = p->len + 1;
+	}
+	memcpy(m->path + len, end->name, end->len);
+	len += end->len;
+	m->path[len] = '\0';
+	*ret = takes_path(m, p->root, m->path, len, is_dir);
+	return JB_OK;
+}
+
+size_t jb_match_n_patterns(const struct jb_match *m)
+{
+	return m->n_patterns;
+}
+
+const struct jb_match_pattern *jb_match_pattern(const struct jb_match *m,
+						size_t i)
+{
+	return &m->patterns[i];
+}
+
+size_t jb_match_n_roots(const struct jb_match *m)
+{
+	return m->n_roots;
+}
+
+const struct jb_match_root *jb_match_root(const struct jb_match *m, size_t i)
+{
+	return m->roots[i];
+}
+
+void jb_match_close(struct jb_match *m)
+{
+	if (m == NULL)
+		return;
+	sqlite3_finalize(m->place);
+	drop_places(m);
+	drop_patterns(m);
+	free(m->patterns);
+	for (size_t i = 0; i < m->n_roots; i++) {
+		free(m->roots[i]->name);
+		free(m->roots[i]->path);
+		free(m->roots[i]);
+	}
+	free(m->roots);
+	free_strings(m->wanted_roots, m->n_wanted_roots);
+	free_strings(m->wanted, m->n_wanted);
+	free(m->places);
+	free(m->path);
+	free(m);
+}
