@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lib/t_daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define START_MS 20000
+#define STOP_MS	 30000
+#define FLUSH_MS 60000
+
+const char *t_daemon_program(void)
+{
+	const char *bin = getenv("JB_BIN");
+
+	return bin != NULL ? bin : T_PROGRAM;
+}
+
+void t_daemon_configure(struct t_daemon *d, const char *format, ...)
+{
+	FILE *f = fopen(d->config, "a");
+	va_list ap;
+
+	assert_non_null(f);
+	va_start(ap, format);
+	vfprintf(f, format, ap);
+	va_end(ap);
+	assert_int_equal(fclose(f), 0);
+}
+
+void t_daemon_init(struct t_daemon *d, const char *dir)
+{
+	memset(d, 0, sizeof *d);
+	snprintf(d->dir, sizeof d->dir, "%s", dir);
+	snprintf(d->config, sizeof d->config, "%s/jb.conf", d->dir);
+	snprintf(d->state, sizeof d->state, "%s/state", d->dir);
+	snprintf(d->control, sizeof d->control, "%s/run/control", d->dir);
+	snprintf(d->log, sizeof d->log, "%s/log", d->dir);
+	assert_int_equal(mkdir(dir, 0755), 0);
+	t_daemon_configure(d,
+			   "[Journal]\nStateDirectory=%s\n"
+			   "RuntimeDirectory=%s/run\n",
+			   d->state, d->dir);
+}
+
+void t_daemon_root(struct t_daemon *d, const char *name, const char *path,
+		   enum t_backend backend)
+{
+	static const char *const names[] = {"auto", "fanotify", "inotify"};
+
+	t_daemon_configure(d, "[Root %s]\nPath=%s\nBackend=%s\n", name, path,
+			   names[backend]);
+}
+
+static void launch(struct t_daemon *d)
+{
+	const char *argv[] = {t_daemon_program(), "--config", d->config,
+			      "daemon", NULL};
+	struct stat st;
+
+	assert_int_equal(d->pid, 0);
+	d->log_start = stat(d->log, &st) == 0 ? (size_t)st.st_size : 0;
+	d->pid = t_process_start(argv, d->log);
+}
+
+static json_t *ask_quietly(struct t_daemon *d, const char *request)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	json_t *reply = NULL;
+
+	snprintf(to.sun_path, sizeof to.sun_path, "%s", d->control);
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0 &&
+	    dprintf(fd, "%s\n", request) > 0)
+		reply = json_loadfd(fd, JSON_DISABLE_EOF_CHECK, NULL);
+	close(fd);
+	return reply;
+}
+
+json_t *t_daemon_ask(struct t_daemon *d, const char *request)
+{
+	return ask_quietly(d, request);
+}
+
+void t_daemon_start(struct t_daemon *d)
+{
+	int waited_ms, code;
+	json_t *reply;
+
+	launch(d);
+	for (waited_ms = 0; waited_ms < START_MS; waited_ms += 5) {
+		reply = ask_quietly(d, "{\"command\":\"ping\"}");
+		if (reply != NULL) {
+			json_decref(reply);
+			return;
+		}
+		code = t_process_wait(d->pid, 5);
+		if (code >= 0) {
+			d->pid = 0;
+			fail_msg("the daemon ended at its start: exit %d",
+				 code);
+		}
+	}
+	fail_msg("the daemon does not answer at %s", d->control);
+}
+
+void t_daemon_begin(struct t_daemon *d)
+{
+	t_daemon_start(d);
+	t_daemon_flush(d);
+}
+
+int t_daemon_refused(struct t_daemon *d)
+{
+	int code;
+
+	launch(d);
+	d->quiet = true;
+	code = t_process_wait(d->pid, START_MS);
+	if (code >= 0)
+		d->pid = 0;
+	return code;
+}
+
+void t_daemon_stop(struct t_daemon *d)
+{
+	int code;
+
+	kill(d->pid, SIGTERM);
+	code = t_process_wait(d->pid, STOP_MS);
+	if (code < 0)
+		fail_msg("the daemon did not stop on SIGTERM");
+	d->pid = 0;
+	if (code != 0)
+		fail_msg("the daemon stopped with exit %d", code);
+}
+
+void t_daemon_kill(struct t_daemon *d)
+{
+	kill(d->pid, SIGKILL);
+	assert_int_equal(t_process_wait(d->pid, STOP_MS), 128 + SIGKILL);
+	d->pid = 0;
+}
+
+void t_daemon_freeze(struct t_daemon *d)
+{
+	int status;
+
+	kill(d->pid, SIGSTOP);
+	assert_int_equal(waitpid(d->pid, &status, WUNTRACED), d->pid);
+	assert_true(WIFSTOPPED(status));
+}
+
+void t_daemon_thaw(struct t_daemon *d)
+{
+	kill(d->pid, SIGCONT);
+}
+
+json_t *t_daemon_status(struct t_daemon *d)
+{
+	json_t *reply = ask_quietly(d, "{\"command\":\"status\"}");
+
+	assert_non_null(reply);
+	assert_true(json_is_true(json_object_get(reply, "ok")));
+	return reply;
+}
+
+void t_daemon_flush_within(struct t_daemon *d, int timeout_ms)
+{
+	char request[64];
+	json_t *reply, *status;
+
+	snprintf(request, sizeof request,
+		 "{\"command\":\"flush\",\"timeout_ms\":%d}", timeout_ms);
+	reply = ask_quietly(d, request);
+	if (reply == NULL)
+		fail_msg("flush: no answer, the daemon is gone");
+	if (!json_is_true(json_object_get(reply, "ok"))) {
+		status = t_daemon_status(d);
+		fail_msg("flush: %s\nstatus: %s", json_dumps(reply, 0),
+			 json_dumps(status, JSON_INDENT(2)));
+	}
+	json_decref(reply);
+}
+
+void t_daemon_flush(struct t_daemon *d)
+{
+	t_daemon_flush_within(d, FLUSH_MS);
+}
+
+void t_daemon_command(struct t_daemon *d, struct t_output *o, ...)
+{
+	const char *argv[32] = {t_daemon_program(), "--config", d->config};
+	int n = 3;
+	va_list ap;
+
+	va_start(ap, o);
+	while (n < 31 && (argv[n] = va_arg(ap, const char *)) != NULL)
+		n++;
+	va_end(ap);
+	t_process_run(o, argv);
+}
+
+char *t_daemon_words(struct t_daemon *d)
+{
+	FILE *f = fopen(d->log, "r");
+	char *text = calloc(1, 1 << 20);
+	size_t n = 0;
+
+	assert_non_null(text);
+	if (f != NULL && fseek(f, (long)d->log_start, SEEK_SET) == 0)
+		n = fread(text, 1, (1 << 20) - 1, f);
+	text[n] = '\0';
+	if (f != NULL)
+		fclose(f);
+	return text;
+}
+
+bool t_daemon_said(struct t_daemon *d, const char *text)
+{
+	char *words = t_daemon_words(d);
+	bool found = strstr(words, text) != NULL;
+
+	free(words);
+	return found;
+}
+
+void t_daemon_fini(struct t_daemon *d, bool show)
+{
+	char *words;
+
+	if (d->pid != 0) {
+		kill(d->pid, SIGCONT);
+		kill(d->pid, SIGKILL);
+		t_process_wait(d->pid, STOP_MS);
+	}
+	d->pid = 0;
+	if (!show || d->dir[0] == '\0')
+		return;
+	d->log_start = 0;
+	words = t_daemon_words(d);
+	print_message("--- what the daemon said:\n%s---\n", words);
+	free(words);
+}

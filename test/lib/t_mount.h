@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test/lib/t_mount.h - a real file system of its own, on a loop device.
+ *
+ * The image is a sparse file that is unlinked at once and the loop device
+ * detaches itself, so nothing is left when the mount goes, however it goes. */
+#ifndef JB_LIB_T_MOUNT_H
+#define JB_LIB_T_MOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum t_fs { T_none, T_ext4, T_xfs, T_btrfs, T_tmpfs };
+
+struct t_mount {
+	char path[128];	 /* the mount point; "" while there is none */
+	char device[32]; /* the loop device, "" for tmpfs */
+	int loop;	 /* owned; keeps it while nothing is mounted, or -1 */
+	enum t_fs fs;
+};
+
+const char *t_fs_name(enum t_fs fs);
+
+/* Make a file system of @size_mb (0: the least that is comfortable) and mount
+ * it at @path, which is made. Skips the test where the kernel lacks it. */
+void t_mount_init(struct t_mount *m, enum t_fs fs, const char *path,
+		  unsigned size_mb);
+
+/* Unmount, keep the device; mount it again, here or elsewhere. */
+void t_mount_detach(struct t_mount *m);
+void t_mount_attach(struct t_mount *m);
+
+/* Forget cached inodes and dentries of all file systems. */
+void t_mount_drop_caches(void);
+
+/* Accepts what was never mounted. */
+void t_mount_fini(struct t_mount *m);
+
+#endif

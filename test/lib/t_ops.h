@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test/lib/t_ops.h - random operations on a tree, by several threads.
+ *
+ * Few names per directory, so that the threads meet: they rename and remove
+ * under one another's hands, and most kinds of failure are part of the test.
+ * All work is by directory descriptors, as a careful program does it.
+ *
+ * Lifecycle: init -> (round -> tell)* -> fini. What the judge must know is
+ * kept aside: which objects had several names, which were outside of the root,
+ * which were written. Moves across the root's border stop all other
+ * operations for a moment, so that this is exact. */
+#ifndef JB_LIB_T_OPS_H
+#define JB_LIB_T_OPS_H
+
+#include "lib/t_idset.h"
+#include "lib/t_random.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct t_ops_options {
+	const char *root;
+	const char *outside; /* a directory of the same file system, or NULL */
+	unsigned threads;
+	uint64_t seed;
+	bool links; /* hard links */
+	/* What only the object's own id can tell: writes through a name that
+	 * is outside, or after O_TMPFILE got its name. inotify is blind here.
+	 */
+	bool nameless;
+};
+
+struct t_ops {
+	struct t_ops_options o;
+	int root, outside;	 /* owned descriptors */
+	pthread_rwlock_t border; /* held for writing by who crosses it */
+	pthread_mutex_t lock;	 /* of the sets */
+	struct t_idset exempt, outsiders, born, written;
+	unsigned rounds;
+	uint64_t done; /* operations that did something */
+};
+
+void t_ops_init(struct t_ops *ops, const struct t_ops_options *o);
+
+/* Each thread does @n operations; returns when all are done and every
+ * descriptor is closed. */
+void t_ops_round(struct t_ops *ops, unsigned n);
+
+/* Tell the judge who is exempt and who was written since the last tell. */
+void t_ops_tell(struct t_ops *ops, struct t_judge *j);
+
+void t_ops_fini(struct t_ops *ops);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test/lib/t_replay.h - the journal's rows, played over a listing.
+ *
+ * Played over the listing of before, the rows must give the listing of after:
+ * created adds a name, renamed moves one with all below it, deleted removes
+ * one with all below it. By identity, so two entries may hold one name for a
+ * moment. On the way each row is held to what it says: its name must be there,
+ * its path must be the directory's path at that point, `entries` must be the
+ * number of names below. */
+#ifndef JB_LIB_T_REPLAY_H
+#define JB_LIB_T_REPLAY_H
+
+#include "lib/t_judge.h"
+
+/* Play the rows with seq > @after over listing @first (left as it is) and
+ * compare with listing @last. */
+void t_replay(struct t_judge *j, const char *first, int64_t after,
+	      const char *last);
+
+/* No object is created twice, none that was there, none is deleted that still
+ * is: but for those in table `exempt` (hard-linked, or outside of the root
+ * once), and what was ever below such a directory. */
+void t_replay_check_counts(struct t_judge *j, const char *first, int64_t after,
+			   const char *last);
+
+/* The last content row of each file tells the size and time that it has; each
+ * file of table `written` that is still there has one. */
+void t_replay_check_content(struct t_judge *j, int64_t after, const char *last);
+
+#endif
