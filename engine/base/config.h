@@ -4,8 +4,10 @@
  * Lifecycle: jb_config_load -> read -> jb_config_free. Immutable after load, so
  * any thread may read it. INI in the manner of journald.conf:
  * /etc/journalctl-backup/journalctl-backup.conf, then conf.d/ *.conf beside it
- * in the order of their names. Repeated list keys add up, an empty value
- * clears what came before, unknown keys are errors that name file and line. */
+ * in the order of their names. Repeated list keys add up, of other keys the
+ * last one counts, an empty value clears what came before, unknown keys are
+ * errors that name file and line. A backslash at a line's end joins the next
+ * one. The keys themselves are in the table of config_keys.h. */
 #ifndef JB_BASE_CONFIG_H
 #define JB_BASE_CONFIG_H
 
@@ -28,39 +30,43 @@ struct jb_config_where {
 };
 
 struct jb_config_root {
-	char *name;		      /* owned; [Root NAME] */
-	char *path;		      /* owned; absolute, no trailing slash */
-	enum jb_backend backend;      /* Backend= */
-	struct jb_patterns *patterns; /* owned; Include=/Exclude=, may be NULL */
-	uint64_t patrol_us;	      /* Patrol=, 0: off */
-	struct jb_config_where where;
+	char *name;		 /* owned; [Root NAME] */
+	char *path;		 /* owned; absolute, no trailing slash */
+	enum jb_backend backend; /* Backend= */
+	struct jb_patterns
+		*patterns;  /* owned; Include=/Exclude=, may be NULL */
+	uint64_t patrol_us; /* Patrol=, 0: off */
+	struct jb_config_where where; /* of Path= */
 };
 
-/* A key of a [Target] or [Policy] section, in the file's order. */
+/* A key of a section, in the file's order; cleared ones are gone. */
 struct jb_config_key {
 	char *key, *value; /* owned */
 	struct jb_config_where where;
 };
 
-/* [Target NAME] or [Policy NAME]: checked by who uses it. */
+/* One section as it stands in the files. Keys and values have been checked
+ * against the table, so the getters below can't fail. */
 struct jb_config_section {
-	char *name; /* owned */
+	const char *kind; /* static; "Journal", "Root", "Target", "Policy" */
+	char *name;	  /* owned; "" for [Journal] */
 	struct jb_config_key *keys; /* owned */
 	size_t n_keys;
 	struct jb_config_where where;
 };
 
 struct jb_config {
-	char *file;		  /* owned; what was asked for */
-	char *state_dir;	  /* owned; StateDirectory= */
-	char *runtime_dir;	  /* owned; RuntimeDirectory= */
-	char *plugin_dir;	  /* owned; PluginDirectory= */
-	uint64_t flush_us;	  /* FlushInterval=200ms */
-	uint64_t retain_us;	  /* Retain=90d, 0: for ever */
-	uint64_t max_journal;	  /* MaxJournalSize=, bytes, 0: no limit */
-	uint64_t max_backlog;	  /* MaxBacklog=, changes, 0: no limit */
-	uint32_t queue_events;	  /* QueueLimit=: our own bound of the kernel's
-				   * queue, events; 0: the kernel's default */
+	char *file;	       /* owned; what was asked for */
+	char *state_dir;       /* owned; StateDirectory= */
+	char *runtime_dir;     /* owned; RuntimeDirectory= */
+	char *plugin_dir;      /* owned; PluginDirectory= */
+	uint64_t flush_us;     /* FlushInterval=200ms */
+	uint64_t retain_us;    /* Retain=90d, 0: for ever */
+	uint64_t max_journal;  /* MaxJournalSize=, bytes, 0: no limit */
+	uint64_t max_backlog;  /* MaxBacklog=, changes, 0: no limit */
+	uint32_t queue_events; /* QueueLimit=: our own bound of the kernel's
+				* queue, events; 0: the kernel's default */
+	int log_level;	       /* LogLevel=, enum jb_log_level */
 	struct jb_config_root *roots; /* owned */
 	size_t n_roots;
 	struct jb_config_section *targets, *policies; /* owned */
@@ -69,19 +75,62 @@ struct jb_config {
 	size_t n_files;
 };
 
+/* MaxDelete=5% or MaxDelete=1000. */
+struct jb_config_limit {
+	bool is_off;
+	bool is_percent;
+	uint64_t value; /* entries, or hundredths of a percent */
+};
+
 /* Read @file (NULL: JB_CONFIG_DEFAULT). What can be seen from the text alone
  * is checked here. JB_ECONFIG: "FILE:LINE: what is wrong, what to do". */
 int jb_config_load(const char *file, struct jb_config **ret,
 		   struct jb_error *err);
 
-/* What only the file system can tell: each root is a directory and not inside
- * another one, the state directory can be made. */
+/* What only the file system can tell: each root is a directory that can be
+ * read and not inside another one, the state directory can be made. */
 int jb_config_check_paths(const struct jb_config *config, struct jb_error *err);
 
+/* Accepts NULL. */
 void jb_config_free(struct jb_config *config);
 
-/* The root called @name, or NULL. */
+/* The one called @name, or NULL. */
 const struct jb_config_root *jb_config_root(const struct jb_config *config,
 					    const char *name);
+const struct jb_config_section *jb_config_target(const struct jb_config *config,
+						 const char *name);
+const struct jb_config_section *jb_config_policy(const struct jb_config *config,
+						 const char *name);
+
+/* The key as it was last given, NULL if it was not: for messages. */
+const struct jb_config_key *jb_config_find(const struct jb_config_section *s,
+					   const char *key);
+
+/* The last value of a key, or the table's default (text: NULL without one).
+ * Asking for a key that the table does not have is a bug. */
+const char *jb_config_text(const struct jb_config_section *s, const char *key);
+uint64_t jb_config_duration(const struct jb_config_section *s, const char *key);
+uint64_t jb_config_size(const struct jb_config_section *s, const char *key);
+int64_t jb_config_number(const struct jb_config_section *s, const char *key);
+bool jb_config_bool(const struct jb_config_section *s, const char *key);
+struct jb_config_limit jb_config_limit(const struct jb_config_section *s,
+				       const char *key);
+
+/* All words of a list key, from the default if it was not given. The caller
+ * owns *ret: jb_config_words_free(). */
+int jb_config_words(const struct jb_config_section *s, const char *key,
+		    char ***ret, size_t *ret_n, struct jb_error *err);
+void jb_config_words_free(char **words, size_t n);
+
+/* Include= and Exclude= in their order. *ret is NULL if there are none: all is
+ * taken. The caller owns *ret. */
+int jb_config_patterns(const struct jb_config_section *s,
+		       struct jb_patterns **ret, struct jb_error *err);
+
+/* The directory of @policy at its target: Path=, and both Under=. The caller
+ * frees *ret; NULL if the policy has no target. */
+int jb_config_target_dir(const struct jb_config *config,
+			 const struct jb_config_section *policy, char **ret,
+			 struct jb_error *err);
 
 #endif
