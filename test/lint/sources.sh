@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Print the tree's own files, one a line: sources.sh all|c|shell
+# Print the tree's own files, one a line: sources.sh all|c|shell|python
 cd "$(dirname "$0")/../.." || exit 1
 
 # A tarball has no .git, and root may not trust somebody else's.
@@ -18,18 +18,22 @@ list_present()
 	done
 }
 
+# list_scripts PATTERN: whose first line matches it.
+list_scripts()
+{
+	list_present | while IFS= read -r file; do
+		head -c 64 "$file" | tr -d '\0' | head -n 1 |
+			grep -qE "$1" && printf '%s\n' "$file"
+	done
+}
+
 case $1 in
 all) list_present ;;
 c) list_present | grep '\.[ch]$' ;;
-shell)
-	list_present | while IFS= read -r file; do
-		case $(head -c 64 "$file" | tr -d '\0' | head -n 1) in
-		'#!'*sh | '#!'*'sh '*) printf '%s\n' "$file" ;;
-		esac
-	done
-	;;
+shell) list_scripts '^#!.*sh( |$)|^# shellcheck shell=' ;;
+python) list_present | grep '\.py$'; list_scripts '^#!.*python' ;;
 *)
-	echo "usage: sources.sh all|c|shell" >&2
+	echo "usage: sources.sh all|c|shell|python" >&2
 	exit 2
 	;;
 esac
