@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/record/recorder.h - the recorder: looks at dirty places, compares with
+ * the catalog, writes the difference down.
+ *
+ * A thread of its own, the only writer of journal.db. Each batch is one
+ * transaction: changes, catalog, detached entries, gaps, 'complete until'.
+ *
+ * Lifecycle: open (reads catalog and open gaps, fills the map) -> start -> runs
+ * until jb_intake_stop -> join -> close. */
+#ifndef JB_RECORD_RECORDER_H
+#define JB_RECORD_RECORDER_H
+
+#include "engine/root.h"
+#include "engine/watch/intake.h"
+#include "journal/store.h"
+
+struct jb_recorder;
+
+/* What the recorder tells; called on its thread, must return quickly. */
+struct jb_recorder_events {
+	/* A scan of this root is to begin (again): what it needs is
+	 * committed. */
+	void (*scan_owed)(void *arg, struct jb_root *root, uint64_t progress);
+	/* A batch that held @credits messages of scans is recorded. */
+	void (*credits)(void *arg, uint32_t credits);
+	/* A flush ended; @seq is the last one written. */
+	void (*flushed)(void *arg, void *flush, int64_t seq);
+	/* The thread ends: @err (NULL: stopped) says why. */
+	void (*ended)(void *arg, const struct jb_error *err);
+	/* The root is not what it was: nothing was deleted. */
+	void (*root_lost)(void *arg, struct jb_root *root,
+			  const struct jb_error *err);
+	void *arg;
+};
+
+struct jb_recorder_settings {
+	struct jb_root *roots; /* borrowed; n of them */
+	unsigned n_roots;
+	struct jb_id own[4]; /* directories of ours, never recorded */
+	dev_t own_dev[4];
+	unsigned n_own;
+	bool clean; /* the kernel's queue was kept: no scan is owed */
+};
+
+/* Figures of a root for status; written by the recorder, read by anybody. */
+struct jb_recorder_status {
+	int64_t complete_ns;
+	bool gap_open, scanning;
+	uint64_t detached;
+	uint64_t mounts;
+};
+
+int jb_recorder_open(struct jb_store *store,
+		     const struct jb_recorder_settings *settings,
+		     const struct jb_recorder_events *events,
+		     struct jb_recorder **ret, struct jb_error *err);
+
+/* Loop thread, before start: tell the source of each root which directories
+ * the catalog knows. */
+int jb_recorder_fill_map(struct jb_recorder *r, struct jb_error *err);
+
+int jb_recorder_start(struct jb_recorder *r, struct jb_intake *intake,
+		      struct jb_error *err);
+/* After `ended` was called. */
+void jb_recorder_join(struct jb_recorder *r);
+void jb_recorder_close(struct jb_recorder *r);
+
+/* Any thread: call events.flushed with @flush when every change made before
+ * @mark was answered is in the journal. Takes over the reference. */
+int jb_recorder_flush(struct jb_recorder *r, struct jb_mark *mark, void *flush,
+		      struct jb_error *err);
+
+/* Any thread: the scan of @root has walked all; @progress 0. */
+void jb_recorder_scan_ended(struct jb_recorder *r, const struct jb_root *root);
+/* Any thread: what the scan has done is to be remembered. */
+void jb_recorder_scan_progress(struct jb_recorder *r,
+			       const struct jb_root *root, uint64_t progress);
+
+/* Any thread: a scan of @root is owed, for a reason that the gap bears. */
+void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
+			  const char *reason);
+
+/* Any thread. */
+void jb_recorder_status(struct jb_recorder *r, const struct jb_root *root,
+			struct jb_recorder_status *ret);
+int64_t jb_recorder_last_seq(struct jb_recorder *r);
+
+#endif

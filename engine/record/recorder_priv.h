@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/record/recorder_priv.h - the recorder's state, shared by the files of
+ * this folder. All of it belongs to the recorder thread but for what the mutex
+ * guards. */
+#ifndef JB_RECORD_PRIV_H
+#define JB_RECORD_PRIV_H
+
+#include "engine/look.h"
+#include "engine/record/detached.h"
+#include "engine/record/recorder.h"
+#include "engine/record/todo.h"
+#include "journal/catalog.h"
+#include "journal/changes.h"
+#include "journal/gap.h"
+
+#include <pthread.h>
+
+/* Names of listings that are looked at in one batch; the rest is left over. */
+#define JB_LIST_BUDGET 50000
+
+struct jb_flush {
+	struct jb_flush *next;
+	struct jb_mark *mark; /* owned */
+	void *user;
+	bool captured;	   /* the gaps were closed: waits for those below */
+	int64_t upto;	   /* detached with det <= upto */
+	int64_t *renewed;  /* owned; of those, who got a new number */
+	size_t n_renewed, cap_renewed;
+};
+
+/* What the recorder knows of a root. */
+struct jb_record_root {
+	struct jb_root *root; /* borrowed */
+	struct jb_gap gap;    /* id 0: none is open */
+	bool owed;	      /* a scan is to begin */
+	bool running;	      /* it walks */
+	struct jb_mark *scan_mark; /* owned; asked at its end */
+	bool scan_mark_due;	   /* to be asked for in this commit */
+	bool time_valid; /* no gap since the time mark was asked for */
+	int64_t complete; /* ns */
+	const char *reason; /* of the gap to be opened */
+	struct jb_detached detached;
+	bool lost; /* root_lost was told */
+};
+
+/* Inodes and the batch that saw them move, while looks of that batch are left
+ * over; and inodes that a RENAME put into an unknown directory. */
+struct jb_recorder {
+	struct jb_store *store;	    /* borrowed */
+	struct jb_catalog *catalog; /* owned */
+	struct jb_changes *changes; /* owned */
+	struct jb_recorder_events events;
+	struct jb_recorder_settings settings;
+	struct jb_record_root *roots; /* owned; one per settings.roots */
+	struct jb_intake *intake;     /* borrowed */
+	pthread_t thread;
+	bool started;
+
+	/* the batch */
+	struct jb_dirty *set; /* borrowed from the intake */
+	struct jb_todo todo;
+	struct jb_todo carry; /* what is left over */
+	int64_t now_us;
+	size_t budget;
+	struct jb_map_dir *new_dirs; /* owned; not yet in the map */
+	size_t n_new, cap_new;
+	uint64_t created_dirs; /* how many directories were ever created */
+	uint64_t mapped_dirs;  /* how many of them are in the map */
+	struct jb_map_dir *gone_dirs; /* owned; to leave the map */
+	size_t n_gone, cap_gone;
+	struct jb_dirty_beyond *beyond; /* owned */
+	size_t n_beyond, cap_beyond;
+	int64_t next_det;	 /* for who is detached next */
+	struct jb_mark *mark;	 /* of this commit, made when asked for */
+	struct jb_mark *time;	 /* owned; 'complete until' */
+	bool wrote;		 /* this batch wrote something */
+	struct jb_entries rows;	 /* scratch of look */
+	struct jb_entries page;	 /* scratch of list */
+	struct jb_entries below; /* scratch of settle */
+	uint64_t structure;	 /* how often rows were moved or removed */
+	struct jb_error error;	 /* the first failure of this batch */
+
+	pthread_mutex_t mutex; /* guards what follows */
+	struct jb_flush *new_flushes;
+	struct jb_recorder_status *status; /* owned; one per root */
+	int64_t last_seq;
+	bool *scan_ended, *scan_owed; /* owned; one per root */
+	const char **owed_reason;     /* owned */
+	uint64_t *scan_progress;      /* owned */
+
+	struct jb_flush *flushes; /* recorder thread */
+};
+
+/* A directory being visited. */
+struct jb_visit {
+	struct jb_record_root *root;
+	uint64_t dir;
+	int fd;
+	int64_t clock;	 /* when the looks began */
+	uint64_t origin; /* the batch whose event led here */
+	const char *path; /* for patterns; borrowed, NULL: none needed */
+	size_t path_len;
+};
+
+/* One look's circumstances. */
+struct jb_look_flags {
+	unsigned dirty; /* JB_DIRTY_* of the place */
+	bool lossy;	/* doubtful times count as changed */
+	bool listed;	/* found by a listing or a scan */
+	const struct jb_entry *have; /* the row, if the caller just read it */
+	bool have_known; /* have == NULL means there is none */
+};
+
+/* record/visit.c */
+int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,
+		  struct jb_visit *v, struct jb_error *err);
+int jb_visit_close(struct jb_recorder *r, struct jb_visit *v,
+		   struct jb_error *err);
+struct jb_record_root *jb_record_root_of(struct jb_recorder *r, uint32_t id);
+
+/* record/place.c: look at (v->dir, name) and write down what differs. */
+int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
+		  size_t len, const struct jb_look_flags *flags,
+		  struct jb_error *err);
+
+/* record/facts.c */
+int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
+		     struct jb_entry *e, const struct jb_look *found,
+		     const struct jb_look_flags *flags, bool renamed,
+		     int64_t clock, struct jb_error *err);
+int jb_facts_created(struct jb_recorder *r, struct jb_record_root *root,
+		     struct jb_entry *e, const struct jb_look_flags *flags,
+		     struct jb_error *err);
+int jb_facts_refresh_dir(struct jb_recorder *r, struct jb_visit *v,
+			 struct jb_error *err);
+int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
+		    struct jb_change *change, int64_t *seq,
+		    struct jb_error *err);
+
+/* record/list.c */
+int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
+		      struct jb_error *err);
+
+/* record/settle.c */
+int jb_detach(struct jb_recorder *r, struct jb_record_root *root,
+	      struct jb_entry *e, unsigned dirty, struct jb_error *err);
+int jb_settle(struct jb_recorder *r, struct jb_error *err);
+
+/* record/gaps.c: which gaps are open, and when they close. */
+bool jb_gap_is_open(const struct jb_record_root *root);
+int jb_gaps_note(struct jb_recorder *r, struct jb_error *err);
+int jb_gaps_settle(struct jb_recorder *r, struct jb_error *err);
+
+/* The mark of this commit; borrowed. NULL without memory. */
+struct jb_mark *jb_recorder_mark(struct jb_recorder *r);
+uint64_t jb_recorder_oldest_left(const struct jb_recorder *r);
+
+#endif

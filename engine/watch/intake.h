@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/watch/intake.h - the loop thread's half: reads the sources, fills the
+ * dirty set, hands it to the recorder.
+ *
+ * The loop reads late and much: under load it naps a millisecond between
+ * reads, so that the kernel merges events and one read takes many. It hands
+ * the set over at once when things are idle, else every flush interval or when
+ * the set is large; and without naps while somebody waits for a barrier.
+ *
+ * Loop and other threads exchange messages. Lifecycle: open (loop thread) ->
+ * start -> stop -> close. Each function says which thread may call it. */
+#ifndef JB_WATCH_INTAKE_H
+#define JB_WATCH_INTAKE_H
+
+#include "engine/record/barrier.h"
+#include "engine/watch/dirty.h"
+#include "engine/watch/source.h"
+
+#include <uv.h>
+
+struct jb_intake;
+
+/* When the recorder wants its next set. */
+enum jb_want {
+	JB_WANT_EVENTS, /* when there is something to look at */
+	JB_WANT_SOON,	/* also an empty one, after the flush interval */
+	JB_WANT_NOW,	/* also an empty one, when the marks are reached */
+};
+
+/* A directory for the map; copied by who sends it. */
+struct jb_map_dir {
+	const struct jb_root *root;
+	uint64_t key;
+	int fd; /* owned by the message, or -1 */
+	struct jb_handle handle;
+};
+
+/* Called on the loop thread when a source or memory fails for good. */
+typedef void jb_intake_failed_fn(void *arg, const struct jb_error *err);
+
+int jb_intake_open(uv_loop_t *loop, uint64_t flush_us,
+		   jb_intake_failed_fn *failed, void *arg,
+		   struct jb_intake **ret, struct jb_error *err);
+
+/* Loop thread: take over a source (owned from now on) and poll it once
+ * started. */
+void jb_intake_add_source(struct jb_intake *in, struct jb_source *s);
+int jb_intake_start(struct jb_intake *in, struct jb_error *err);
+
+/* Loop thread: stop reading; the recorder's jb_intake_take returns NULL. */
+void jb_intake_stop(struct jb_intake *in);
+
+/* Loop thread, after stop and after the recorder has ended. The handles close
+ * while the loop runs on; then the memory is freed. */
+void jb_intake_close(struct jb_intake *in);
+
+/* Loop thread: answer a mark now (for `flush`). */
+void jb_intake_answer(struct jb_intake *in, struct jb_mark *m);
+
+/* Loop thread: somebody waits: do not nap, hand over at once. */
+void jb_intake_hurry(struct jb_intake *in, bool on);
+
+/* Loop thread: read-only figures for status. */
+size_t jb_intake_backlog(const struct jb_intake *in);
+
+/* Recorder thread: give back the last set (cleared), wait for the next one.
+ * NULL: stopped. */
+struct jb_dirty *jb_intake_take(struct jb_intake *in, enum jb_want want);
+
+/* Any other thread than the loop's: know these directories; returns when the
+ * loop has said so. JB_ECANCELED: stopped meanwhile. */
+int jb_intake_add_dirs(struct jb_intake *in, struct jb_map_dir *dirs, size_t n,
+		       struct jb_error *err);
+
+/* Any thread; returns at once. @dirs is copied; errors are memory only. */
+int jb_intake_remove_dirs(struct jb_intake *in, const struct jb_map_dir *dirs,
+			  size_t n, struct jb_error *err);
+int jb_intake_ask(struct jb_intake *in, struct jb_mark *m,
+		  struct jb_error *err);
+
+/* Any thread: places that a scan found to differ. Each message counts one
+ * credit of the set that takes it. @names: @n names, each with a length byte
+ * in front. */
+int jb_intake_mark_places(struct jb_intake *in, uint64_t dir,
+			  const uint8_t *names, size_t size, size_t n,
+			  struct jb_error *err);
+
+/* Any thread: everything must be scanned. */
+int jb_intake_lose(struct jb_intake *in, enum jb_loss why,
+		   struct jb_error *err);
+
+#endif

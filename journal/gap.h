@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* journal/gap.h - times in which changes may have been missed, and the roots
+ * that the catalog knows.
+ *
+ * The recorder writes them in its own transactions; readers use
+ * journal/query.h. Times in us. */
+#ifndef JB_JOURNAL_GAP_H
+#define JB_JOURNAL_GAP_H
+
+#include "jb/error.h"
+#include "journal/entry.h"
+#include "journal/store.h"
+
+/* A gap of this reason is the first scan of a root. */
+#define JB_GAP_FIRST_SCAN "first scan"
+
+struct jb_gap {
+	int64_t id; /* 0: none */
+	int64_t since, noticed;
+	int64_t found;	  /* changes that its scan brought */
+	int64_t progress; /* where its scan resumes: a directory's key */
+	bool baseline;	  /* JB_GAP_FIRST_SCAN */
+};
+
+/* The oldest open gap of a root. 1, 0 or an error. */
+int jb_gap_find_open(struct jb_store *s, uint32_t root, struct jb_gap *ret,
+		     struct jb_error *err);
+
+/* Fill *gap and store it as open. */
+int jb_gap_open(struct jb_store *s, uint32_t root, const char *reason,
+		int64_t since, int64_t noticed, struct jb_gap *gap,
+		struct jb_error *err);
+
+/* Store found and progress. */
+int jb_gap_update(struct jb_store *s, const struct jb_gap *gap,
+		  struct jb_error *err);
+
+/* Store found and close it. */
+int jb_gap_close(struct jb_store *s, const struct jb_gap *gap, int64_t now,
+		 struct jb_error *err);
+
+/* What table `root` has. */
+struct jb_known_root {
+	uint32_t id;
+	uint64_t dirkey;
+	int64_t complete; /* ns */
+};
+
+/* 1: the catalog knows a root of this name; 0: it does not. */
+int jb_known_root_find(struct jb_store *s, const char *name,
+		       struct jb_known_root *ret, struct jb_error *err);
+int jb_known_root_add(struct jb_store *s, const char *name, const char *path,
+		      uint64_t fsid, struct jb_known_root *root,
+		      struct jb_error *err);
+int jb_known_root_set_dirkey(struct jb_store *s,
+			     const struct jb_known_root *root,
+			     struct jb_error *err);
+int jb_known_root_set_complete(struct jb_store *s, uint32_t id,
+			       int64_t complete_ns, struct jb_error *err);
+
+#endif
