@@ -21,8 +21,6 @@ struct jb_match {
 	size_t n_wanted;
 	struct jb_match_root **roots; /* owned */
 	size_t n_roots;
-	struct jb_match_pattern *patterns; /* owned */
-	size_t n_patterns;
 	struct jb_match_place **places; /* owned; by id, linear probing */
 	size_t n_places;
 	char *path; /* owned; scratch */
@@ -63,6 +61,54 @@ static bool is_wanted_root(const struct jb_match *m, const char *name)
 	return m->n_wanted_roots == 0;
 }
 
+/* What is left of an absolute path below @root, NULL if it is elsewhere. */
+static const char *strip_root(const char *pattern,
+			      const struct jb_match_root *root)
+{
+	size_t len = strlen(root->path);
+
+	if (len < 2 || strncmp(pattern, root->path, len) != 0)
+		return NULL;
+	return pattern[len] == '\0' || pattern[len] == '/' ? pattern + len
+							   : NULL;
+}
+
+static int add_pattern(struct jb_match_root *r, const char *pattern,
+		       struct jb_error *err)
+{
+	if (strcmp(pattern, "/") == 0 || strcmp(pattern, "/***") == 0) {
+		r->takes_all = true;
+		return JB_OK;
+	}
+	return jb_patterns_add(r->patterns, true, pattern, err);
+}
+
+/* Each pattern as it stands, and what is behind the root's own path. */
+static int make_patterns(const struct jb_match *m, struct jb_match_root *r,
+			 struct jb_error *err)
+{
+	const char *rest;
+	int rv;
+
+	r->takes_all = m->n_wanted == 0;
+	rv = jb_patterns_new(&r->patterns, err);
+	for (size_t i = 0; rv == JB_OK && i < m->n_wanted; i++) {
+		rv = add_pattern(r, m->wanted[i], err);
+		rest = strip_root(m->wanted[i], r);
+		if (rv == JB_OK && rest != NULL)
+			rv = add_pattern(r, *rest != '\0' ? rest : "/", err);
+	}
+	return rv;
+}
+
+static void free_root(struct jb_match_root *r)
+{
+	jb_patterns_free(r->patterns);
+	free(r->name);
+	free(r->path);
+	free(r);
+}
+
 static int add_root(struct jb_match *m, sqlite3_stmt *st, struct jb_error *err)
 {
 	struct jb_match_root **grown, *r;
@@ -86,67 +132,7 @@ static int add_root(struct jb_match *m, sqlite3_stmt *st, struct jb_error *err)
 	if (r->name == NULL || r->path == NULL)
 		return no_memory(err);
 	r->selected = is_wanted_root(m, r->name);
-	return JB_OK;
-}
-
-static int add_pattern(struct jb_match *m, const struct jb_match_root *root,
-		       const char *text, struct jb_error *err)
-{
-	struct jb_match_pattern *grown, *p;
-
-	grown = reallocarray(m->patterns, m->n_patterns + 1, sizeof *grown);
-	if (grown == NULL)
-		return no_memory(err);
-	m->patterns = grown;
-	p = &m->patterns[m->n_patterns];
-	p->root = root;
-	p->text = NULL;
-	if (text[0] != '\0' && strcmp(text, "/") != 0 &&
-	    strcmp(text, "/***") != 0) {
-		p->text = strdup(text);
-		if (p->text == NULL)
-			return no_memory(err);
-	}
-	m->n_patterns++;
-	return JB_OK;
-}
-
-/* What is left of an absolute path below @root, NULL if it is elsewhere. */
-static const char *strip_root(const char *pattern,
-			      const struct jb_match_root *root)
-{
-	size_t len = strlen(root->path);
-
-	if (len < 2 || strncmp(pattern, root->path, len) != 0)
-		return NULL;
-	return pattern[len] == '\0' || pattern[len] == '/' ? pattern + len
-							   : NULL;
-}
-
-static void drop_patterns(struct jb_match *m)
-{
-	for (size_t i = 0; i < m->n_patterns; i++)
-		free(m->patterns[i].text);
-	m->n_patterns = 0;
-}
-
-/* Each pattern as it stands, and once more for each root that it begins
- * with. */
-static int make_patterns(struct jb_match *m, struct jb_error *err)
-{
-	const char *rest;
-	int rv = JB_OK;
-
-	drop_patterns(m);
-	for (size_t i = 0; rv == JB_OK && i < m->n_wanted; i++) {
-		rv = add_pattern(m, NULL, m->wanted[i], err);
-		for (size_t k = 0; rv == JB_OK && k < m->n_roots; k++) {
-			rest = strip_root(m->wanted[i], m->roots[k]);
-			if (rest != NULL)
-				rv = add_pattern(m, m->roots[k], rest, err);
-		}
-	}
-	return rv;
+	return make_patterns(m, r, err);
 }
 
 static int load_roots(struct jb_match *m, struct jb_error *err)
@@ -163,7 +149,7 @@ static int load_roots(struct jb_match *m, struct jb_error *err)
 			break;
 	}
 	sqlite3_finalize(st);
-	return rv == JB_OK ? make_patterns(m, err) : rv;
+	return rv;
 }
 
 static int check_wanted_roots(const struct jb_match *m, struct jb_error *err)
@@ -246,44 +232,24 @@ static struct jb_match_place **find_slot(struct jb_match *m, int64_t id)
 	return &m->places[i];
 }
 
-/* Does a pattern of @root take @path itself? */
-static bool takes_path(const struct jb_match *m,
-		       const struct jb_match_root *root, const char *path,
+/* Is @path itself taken, whatever its parents are? */
+static bool takes_path(const struct jb_match_root *root, const char *path,
 		       size_t len, bool is_dir)
 {
-	const struct jb_match_pattern *p;
-
-	for (size_t i = 0; i < m->n_patterns; i++) {
-		p = &m->patterns[i];
-		if (p->root != NULL && p->root != root)
-			continue;
-		if (p->text == NULL ||
-		    jb_pattern_matches(p->text, path, len, is_dir))
-			return true;
-	}
-	return m->n_patterns == 0;
+	return jb_patterns_verdict(root->patterns, path, len, is_dir) ==
+	       JB_PATTERN_INCLUDED;
 }
 
-static enum jb_match_verdict judge_place(struct jb_match *m,
-					 struct jb_match_place *p)
+static enum jb_match_verdict judge_place(const struct jb_match_place *p)
 {
 	if (!p->root->selected)
 		return JB_MATCH_NONE;
-	if (m->n_patterns == 0)
+	if (p->root->takes_all)
 		return JB_MATCH_ALL;
-	/* Cut in place: a match wants its path to end. */
-	for (size_t i = 1; i <= p->len; i++) {
-		char end = p->path[i];
-		bool taken;
-
-		if (end != '/' && end != '\0')
-			continue;
-		p->path[i] = '\0';
-		taken = takes_path(m, p->root, p->path, i, true);
-		p->path[i] = end;
-		if (taken)
+	for (size_t i = 1; i <= p->len; i++)
+		if ((i == p->len || p->path[i] == '/') &&
+		    takes_path(p->root, p->path, i, true))
 			return JB_MATCH_ALL;
-	}
 	return JB_MATCH_BY_NAME;
 }
 
@@ -352,7 +318,7 @@ int jb_match_find_place(struct jb_match *m, int64_t id,
 		free(p);
 		return rv;
 	}
-	p->verdict = judge_place(m, p);
+	p->verdict = judge_place(p);
 	*slot = p;
 	m->n_places++;
 	*ret = p;
@@ -384,19 +350,8 @@ int jb_match_takes(struct jb_match *m, const struct jb_match_end *end,
 	memcpy(m->path + len, end->name, end->len);
 	len += end->len;
 	m->path[len] = '\0';
-	*ret = takes_path(m, p->root, m->path, len, is_dir);
+	*ret = takes_path(p->root, m->path, len, is_dir);
 	return JB_OK;
-}
-
-size_t jb_match_n_patterns(const struct jb_match *m)
-{
-	return m->n_patterns;
-}
-
-const struct jb_match_pattern *jb_match_pattern(const struct jb_match *m,
-						size_t i)
-{
-	return &m->patterns[i];
 }
 
 size_t jb_match_n_roots(const struct jb_match *m)
@@ -415,13 +370,8 @@ void jb_match_close(struct jb_match *m)
 		return;
 	sqlite3_finalize(m->place);
 	drop_places(m);
-	drop_patterns(m);
-	free(m->patterns);
-	for (size_t i = 0; i < m->n_roots; i++) {
-		free(m->roots[i]->name);
-		free(m->roots[i]->path);
-		free(m->roots[i]);
-	}
+	for (size_t i = 0; i < m->n_roots; i++)
+		free_root(m->roots[i]);
 	free(m->roots);
 	free_strings(m->wanted_roots, m->n_wanted_roots);
 	free_strings(m->wanted, m->n_wanted);

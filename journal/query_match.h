@@ -8,17 +8,15 @@
 
 #include "journal/query.h"
 
+struct jb_patterns;
+
 struct jb_match_root {
 	int64_t id;
 	char *name; /* owned */
 	char *path; /* owned; absolute */
 	bool selected;
-};
-
-/* A pattern as one root sees it. */
-struct jb_match_pattern {
-	const struct jb_match_root *root; /* borrowed; NULL: all roots */
-	char *text;			  /* owned; NULL: takes everything */
+	bool takes_all;		      /* whatever the name */
+	struct jb_patterns *patterns; /* owned; any of them, if not takes_all */
 };
 
 enum jb_match_verdict {
@@ -45,7 +43,8 @@ struct jb_match_end {
 
 struct jb_match;
 
-/* Read roots and patterns. JB_ENOENT: an unknown root is asked for. */
+/* Read roots and patterns. JB_ENOENT: an unknown root is asked
+ * for; JB_EINVAL: a pattern can't be parsed. */
 int jb_match_open(struct jb_store *store, const struct jb_query_filter *filter,
 		  struct jb_match **ret, struct jb_error *err);
 
@@ -60,10 +59,7 @@ int jb_match_find_place(struct jb_match *m, int64_t id,
 int jb_match_takes(struct jb_match *m, const struct jb_match_end *end,
 		   bool is_dir, bool *ret, struct jb_error *err);
 
-/* The patterns, for the plan; none: everything is taken. */
-size_t jb_match_n_patterns(const struct jb_match *m);
-const struct jb_match_pattern *jb_match_pattern(const struct jb_match *m,
-						size_t i);
+/* The roots known so far. */
 size_t jb_match_n_roots(const struct jb_match *m);
 const struct jb_match_root *jb_match_root(const struct jb_match *m, size_t i);
 

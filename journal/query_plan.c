@@ -6,6 +6,8 @@
  * they give is a superset, which jb_match_takes() narrows. */
 #include "journal/query_plan.h"
 
+#include "engine/base/pattern.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -297,34 +299,37 @@ static const char *literal_part(const char *pattern, size_t *len, bool *tree)
 	return pattern;
 }
 
-static bool is_plannable(const struct jb_match *match)
+static bool is_plannable(const struct jb_match_root *root)
 {
+	const char *pattern;
 	size_t len;
-	bool tree;
+	bool include, tree;
 
-	for (size_t i = 0; i < jb_match_n_patterns(match); i++) {
-		literal_part(jb_match_pattern(match, i)->text, &len, &tree);
+	if (root->takes_all)
+		return false;
+	for (size_t i = 0;
+	     (pattern = jb_patterns_at(root->patterns, i, &include)) != NULL;
+	     i++) {
+		literal_part(pattern, &len, &tree);
 		if (len == 0)
 			return false;
 	}
-	return jb_match_n_patterns(match) > 0;
+	return true;
 }
 
-static int collect_pattern(struct collector *c, const struct jb_match *match,
-			   const struct jb_match_pattern *p,
-			   struct jb_error *err)
+static int collect_root(struct collector *c, const struct jb_match_root *root,
+			struct jb_error *err)
 {
-	const struct jb_match_root *root;
-	const char *text;
+	const char *pattern, *text;
+	bool include, tree;
 	size_t len;
-	bool tree;
 	int rv = JB_OK;
 
-	text = literal_part(p->text, &len, &tree);
-	for (size_t i = 0; rv == JB_OK && i < jb_match_n_roots(match); i++) {
-		root = jb_match_root(match, i);
-		if (!root->selected || (p->root != NULL && p->root != root))
-			continue;
+	for (size_t i = 0;
+	     rv == JB_OK && !c->full &&
+	     (pattern = jb_patterns_at(root->patterns, i, &include)) != NULL;
+	     i++) {
+		text = literal_part(pattern, &len, &tree);
 		rv = tree ? collect_tree(c, root->id, text, len, err)
 			  : collect_prefix(c, root->id, text, len, err);
 	}
@@ -360,17 +365,22 @@ int jb_plan_collect(struct jb_store *store, const struct jb_match *match,
 			      .high = high,
 			      .max = max,
 			      .plan = plan};
+	const struct jb_match_root *root;
 	int rv = JB_OK;
 
 	*found = false;
-	if (!is_plannable(match))
-		return JB_OK;
+	for (size_t i = 0; i < jb_match_n_roots(match); i++) {
+		root = jb_match_root(match, i);
+		if (root->selected && !is_plannable(root))
+			return JB_OK;
+	}
 	for (size_t i = 0; rv == JB_OK && i < N_ENDS; i++)
 		rv = jb_store_prepare(store, sql_ranges[i], &c.ends[i], err);
-	for (size_t i = 0;
-	     rv == JB_OK && !c.full && i < jb_match_n_patterns(match); i++)
-		rv = collect_pattern(&c, match, jb_match_pattern(match, i),
-				     err);
+	for (size_t i = 0; rv == JB_OK && i < jb_match_n_roots(match); i++) {
+		root = jb_match_root(match, i);
+		if (root->selected)
+			rv = collect_root(&c, root, err);
+	}
 	for (size_t i = 0; i < N_ENDS; i++)
 		sqlite3_finalize(c.ends[i]);
 	if (rv != JB_OK || c.full) {
