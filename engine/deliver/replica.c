@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/deliver/replica.h"
+
+#include "engine/deliver/replica_priv.h"
+#include "engine/deliver/replica_schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUSY_TIMEOUT_MS 5000
+
+static const char SQL_PRAGMAS[] =
+	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+	"PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 8000;"
+	"PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY";
+
+static const char *const statements[N_STATEMENTS] = {
+#define X(name, sql) [ST_##name] = sql,
+	JB_REPLICA_STATEMENTS(X)
+#undef X
+};
+
+static const char SQL_ADOPT[] =
+	"CREATE INDEX IF NOT EXISTS node_target ON node(tino)";
+static const char SQL_BY_TARGET[] =
+	"SELECT 1 FROM node WHERE tino = ?1 AND tbirth = ?2";
+
+/* ---- open and close */
+
+static int open_database(struct jb_replica *r, struct jb_error *err)
+{
+	struct jb_store *s = &r->store;
+	int rc, rv;
+
+	rc = sqlite3_open_v2(s->path, &s->db,
+			     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE |
+				     SQLITE_OPEN_CREATE,
+			     NULL);
+	if (rc != SQLITE_OK)
+		return jb_store_error(s->db, rc, err, "%s", s->path);
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	/* Before the first table, or it has no effect. */
+	rv = jb_store_exec(s, "PRAGMA page_size = 8192", err);
+	/* Whose file is it? Before anything in it is changed. */
+	if (rv == JB_OK)
+		rv = jb_replica_migrate(s->db, s->path, err);
+	if (rv == JB_OK)
+		rv = jb_store_exec(s, SQL_PRAGMAS, err);
+	for (int i = 0; i < N_STATEMENTS && rv == JB_OK; i++)
+		rv = jb_store_prepare(s, statements[i], &r->st[i], err);
+	return rv;
+}
+
+int jb_replica_open(const char *dir, const char *policy,
+		    struct jb_replica **ret, struct jb_error *err)
+{
+	struct jb_replica *r = calloc(1, sizeof *r);
+	int rv;
+
+	if (r == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'", policy);
+	if (dir == NULL)
+		r->store.path = strdup(":memory:");
+	else if (asprintf(&r->store.path, "%s/policy-%s.db", dir, policy) < 0)
+		r->store.path = NULL;
+	if (r->store.path == NULL)
+		rv = jb_error_set(err, JB_ENOMEM, 0, "policy '%s'", policy);
+	else
+		rv = open_database(r, err);
+	if (rv != JB_OK) {
+		jb_replica_close(r);
+		return rv;
+	}
+	*ret = r;
+	return JB_OK;
+}
+
+void jb_replica_close(struct jb_replica *r)
+{
+	if (r == NULL)
+		return;
+	for (int i = 0; i < N_STATEMENTS; i++)
+		sqlite3_finalize(r->st[i]);
+	sqlite3_finalize(r->by_target);
+	sqlite3_close(r->store.db);
+	free(r->store.path);
+	free(r);
+}
+
+int jb_replica_set_aside(const char *dir, const char *policy, char *name,
+			 size_t size, struct jb_error *err)
+{
+	static const char *const suffixes[] = {"-wal", "-shm", ""};
+	char from[4096], to[4096], stamp[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
+	snprintf(name, size, "policy-%s.db.damaged-%s", policy, stamp);
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		snprintf(from, sizeof from, "%s/policy-%s.db%s", dir, policy,
+			 suffixes[i]);
+		snprintf(to, sizeof to, "%s/%s%s", dir, name, suffixes[i]);
+		if (access(from, F_OK) == 0 && rename(from, to) != 0)
+			return jb_error_errno(err, errno, "%s: set aside",
+					      from);
+	}
+	return JB_OK;
+}
+
+struct jb_store *jb_replica_store(struct jb_replica *r)
+{
+	return &r->store;
+}
+
+int jb_replica_begin(struct jb_replica *r, struct jb_error *err)
+{
+	return jb_store_begin(&r->store, err);
+}
+
+int jb_replica_commit(struct jb_replica *r, struct jb_error *err)
+{
+	return jb_store_commit(&r->store, err);
+}
+
+void jb_replica_rollback(struct jb_replica *r)
+{
+	jb_store_rollback(&r->store);
+}
+
+int jb_replica_run(struct jb_replica *r, enum replica_statement st,
+		   struct jb_error *err)
+{
+	return jb_store_run(&r->store, r->st[st], err);
+}
+
+int jb_replica_step(struct jb_replica *r, enum replica_statement st,
+		    struct jb_error *err)
+{
+	return jb_store_step(&r->store, r->st[st], err);
+}
+
+int jb_replica_get(struct jb_replica *r, const char *key, int64_t otherwise,
+		   int64_t *ret, struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[ST_GET_META];
+	int rv;
+
+	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+	rv = jb_replica_step(r, ST_GET_META, err);
+	if (rv < 0)
+		return rv;
+	*ret = rv > 0 ? sqlite3_column_int64(st, 0) : otherwise;
+	sqlite3_reset(st);
+	return JB_OK;
+}
+
+int jb_replica_set(struct jb_replica *r, const char *key, int64_t value,
+		   struct jb_error *err)
+{
+	sqlite3_bind_text(r->st[ST_SET_META], 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(r->st[ST_SET_META], 2, value);
+	return jb_replica_run(r, ST_SET_META, err);
+}
+
+/* ---- nodes */
+
+static int64_t column_or(sqlite3_stmt *st, int i, int64_t otherwise)
+{
+	return sqlite3_column_type(st, i) == SQLITE_NULL
+		       ? otherwise
+		       : sqlite3_column_int64(st, i);
+}
+
+static void bind_unless(sqlite3_stmt *st, int i, int64_t value, int64_t usual)
+{
+	if (value == usual)
+		sqlite3_bind_null(st, i);
+	else
+		sqlite3_bind_int64(st, i, value);
+}
+
+/* Times as distances may wrap around: back and forth by the same rule. */
+static int64_t minus(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+
+static void read_node(sqlite3_stmt *st, struct jb_node_row *ret)
+{
+	ret->ctime = sqlite3_column_int64(st, 5);
+	ret->src.ino = (uint64_t)sqlite3_column_int64(st, 0);
+	ret->src.birth = 0;
+	if (sqlite3_column_type(st, 1) != SQLITE_NULL)
+		ret->src.birth = minus(ret->ctime, sqlite3_column_int64(st, 1));
+	ret->type = (uint32_t)sqlite3_column_int(st, 2);
+	ret->epoch = (uint32_t)sqlite3_column_int64(st, 3);
+	ret->cseq = sqlite3_column_int64(st, 4);
+	ret->size = sqlite3_column_int64(st, 6);
+	ret->mtime = minus(ret->ctime, sqlite3_column_int64(st, 7));
+	ret->meta = (uint64_t)sqlite3_column_int64(st, 8);
+	ret->at.ino = (uint64_t)sqlite3_column_int64(st, 9);
+	ret->at.birth = sqlite3_column_int64(st, 10);
+	ret->at.size = column_or(st, 11, ret->size);
+	ret->at.mtime = column_or(st, 12, ret->mtime);
+	ret->hash = (uint64_t)sqlite3_column_int64(st, 13);
+}
+
+int jb_replica_node(struct jb_replica *r, uint64_t rid, struct jb_node_row *ret,
+		    struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[ST_NODE];
+	int rv;
+
+	sqlite3_bind_int64(st, 1, (int64_t)rid);
+	rv = jb_replica_step(r, ST_NODE, err);
+	if (rv > 0) {
+		read_node(st, ret);
+		sqlite3_reset(st);
+	}
+	return rv;
+}
+
+int jb_replica_by_src(struct jb_replica *r, struct jb_id src, uint64_t *rid,
+		      struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[ST_BY_SRC];
+	int64_t birth;
+	int rv;
+
+	sqlite3_bind_int64(st, 1, (int64_t)src.ino);
+	while ((rv = jb_replica_step(r, ST_BY_SRC, err)) > 0) {
+		birth = sqlite3_column_type(st, 1) == SQLITE_NULL
+				? 0
+				: minus(sqlite3_column_int64(st, 2),
+					sqlite3_column_int64(st, 1));
+		if (birth == src.birth) {
+			*rid = (uint64_t)sqlite3_column_int64(st, 0);
+			sqlite3_reset(st);
+			return 1;
+		}
+	}
+	return rv;
+}
+
+int jb_replica_by_target(struct jb_replica *r, uint64_t ino, int64_t birth,
+			 struct jb_error *err)
+{
+	int rv;
+
+	if (r->by_target == NULL) {
+		rv = jb_store_exec(&r->store, SQL_ADOPT, err);
+		if (rv == JB_OK)
+			rv = jb_store_prepare(&r->store, SQL_BY_TARGET,
+					      &r->by_target, err);
+		if (rv != JB_OK)
+			return rv;
+	}
+	sqlite3_bind_int64(r->by_target, 1, (int64_t)ino);
+	sqlite3_bind_int64(r->by_target, 2, birth);
+	rv = jb_store_step(&r->store, r->by_target, err);
+	sqlite3_reset(r->by_target);
+	return rv;
+}
+
+int jb_replica_end_adoption(struct jb_replica *r, struct jb_error *err)
+{
+	sqlite3_finalize(r->by_target);
+	r->by_target = NULL;
+	return jb_store_exec(&r->store, "DROP INDEX IF EXISTS node_target",
+			     err);
+}
+
+int jb_replica_put_node(struct jb_replica *r, uint64_t rid,
+			const struct jb_node_row *row, struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[ST_PUT_NODE];
+
+	sqlite3_bind_int64(st, 1, (int64_t)rid);
+	bind_unless(st, 2, (int64_t)row->src.ino, 0);
+	bind_unless(st, 3, minus(row->ctime, row->src.birth), row->ctime);
+	sqlite3_bind_int64(st, 4, row->type);
+	sqlite3_bind_int64(st, 5, row->epoch);
+	sqlite3_bind_int64(st, 6, row->cseq);
+	sqlite3_bind_int64(st, 7, row->ctime);
+	sqlite3_bind_int64(st, 8, row->size);
+	sqlite3_bind_int64(st, 9, minus(row->ctime, row->mtime));
+	bind_unless(st, 10, (int64_t)row->meta, 0);
+	sqlite3_bind_int64(st, 11, (int64_t)row->at.ino);
+	sqlite3_bind_int64(st, 12, row->at.birth);
+	bind_unless(st, 13, row->at.size, row->size);
+	bind_unless(st, 14, row->at.mtime, row->mtime);
+	bind_unless(st, 15, (int64_t)row->hash, 0);
+	return jb_replica_run(r, ST_PUT_NODE, err);
+}
+
+int jb_replica_drop_node(struct jb_replica *r, uint64_t rid,
+			 struct jb_error *err)
+{
+	sqlite3_bind_int64(r->st[ST_DROP_NODE], 1, (int64_t)rid);
+	return jb_replica_run(r, ST_DROP_NODE, err);
+}
+
+/* ---- names */
+
+static void bind_name(sqlite3_stmt *st, uint64_t dir, const char *name,
+		      size_t len)
+{
+	sqlite3_bind_int64(st, 1, (int64_t)dir);
+	sqlite3_bind_blob(st, 2, len > 0 ? name : "", (int)len, SQLITE_STATIC);
+}
+
+int jb_replica_at(struct jb_replica *r, uint64_t dir, const char *name,
+		  size_t len, uint64_t *rid, struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[ST_AT];
+	int rv;
+
+	bind_name(st, dir, name, len);
+	rv = jb_replica_step(r, ST_AT, err);
+	if (rv > 0) {
+		*rid = (uint64_t)sqlite3_column_int64(st, 0);
+		sqlite3_reset(st);
+	}
+	return rv;
+}
+
+static int each_name(struct jb_replica *r, enum replica_statement which,
+		     jb_name_fn *fn, void *arg, struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[which];
+	struct jb_name_row row;
+	int rv, len;
+
+	while ((rv = jb_replica_step(r, which, err)) > 0) {
+		row.dir = (uint64_t)sqlite3_column_int64(st, 0);
+		row.rid = (uint64_t)sqlite3_column_int64(st, 2);
+		len = sqlite3_column_bytes(st, 1);
+		if (len > JB_NAME_MAX)
+			rv = jb_error_set(err, JB_ECORRUPT, 0,
+					  "%s: a name of %d bytes",
+					  r->store.path, len);
+		else {
+			memcpy(row.name, sqlite3_column_blob(st, 1),
+			       (size_t)len);
+			row.name[len] = '\0';
+			row.len = (uint8_t)len;
+			rv = fn(arg, &row);
+		}
+		if (rv != 0) {
+			sqlite3_reset(st);
+			return rv;
+		}
+	}
+	return rv;
+}
+
+int jb_replica_names_of(struct jb_replica *r, uint64_t rid, jb_name_fn *fn,
+			void *arg, struct jb_error *err)
+{
+	sqlite3_bind_int64(r->st[ST_NAMES_OF], 1, (int64_t)rid);
+	return each_name(r, ST_NAMES_OF, fn, arg, err);
+}
+
+int jb_replica_names_in(struct jb_replica *r, uint64_t dir, const char *after,
+			size_t after_len, size_t max, jb_name_fn *fn, void *arg,
+			struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[ST_NAMES_IN];
+
+	bind_name(st, dir, after, after_len);
+	sqlite3_bind_int64(st, 3, (int64_t)max);
+	return each_name(r, ST_NAMES_IN, fn, arg, err);
+}
+
+int jb_replica_put_name(struct jb_replica *r, uint64_t dir, const char *name,
+			size_t len, uint64_t rid, struct jb_error *err)
+{
+	bind_name(r->st[ST_PUT_NAME], dir, name, len);
+	sqlite3_bind_int64(r->st[ST_PUT_NAME], 3, (int64_t)rid);
+	return jb_replica_run(r, ST_PUT_NAME, err);
+}
+
+int jb_replica_drop_name(struct jb_replica *r, uint64_t dir, const char *name,
+			 size_t len, struct jb_error *err)
+{
+	bind_name(r->st[ST_DROP_NAME], dir, name, len);
+	return jb_replica_run(r, ST_DROP_NAME, err);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/replica_priv.h - what replica.c and replica_due.c share. */
+#ifndef JB_DELIVER_REPLICA_PRIV_H
+#define JB_DELIVER_REPLICA_PRIV_H
+
+#include "engine/deliver/replica.h"
+
+#define JB_NODE_COLUMNS                                                        \
+	"ino, birth, type, epoch, cseq, ctime, size, mtime, meta, tino,"       \
+	" tbirth, tsize, tmtime, hash"
+
+/* X(statement, SQL) */
+#define JB_REPLICA_STATEMENTS(X)                                               \
+	X(GET_META, "SELECT value FROM meta WHERE key = ?1")                   \
+	X(SET_META, "INSERT INTO meta(key, value) VALUES(?1, ?2)"              \
+		    " ON CONFLICT(key) DO UPDATE SET value = ?2")              \
+	X(NODE, "SELECT " JB_NODE_COLUMNS " FROM node WHERE rid = ?1")         \
+	X(BY_SRC, "SELECT rid, birth, ctime FROM node WHERE ino = ?1")         \
+	X(AT, "SELECT rid FROM name WHERE prid = ?1 AND name = ?2")            \
+	X(NAMES_OF, "SELECT prid, name, rid FROM name WHERE rid = ?1")         \
+	X(NAMES_IN, "SELECT prid, name, rid FROM name WHERE prid = ?1"         \
+		    " AND name > ?2 ORDER BY name LIMIT ?3")                   \
+	X(PUT_NODE, "INSERT OR REPLACE INTO node(rid, " JB_NODE_COLUMNS ")"    \
+		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"    \
+		    " ?12, ?13, ?14, ?15)")                                    \
+	X(DROP_NODE, "DELETE FROM node WHERE rid = ?1")                        \
+	X(PUT_NAME, "INSERT INTO name(prid, name, rid) VALUES(?1, ?2, ?3)"     \
+		    " ON CONFLICT DO UPDATE SET rid = ?3")                     \
+	X(DROP_NAME, "DELETE FROM name WHERE prid = ?1 AND name = ?2")         \
+	X(DUE, "SELECT ino, birth, reason, attempts, since, next"              \
+	       " FROM pending WHERE next <= ?1")                               \
+	X(PENDING, "SELECT ino, birth, reason, attempts, since, next"          \
+		   " FROM pending WHERE ino = ?1 AND birth = ?2")              \
+	X(PUT_PENDING, "INSERT OR REPLACE INTO pending(ino, birth, reason,"    \
+		       " attempts, since, next)"                               \
+		       " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                      \
+	X(DROP_PENDING, "DELETE FROM pending WHERE ino = ?1 AND birth = ?2")   \
+	X(NEXT_LISTING, "SELECT ino, birth, after FROM listing"                \
+			" WHERE (ino, birth) > (?1, ?2)"                       \
+			" ORDER BY ino, birth LIMIT 1")                        \
+	X(PUT_LISTING, "INSERT OR REPLACE INTO listing(ino, birth, after)"     \
+		       " VALUES(?1, ?2, ?3)")                                  \
+	X(DROP_LISTING, "DELETE FROM listing WHERE ino = ?1 AND birth = ?2")   \
+	X(OWED_DUE, "SELECT rid, reason, attempts, approved, seq, next"        \
+		    " FROM owed WHERE next <= ?1")                             \
+	X(OWED, "SELECT rid, reason, attempts, approved, seq, next"            \
+		" FROM owed WHERE rid = ?1")                                   \
+	X(PUT_OWED, "INSERT OR REPLACE INTO owed(rid, reason, attempts,"       \
+		    " approved, seq, next) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")    \
+	X(DROP_OWED, "DELETE FROM owed WHERE rid = ?1")                        \
+	X(APPROVE, "UPDATE owed SET approved = 1, next = 0"                    \
+		   " WHERE next IS NULL AND seq <= ?1")                        \
+	X(INTENTS, "SELECT rid, prid, name, flags FROM intent")                \
+	X(PUT_INTENT, "INSERT INTO intent(rid, prid, name, flags)"             \
+		      " VALUES(?1, ?2, ?3, ?4)")                               \
+	X(DROP_INTENTS, "DELETE FROM intent")                                  \
+	X(COUNTED, "SELECT ifnull(sum(count), 0), (SELECT size FROM deleted"   \
+		   " WHERE what = ?1 AND time > ?2 ORDER BY time LIMIT 1)"     \
+		   " FROM deleted WHERE what = ?1 AND time > ?2")              \
+	X(COUNT, "INSERT INTO deleted(what, time, count, size)"                \
+		 " VALUES(?1, ?2, ?3, ?4)"                                     \
+		 " ON CONFLICT DO UPDATE SET count = ?3")                      \
+	X(LAST_COUNTED, "SELECT ifnull(max(time), 0) FROM deleted"             \
+			" WHERE what = ?1")                                    \
+	X(FORGET_COUNTED, "DELETE FROM deleted WHERE time <= ?1")
+
+enum replica_statement {
+#define X(name, sql) ST_##name,
+	JB_REPLICA_STATEMENTS(X)
+#undef X
+		N_STATEMENTS
+};
+
+struct jb_replica {
+	struct jb_store store;
+	sqlite3_stmt *st[N_STATEMENTS]; /* owned */
+	sqlite3_stmt *by_target;	/* owned; NULL: no adoption */
+};
+
+/* Run a statement that has been bound; read the one row that a statement may
+ * have (1, 0 or an error; the caller resets it after a row). */
+int jb_replica_run(struct jb_replica *r, enum replica_statement st,
+		   struct jb_error *err);
+int jb_replica_step(struct jb_replica *r, enum replica_statement st,
+		    struct jb_error *err);
+
+#endif
