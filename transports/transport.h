@@ -5,10 +5,11 @@
  * bytes relative to the target's top, as long as they like. What lies below
  * JB_OWN_DIR is ours and never part of the copy.
  *
- * Lifecycle: open -> inspect -> (init) -> start -> (look, make, names, sync)*
- * -> close. All calls are synchronous and belong to the thread that opened the
- * target; only stop() may be called from any thread. make() and attrs() use
- * threads of their own inside.
+ * Lifecycle: open -> (inspect, init, start -> (look, make, names, sync)* ->
+ * end)* -> close. Between end() and start() nothing of the target is held open,
+ * so that it can be unmounted. All calls are synchronous and belong to the
+ * thread that opened the target; only stop() may be called from any thread.
+ * make() and attrs() use threads of their own inside.
  *
  * An operation is told apart by its outcome: one that fails for its path has
  * changed nothing, and others may go on; JB_OUTCOME_STOPPED means that the
@@ -29,25 +30,25 @@
 #define JB_TARGET_ABI 1
 
 /* X(name, word for lists) */
-#define JB_OUTCOMES(X)                                                    \
-	X(DONE, "done")                                                   \
-	/* the source has another entry there, or none: no error */       \
-	X(MOVED, "moved")                                                 \
-	/* the source changed while it was copied: dropped, try later */  \
-	X(TORN, "changed while copied")                                   \
-	/* the source can't be read */                                    \
-	X(UNREADABLE, "unreadable")                                       \
-	/* the name is held by an entry that is not the expected one */   \
-	X(FOREIGN, "foreign")                                             \
-	/* what should be there is not */                                 \
-	X(LOST, "lost")                                                   \
-	/* a directory still holds something */                           \
-	X(NOT_EMPTY, "not empty")                                         \
-	/* the target can't hold this one: name, size, rights, feature */ \
-	X(REFUSED, "refused")                                             \
-	/* the target itself fails: full, read-only, broken, gone */      \
-	X(STOPPED, "target failed")                                       \
-	/* not tried: the batch was stopped before */                     \
+#define JB_OUTCOMES(X)                                                         \
+	X(DONE, "done")                                                        \
+	/* the source has another entry there, or none: no error */            \
+	X(MOVED, "moved")                                                      \
+	/* the source changed while it was copied: dropped, try later */       \
+	X(TORN, "changed while copied")                                        \
+	/* the source can't be read */                                         \
+	X(UNREADABLE, "unreadable")                                            \
+	/* the name is held by an entry that is not the expected one */        \
+	X(FOREIGN, "foreign")                                                  \
+	/* what should be there is not */                                      \
+	X(LOST, "lost")                                                        \
+	/* a directory still holds something */                                \
+	X(NOT_EMPTY, "not empty")                                              \
+	/* the target can't hold this one: name, size, rights, feature */      \
+	X(REFUSED, "refused")                                                  \
+	/* the target itself fails: full, read-only, broken, gone */           \
+	X(STOPPED, "target failed")                                            \
+	/* not tried: the batch was stopped before */                          \
 	X(SKIPPED, "not tried")
 
 enum jb_outcome {
@@ -74,6 +75,7 @@ struct jb_object {
 	uint64_t rdev;
 	int64_t size;
 	int64_t mtime, ctime;
+	int64_t blocks; /* on disk, of 512 bytes */
 };
 
 /* An entry as we left it. Size and mtime count for files alone. ino 0:
@@ -117,12 +119,19 @@ struct jb_hash {
 
 /* One entry to make from the source, or one to give its attributes. */
 struct jb_work {
+	void *tag; /* the caller's */
+
 	/* the source: where the catalog has it, and which one it is */
 	struct jb_place from;
 	uint64_t ino;
 	int64_t birth;
 	uint32_t mode; /* its type as the catalog knows it */
 	bool mount;    /* a mount point of the source: an empty directory */
+
+	/* attrs of a file: its ctime as the catalog knows it, 0: any. One that
+	 * has another by now is TORN: its times may belong to content that is
+	 * not at the target yet. */
+	int64_t ctime;
 
 	/* make: the new name, which must be free. For locality a file's data
 	 * is written in directory `near` (NULL: in to.dir). `old` is the
@@ -158,7 +167,7 @@ struct jb_target_state {
 	bool is_empty;	 /* nothing but lost+found and our directory */
 	char uuid[37];	 /* the marker's, "" without */
 	char owner[256]; /* who initialised it, "" without */
-	uint64_t fsid;	 /* of the file system */
+	uint64_t fsid;	 /* of the file system, 0: not known */
 	char fstype[32]; /* "ext4" */
 	struct jb_object top;
 };
@@ -185,23 +194,28 @@ struct jb_target_ops {
 	uint32_t abi, size; /* JB_TARGET_ABI, sizeof at build time */
 	const char *name;   /* Transport= */
 
-	/* Open the target without writing anything. JB_EHELD: it is not what
-	 * it should be (missing, not mounted), with what to do about it. */
+	/* Check the options; touches nothing. */
 	int (*open)(const struct jb_target_options *options,
 		    struct jb_target **ret, struct jb_error *err);
-	/* Takes NULL. */
+	/* Takes NULL; ends first. */
 	void (*close)(struct jb_target *t);
+	/* What is there? Writes nothing. JB_EHELD: it is missing or not
+	 * mounted, with what to do about it. */
 	int (*inspect)(struct jb_target *t, struct jb_target_state *ret,
 		       struct jb_error *err);
 	/* Make JB_OWN_DIR and the marker with a new UUID, written to @uuid. An
-	 * existing marker is replaced. */
+	 * existing marker is replaced. Not between start and end. */
 	int (*init)(struct jb_target *t, const char *owner, char uuid[37],
 		    struct jb_error *err);
-	/* Before a plan writes: is it still the target with this marker and
-	 * file system (0: any), and where it was mounted? JB_EHELD if not.
-	 * Makes stage/ if need be and finds out what can be done here. */
+	/* Before a plan: is it still the target with this marker (NULL: any)
+	 * and file system (0: any)? JB_EHELD if not. Opens source and target,
+	 * makes stage/ if need be and finds out what can be done here. */
 	int (*start)(struct jb_target *t, const char *uuid, uint64_t fsid,
 		     unsigned *can, struct jb_error *err);
+	/* After a plan: nothing stays open. */
+	void (*end)(struct jb_target *t);
+
+	/* The rest only between start and end. */
 	int (*space)(struct jb_target *t, struct jb_space *ret,
 		     struct jb_error *err);
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A regular file is made from the source: look at the source (is it the right
+ * one?), open it without following or waiting, write an unnamed file in the
+ * directory where it will end up, so that its blocks lie near its neighbours',
+ * give it its attributes, look at the source again (did it change meanwhile?),
+ * and only then link the finished file to its name. What fails on the way
+ * leaves nothing. Where there are no unnamed files it is written under its
+ * name, which lies in stage/. */
+#include "transports/local_making.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A tick of the slowest kernels, and how long one is waited for at most. */
+#define TICK_NS	     INT64_C(10000000)
+#define TICK_WAIT_NS INT64_C(500000)
+
+static int64_t now_coarse(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+/* A write in the same tick as the last one would leave the times as they are,
+ * and go unseen if it fell into the copy. So let that tick pass first. */
+static void let_tick_pass(const struct jb_object *o)
+{
+	const struct timespec nap = {.tv_nsec = TICK_WAIT_NS};
+
+	while (o->ctime >= now_coarse() && o->ctime - now_coarse() < TICK_NS)
+		nanosleep(&nap, NULL);
+}
+
+static enum jb_outcome open_source(struct jb_making *m)
+{
+	m->from = jb_tree_open_file(m->from_dir, m->w->from.name);
+	return m->from < 0 ? jb_making_fail_source(m, m->from)
+			   : JB_OUTCOME_DONE;
+}
+
+/* An unnamed file in the final directory, else the name itself. */
+static enum jb_outcome create_target(struct jb_making *m, bool unnamed)
+{
+	struct jb_local *l = m->h->local;
+	const char *near = m->w->near != NULL ? m->w->near : m->w->to.dir;
+	int dirfd;
+
+	if (unnamed && !atomic_load(&l->no_tmpfile)) {
+		dirfd = jb_dirs_get(&m->h->near, near);
+		if (dirfd < 0)
+			dirfd = m->to_dir;
+		m->to = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+			       0600);
+		m->is_unnamed = m->to >= 0;
+		if (m->to >= 0)
+			return JB_OUTCOME_DONE;
+		if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
+			atomic_store(&l->no_tmpfile, true);
+	}
+	m->is_unnamed = false;
+	m->to = openat(m->to_dir, m->w->to.name,
+		       O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
+		       0600);
+	m->is_named = m->to >= 0;
+	return m->to < 0 ? jb_making_fail_target(m, -errno, "")
+			 : JB_OUTCOME_DONE;
+}
+
+/* The version that this one replaces, if it is still the one we know. */
+static int open_old(struct jb_making *m)
+{
+	struct jb_work *w = m->w;
+	struct jb_object o;
+	int dirfd, fd;
+
+	if (w->old.name == NULL || atomic_load(&m->h->local->pair.no_own_clone))
+		return -1;
+	dirfd = jb_dirs_get(&m->h->near, w->old.dir);
+	if (dirfd < 0 || jb_tree_look(dirfd, w->old.name, &o) < 0 ||
+	    !S_ISREG(o.mode) || !jb_stamp_fits(&w->expect, &o))
+		return -1;
+	fd = jb_tree_open_file(dirfd, w->old.name);
+	return fd < 0 ? -1 : fd;
+}
+
+static enum jb_outcome copy_content(struct jb_making *m)
+{
+	struct jb_work *w = m->w;
+	struct jb_local *l = m->h->local;
+	struct jb_copy c = {
+		.from = m->from,
+		.to = m->to,
+		.size = w->source.size,
+		.is_sparse = w->source.blocks * 512 < w->source.size,
+		.want_hash = w->want_hash,
+		.pair = &l->pair,
+		.buffer = m->h->buffer,
+		.stopped = &l->stopped,
+	};
+	int rv;
+
+	c.old = m->old = open_old(m);
+	rv = jb_copy_data(&c);
+	w->bytes = c.written;
+	w->hash = c.hash;
+	if (rv < 0)
+		return c.at_source ? jb_making_fail_source(m, rv)
+				   : jb_making_fail_target(m, rv, "");
+	if (c.is_short)
+		return jb_making_say(m, JB_OUTCOME_TORN,
+				     "became shorter while it was copied");
+	w->has_hash = w->want_hash;
+	return JB_OUTCOME_DONE;
+}
+
+/* Give the finished file its name. -EXDEV: not from this directory (project
+ * quota): the caller begins again under the name. */
+static int link_target(struct jb_making *m)
+{
+	const char *name = m->w->to.name;
+	char path[40];
+
+	if (!m->is_unnamed)
+		return 0;
+	if (linkat(m->to, "", m->to_dir, name, AT_EMPTY_PATH) == 0)
+		goto named;
+	if (errno != ENOENT && errno != EPERM)
+		return -errno;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", m->to);
+	if (linkat(AT_FDCWD, path, m->to_dir, name, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+named:
+	m->is_named = true;
+	return 0;
+}
+
+static enum jb_outcome finish_file(struct jb_making *m)
+{
+	int rv;
+
+	rv = link_target(m);
+	if (rv < 0)
+		return jb_making_fail_target(m, rv, "");
+	rv = jb_tree_look(m->to, "", &m->w->target);
+	if (rv < 0)
+		return jb_making_fail_target(m, rv, "");
+	jb_local_note_file(m->h->local, m->to);
+	return JB_OUTCOME_DONE;
+}
+
+enum jb_outcome jb_making_file(struct jb_making *m, bool unnamed)
+{
+	enum jb_outcome out;
+
+	let_tick_pass(&m->w->source);
+	out = open_source(m);
+	if (out == JB_OUTCOME_DONE)
+		out = create_target(m, unnamed);
+	if (out == JB_OUTCOME_DONE)
+		out = copy_content(m);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_making_attrs(m, true);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_making_check(m, "");
+	if (out == JB_OUTCOME_DONE)
+		out = finish_file(m);
+	if (out != JB_OUTCOME_DONE)
+		jb_making_drop(m);
+	if (out != JB_OUTCOME_DONE && m->is_unnamed &&
+	    m->w->err.foreign == EXDEV) {
+		jb_making_close(m);
+		return jb_making_file(m, false);
+	}
+	return out;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every kind of entry: regular files by local_file.c, the others here.
+ * Whatever is not a file or a directory is never opened but as a path. */
+#include "transports/local_making.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The longest target of a link that any file system takes. */
+#define LINK_MAX_BYTES 65536
+
+/* Open the entry on both sides as paths: the attributes need no more. */
+static enum jb_outcome open_paths(struct jb_making *m)
+{
+	const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+
+	m->from = openat(m->from_dir, m->w->from.name, flags);
+	if (m->from < 0)
+		return jb_making_fail_source(m, -errno);
+	m->to = openat(m->to_dir, m->w->to.name, flags);
+	if (m->to < 0)
+		return jb_making_fail_target(m, -errno, "");
+	return JB_OUTCOME_DONE;
+}
+
+static enum jb_outcome make_directory(struct jb_making *m)
+{
+	if (mkdirat(m->to_dir, m->w->to.name, 0700) < 0)
+		return jb_making_fail_target(m, -errno, "");
+	m->is_named = true;
+	return JB_OUTCOME_DONE;
+}
+
+static enum jb_outcome make_symlink(struct jb_making *m)
+{
+	char *text;
+	ssize_t n;
+	int rv = 0;
+
+	text = malloc(LINK_MAX_BYTES);
+	if (text == NULL)
+		return jb_making_fail_target(m, -ENOMEM, "");
+	n = readlinkat(m->from_dir, m->w->from.name, text, LINK_MAX_BYTES);
+	if (n < 0) {
+		rv = -errno;
+		free(text);
+		return rv == -EINVAL
+			       ? jb_making_say(m, JB_OUTCOME_MOVED,
+					       "is no symbolic link any more")
+			       : jb_making_fail_source(m, rv);
+	}
+	text[n < LINK_MAX_BYTES ? n : n - 1] = '\0';
+	if (symlinkat(text, m->to_dir, m->w->to.name) < 0)
+		rv = -errno;
+	free(text);
+	if (rv < 0)
+		return jb_making_fail_target(m, rv, "");
+	m->is_named = true;
+	return JB_OUTCOME_DONE;
+}
+
+static enum jb_outcome make_special(struct jb_making *m)
+{
+	const struct jb_object *o = &m->w->source;
+
+	if (mknodat(m->to_dir, m->w->to.name, (o->mode & S_IFMT) | 0600,
+		    (dev_t)o->rdev) < 0)
+		return jb_making_fail_target(m, -errno, "");
+	m->is_named = true;
+	return JB_OUTCOME_DONE;
+}
+
+static enum jb_outcome look_at_target(struct jb_making *m)
+{
+	int rv = jb_tree_look(m->to_dir, m->w->to.name, &m->w->target);
+
+	return rv < 0 ? jb_making_fail_target(m, rv, "") : JB_OUTCOME_DONE;
+}
+
+/* The attributes of a directory may change while it is copied, it is set
+ * right by attrs() in any case; so only its identity is checked. */
+static enum jb_outcome check_other(struct jb_making *m)
+{
+	enum jb_outcome out;
+
+	if (m->w->mount)
+		return JB_OUTCOME_DONE;
+	out = jb_making_check(m, "");
+	return out == JB_OUTCOME_TORN && S_ISDIR(m->w->mode) ? JB_OUTCOME_DONE
+							     : out;
+}
+
+static enum jb_outcome make_other(struct jb_making *m)
+{
+	mode_t type = m->w->source.mode & S_IFMT;
+	enum jb_outcome out;
+
+	if (type == S_IFDIR)
+		out = make_directory(m);
+	else if (type == S_IFLNK)
+		out = make_symlink(m);
+	else
+		out = make_special(m);
+	if (out == JB_OUTCOME_DONE && !m->w->mount)
+		out = open_paths(m);
+	if (out == JB_OUTCOME_DONE && !m->w->mount)
+		out = jb_making_attrs(m, true);
+	if (out == JB_OUTCOME_DONE)
+		out = check_other(m);
+	if (out == JB_OUTCOME_DONE)
+		out = look_at_target(m);
+	if (out == JB_OUTCOME_DONE)
+		jb_local_note_dir(m->h->local, m->to_dir);
+	else
+		jb_making_drop(m);
+	return out;
+}
+
+static enum jb_outcome open_target_dir(struct jb_making *m)
+{
+	m->to_dir = jb_dirs_get(&m->h->to, m->w->to.dir);
+	return m->to_dir < 0 ? jb_making_fail_target(m, m->to_dir, "")
+			     : JB_OUTCOME_DONE;
+}
+
+void jb_local_stage(struct jb_local_hand *h, struct jb_work *w)
+{
+	struct jb_making m = {.h = h, .w = w, .from = -1, .to = -1, .old = -1};
+	enum jb_outcome out;
+
+	w->bytes = 0;
+	w->has_hash = w->partial = false;
+	out = open_target_dir(&m);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_making_find(&m);
+	if (out == JB_OUTCOME_DONE)
+		out = S_ISREG(w->source.mode) ? jb_making_file(&m, true)
+					      : make_other(&m);
+	jb_making_close(&m);
+	w->outcome = out;
+}
+
+/* A file whose attributes changed is synced by its own descriptor. */
+static void note_changed(struct jb_making *m)
+{
+	int fd = -1;
+
+	if (S_ISREG(m->w->mode) || S_ISDIR(m->w->mode))
+		fd = jb_tree_open_file(m->to_dir, m->w->to.name);
+	if (fd >= 0) {
+		jb_local_note_file(m->h->local, fd);
+		close(fd);
+	} else {
+		jb_local_note_many(m->h->local);
+	}
+}
+
+static enum jb_outcome check_target(struct jb_making *m)
+{
+	struct jb_object now;
+	int rv;
+
+	rv = jb_tree_look(m->to, "", &now);
+	if (rv < 0)
+		return jb_making_fail_target(m, rv, "");
+	if (jb_stamp_fits(&m->w->expect, &now))
+		return JB_OUTCOME_DONE;
+	return jb_local_fail_words(&m->w->err, JB_OUTCOME_FOREIGN,
+				   &m->h->local->top, m->w->to,
+				   "was changed or replaced by somebody else");
+}
+
+static enum jb_outcome reattribute(struct jb_making *m)
+{
+	enum jb_outcome out;
+	int rv;
+
+	if (m->w->ctime != 0 && m->w->source.ctime != m->w->ctime)
+		return jb_making_say(m, JB_OUTCOME_TORN,
+				     "changed since it was looked at");
+	out = open_paths(m);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_making_check(m, "");
+	if (out == JB_OUTCOME_TORN && S_ISDIR(m->w->mode))
+		out = jb_making_find(m); /* newer attributes are as good */
+	if (out == JB_OUTCOME_DONE)
+		out = check_target(m);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_making_attrs(m, false);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	note_changed(m);
+	rv = jb_tree_look(m->to, "", &m->w->target);
+	return rv < 0 ? jb_making_fail_target(m, rv, "") : JB_OUTCOME_DONE;
+}
+
+void jb_local_reattribute(struct jb_local_hand *h, struct jb_work *w)
+{
+	struct jb_making m = {.h = h, .w = w, .from = -1, .to = -1, .old = -1};
+	enum jb_outcome out;
+
+	w->bytes = 0;
+	w->has_hash = w->partial = false;
+	out = open_target_dir(&m);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_making_find(&m);
+	if (out == JB_OUTCOME_DONE && w->mount)
+		out = look_at_target(&m);
+	else if (out == JB_OUTCOME_DONE)
+		out = reattribute(&m);
+	jb_making_close(&m);
+	w->outcome = out;
+}

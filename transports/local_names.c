@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The target's names.
+ *
+ * Between a look and an operation somebody else may put another entry under
+ * the name. So no operation here destroys what it did not see: a name is taken
+ * with NOREPLACE, an entry that gives way is exchanged out, one that goes is
+ * moved out first; then what came out is looked at, and goes back where it was
+ * if it is not what was expected. Only entries that lie in JB_OWN_DIR, where
+ * nobody else has any business, are removed. */
+#include "transports/local_target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_own(const char *dir)
+{
+	size_t len = sizeof JB_OWN_DIR - 1;
+
+	return strncmp(dir, JB_OWN_DIR, len) == 0 &&
+	       (dir[len] == '/' || dir[len] == '\0');
+}
+
+static enum jb_outcome fail(struct jb_local *l, struct jb_place p, int errnum,
+			    struct jb_error *err)
+{
+	return jb_local_fail_target(err, errnum, &l->top, p, "");
+}
+
+static enum jb_outcome say_foreign(struct jb_local *l, struct jb_place p,
+				   const char *words, struct jb_error *err)
+{
+	return jb_local_fail_words(err, JB_OUTCOME_FOREIGN, &l->top, p, words);
+}
+
+enum jb_outcome jb_local_dir(struct jb_local *l, struct jb_place p, int *ret,
+			     struct jb_error *err)
+{
+	int fd = jb_dirs_get(&l->dirs, p.dir);
+
+	if (fd < 0)
+		return fail(l, p, -fd, err);
+	*ret = fd;
+	return JB_OUTCOME_DONE;
+}
+
+enum jb_outcome jb_local_expect(struct jb_local *l, int dirfd,
+				struct jb_place p,
+				const struct jb_stamp *expect,
+				struct jb_object *ret, struct jb_error *err)
+{
+	int rv = jb_tree_look(dirfd, p.name, ret);
+
+	if (rv < 0)
+		return fail(l, p, -rv, err);
+	if (jb_stamp_fits(expect, ret))
+		return JB_OUTCOME_DONE;
+	return say_foreign(l, p,
+			   ret->ino == expect->ino
+				   ? "was changed by somebody else"
+				   : "is somebody else's entry",
+			   err);
+}
+
+/* The directories of two places, both open, and the first one's entry. */
+static enum jb_outcome open_pair(struct jb_local *l, struct jb_place a,
+				 const struct jb_stamp *expect,
+				 struct jb_place b, int dirs[2],
+				 struct jb_object *o, struct jb_error *err)
+{
+	enum jb_outcome out;
+
+	out = jb_local_dir(l, a, &dirs[0], err);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_local_dir(l, b, &dirs[1], err);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_local_expect(l, dirs[0], a, expect, o, err);
+	return out;
+}
+
+static void note_pair(struct jb_local *l, const int dirs[2])
+{
+	jb_local_note_dir(l, dirs[0]);
+	jb_local_note_dir(l, dirs[1]);
+}
+
+/* Paths below a directory that moves lead elsewhere now. */
+static void note_move(struct jb_local *l, const struct jb_object *o)
+{
+	if (S_ISDIR(o->mode))
+		jb_dirs_forget(&l->dirs);
+}
+
+enum jb_outcome jb_local_link(struct jb_target *t, struct jb_place from,
+			      const struct jb_stamp *expect, struct jb_place to,
+			      struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	enum jb_outcome out;
+	struct jb_object o;
+	int dirs[2];
+
+	out = open_pair(l, from, expect, to, dirs, &o, err);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	if (linkat(dirs[0], from.name, dirs[1], to.name, 0) < 0)
+		return errno == EEXIST
+			       ? say_foreign(l, to, "the name is taken", err)
+			       : fail(l, to, errno, err);
+	out = jb_local_expect(l, dirs[1], to, expect, &o, err);
+	if (out == JB_OUTCOME_FOREIGN)
+		unlinkat(dirs[1], to.name, 0);
+	note_pair(l, dirs);
+	return out;
+}
+
+/* rename without replacing, also where the flag is not known: then by a look
+ * before, which only somebody else at the same moment could deceive. */
+static int rename_free(struct jb_local *l, int from_dir, const char *from,
+		       int to_dir, const char *to)
+{
+	struct jb_object o;
+
+	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL || (l->can & JB_CAN_EXCHANGE))
+		return -errno;
+	if (jb_tree_look(to_dir, to, &o) == 0)
+		return -EEXIST;
+	return renameat(from_dir, from, to_dir, to) < 0 ? -errno : 0;
+}
+
+enum jb_outcome jb_local_rename(struct jb_target *t, struct jb_place from,
+				const struct jb_stamp *expect,
+				struct jb_place to, struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	enum jb_outcome out;
+	struct jb_object o;
+	int dirs[2], rv;
+
+	out = open_pair(l, from, expect, to, dirs, &o, err);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	rv = rename_free(l, dirs[0], from.name, dirs[1], to.name);
+	if (rv == -EEXIST)
+		return say_foreign(l, to, "the name is taken", err);
+	if (rv < 0)
+		return fail(l, to, -rv, err);
+	if (!is_own(from.dir)) {
+		out = jb_local_expect(l, dirs[1], to, expect, &o, err);
+		if (out == JB_OUTCOME_FOREIGN)
+			rename_free(l, dirs[1], to.name, dirs[0], from.name);
+	}
+	note_pair(l, dirs);
+	note_move(l, &o);
+	return out;
+}
+
+/* Both sides come out as expected, or all goes back. */
+static enum jb_outcome
+exchange_checked(struct jb_local *l, const int dirs[2], struct jb_place a,
+		 const struct jb_stamp *expect_a, struct jb_place b,
+		 const struct jb_stamp *expect_b, struct jb_error *err)
+{
+	struct jb_object at_a, at_b;
+
+	if (renameat2(dirs[0], a.name, dirs[1], b.name, RENAME_EXCHANGE) < 0)
+		return fail(l, b, errno, err);
+	note_pair(l, dirs);
+	if (jb_tree_look(dirs[0], a.name, &at_a) == 0 &&
+	    jb_stamp_fits(expect_b, &at_a) &&
+	    jb_tree_look(dirs[1], b.name, &at_b) == 0 &&
+	    jb_stamp_fits(expect_a, &at_b))
+		return JB_OUTCOME_DONE;
+	renameat2(dirs[0], a.name, dirs[1], b.name, RENAME_EXCHANGE);
+	return say_foreign(l, b, "was replaced by somebody else", err);
+}
+
+enum jb_outcome jb_local_exchange(struct jb_target *t, struct jb_place a,
+				  const struct jb_stamp *expect_a,
+				  struct jb_place b,
+				  const struct jb_stamp *expect_b,
+				  struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	struct jb_object oa, ob;
+	enum jb_outcome out;
+	int dirs[2];
+
+	out = open_pair(l, a, expect_a, b, dirs, &oa, err);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_local_expect(l, dirs[1], b, expect_b, &ob, err);
+	if (out == JB_OUTCOME_DONE)
+		out = exchange_checked(l, dirs, a, expect_a, b, expect_b, err);
+	if (out == JB_OUTCOME_DONE) {
+		note_move(l, &oa);
+		note_move(l, &ob);
+	}
+	return out;
+}
+
+/* Take a file that lies in JB_OWN_DIR away: to the trash, or for good. */
+static enum jb_outcome dispose(struct jb_local *l, int dirfd, struct jb_place p,
+			       const struct jb_place *keep,
+			       struct jb_error *err)
+{
+	enum jb_outcome out;
+	int trash, rv;
+
+	if (keep == NULL) {
+		if (unlinkat(dirfd, p.name, 0) == 0)
+			return JB_OUTCOME_DONE;
+		return fail(l, p, errno, err);
+	}
+	out = jb_local_trash_place(l, *keep, &trash, err);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	rv = rename_free(l, dirfd, p.name, trash, keep->name);
+	if (rv == 0)
+		jb_local_note_dir(l, trash);
+	close(trash);
+	return rv < 0 ? fail(l, p, -rv, err) : JB_OUTCOME_DONE;
+}
+
+/* Without exchange: the look before is all that there is. The old version gets
+ * its second name in the trash first. */
+static enum jb_outcome replace_plainly(struct jb_local *l, const int dirs[2],
+				       struct jb_place from, struct jb_place to,
+				       const struct jb_place *keep,
+				       struct jb_error *err)
+{
+	enum jb_outcome out = JB_OUTCOME_DONE;
+	int trash = -1;
+
+	if (keep != NULL && (l->can & JB_CAN_LINK))
+		out = jb_local_trash_place(l, *keep, &trash, err);
+	if (out == JB_OUTCOME_DONE && trash >= 0 &&
+	    linkat(dirs[1], to.name, trash, keep->name, 0) < 0)
+		out = fail(l, to, errno, err);
+	if (out == JB_OUTCOME_DONE &&
+	    renameat(dirs[0], from.name, dirs[1], to.name) < 0)
+		out = fail(l, to, errno, err);
+	if (trash >= 0)
+		close(trash);
+	note_pair(l, dirs);
+	return out;
+}
+
+enum jb_outcome jb_local_replace(struct jb_target *t, struct jb_place from,
+				 const struct jb_stamp *expect_from,
+				 struct jb_place to,
+				 const struct jb_stamp *expect_to,
+				 const struct jb_place *keep_as,
+				 struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	enum jb_outcome out;
+	struct jb_object o;
+	int dirs[2];
+
+	out = open_pair(l, from, expect_from, to, dirs, &o, err);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_local_expect(l, dirs[1], to, expect_to, &o, err);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	if (S_ISDIR(o.mode))
+		return fail(l, to, EISDIR, err);
+	if (!(l->can & JB_CAN_EXCHANGE))
+		return replace_plainly(l, dirs, from, to, keep_as, err);
+	out = exchange_checked(l, dirs, from, expect_from, to, expect_to, err);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	out = dispose(l, dirs[0], from, keep_as, err);
+	if (out != JB_OUTCOME_DONE)
+		renameat2(dirs[0], from.name, dirs[1], to.name,
+			  RENAME_EXCHANGE);
+	return out;
+}
+
+/* Out of everybody's sight, so that what is removed is what was looked at. */
+static enum jb_outcome take_out(struct jb_local *l, int dirfd,
+				struct jb_place p,
+				const struct jb_stamp *expect,
+				struct jb_place *ret, char name[32], int *stage,
+				struct jb_error *err)
+{
+	enum jb_outcome out;
+	struct jb_object o;
+	int rv;
+
+	snprintf(name, 32, "gone.%u", l->serial++);
+	*ret = (struct jb_place){JB_STAGE_DIR, name};
+	out = jb_local_dir(l, *ret, stage, err);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	rv = rename_free(l, dirfd, p.name, *stage, name);
+	if (rv < 0)
+		return fail(l, p, -rv, err);
+	rv = jb_tree_look(*stage, name, &o);
+	if (rv < 0)
+		return fail(l, p, -rv, err);
+	if (jb_stamp_fits(expect, &o))
+		return JB_OUTCOME_DONE;
+	rename_free(l, *stage, name, dirfd, p.name);
+	return say_foreign(l, p, "was replaced by somebody else", err);
+}
+
+static enum jb_outcome remove_file(struct jb_local *l, int dirfd,
+				   struct jb_place p,
+				   const struct jb_stamp *expect,
+				   const struct jb_place *keep_as,
+				   struct jb_error *err)
+{
+	struct jb_place out_place = p;
+	enum jb_outcome out;
+	char name[32];
+	int stage = dirfd;
+
+	if (!is_own(p.dir)) {
+		out = take_out(l, dirfd, p, expect, &out_place, name, &stage,
+			       err);
+		if (out != JB_OUTCOME_DONE)
+			return out;
+	}
+	out = dispose(l, stage, out_place, keep_as, err);
+	if (out != JB_OUTCOME_DONE && stage != dirfd)
+		rename_free(l, stage, name, dirfd, p.name);
+	return out;
+}
+
+enum jb_outcome jb_local_remove(struct jb_target *t, struct jb_place p,
+				const struct jb_stamp *expect,
+				const struct jb_place *keep_as,
+				struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	enum jb_outcome out;
+	struct jb_object o;
+	int dirfd = -1;
+
+	out = jb_local_dir(l, p, &dirfd, err);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_local_expect(l, dirfd, p, expect, &o, err);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	if (!S_ISDIR(o.mode)) {
+		out = remove_file(l, dirfd, p, expect, keep_as, err);
+	} else if (unlinkat(dirfd, p.name, AT_REMOVEDIR) < 0) {
+		return fail(l, p, errno, err);
+	}
+	if (out == JB_OUTCOME_DONE)
+		jb_local_note_dir(l, dirfd);
+	note_move(l, &o);
+	return out;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A tree of ours is removed, however deep it is, with one directory open at a
+ * time: each directory found inside is moved up into stage/ and removed from
+ * there. The whole tree is out of sight with the first rename. */
+#include "transports/local_target.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct sweeping {
+	struct jb_local *local;
+	int stage;	/* owned */
+	unsigned begin; /* "sweep.BEGIN" up to "sweep.END": to be emptied */
+	unsigned end;
+	uint64_t removed;
+};
+
+static void sweep_name(char name[32], unsigned n)
+{
+	snprintf(name, 32, "sweep.%u", n);
+}
+
+/* Move a directory to be emptied next. A name that is taken is an older run's:
+ * it is somewhere in the list of stage/, too. */
+static int move_up(struct sweeping *s, int dirfd, const char *name)
+{
+	char to[32];
+
+	for (;;) {
+		sweep_name(to, s->end);
+		s->end++;
+		if (renameat2(dirfd, name, s->stage, to, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno == EINVAL && renameat(dirfd, name, s->stage, to) == 0)
+			return 0;
+		if (errno != EEXIST && errno != ENOTEMPTY)
+			return -errno;
+	}
+}
+
+static int take_away(struct sweeping *s, int dirfd, const char *name)
+{
+	int rv = 0;
+
+	if (unlinkat(dirfd, name, 0) < 0) {
+		if (errno != EISDIR && errno != EPERM)
+			return errno == ENOENT ? 0 : -errno;
+		if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
+			rv = errno == ENOTEMPTY || errno == EEXIST
+				     ? move_up(s, dirfd, name)
+				     : -errno;
+	}
+	if (rv == 0)
+		s->removed++;
+	return rv;
+}
+
+static int empty_dir(struct sweeping *s, const char *name)
+{
+	struct dirent *d;
+	DIR *dir;
+	int fd, rv = 0;
+
+	fd = openat(s->stage, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		rv = -errno;
+		close(fd);
+		return rv;
+	}
+	while (rv == 0 && (d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			rv = take_away(s, fd, d->d_name);
+	closedir(dir);
+	return rv;
+}
+
+int jb_local_remove_all(struct jb_local *l, int dirfd, const char *name,
+			uint64_t *removed)
+{
+	struct sweeping s = {.local = l};
+	char next[32];
+	int rv;
+
+	s.stage = jb_tree_enter(&l->top, JB_STAGE_DIR, O_PATH);
+	if (s.stage < 0)
+		return s.stage;
+	s.begin = s.end = l->serial;
+	rv = take_away(&s, dirfd, name);
+	while (rv == 0 && s.begin < s.end) {
+		sweep_name(next, s.begin++);
+		rv = empty_dir(&s, next);
+		if (rv == 0 && unlinkat(s.stage, next, AT_REMOVEDIR) < 0 &&
+		    errno != ENOENT && errno != ENOTDIR)
+			rv = -errno;
+	}
+	l->serial = s.end;
+	jb_dirs_forget(&l->dirs);
+	close(s.stage);
+	if (removed != NULL)
+		*removed += s.removed;
+	return rv;
+}
+
+enum jb_outcome jb_local_sweep(struct jb_target *t, const char *name,
+			       struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	struct jb_place p = {JB_STAGE_DIR, name};
+	int dirfd, rv;
+
+	dirfd = jb_tree_enter(&l->top, JB_STAGE_DIR, O_PATH);
+	rv = dirfd < 0 ? dirfd : jb_local_remove_all(l, dirfd, name, NULL);
+	if (dirfd >= 0)
+		close(dirfd);
+	if (rv < 0)
+		return jb_local_fail_target(err, -rv, &l->top, p, "");
+	jb_local_note_many(l);
+	return JB_OUTCOME_DONE;
+}

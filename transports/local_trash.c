@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Old versions: trash/2026-11-23/14-05-01/PATH as it was at the target. A path
+ * that goes twice in one second finds its place in 14-05-01.1. */
+#include "transports/local_target.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TRIES 1000
+
+static enum jb_outcome fail(struct jb_local *l, const char *dir, int errnum,
+			    struct jb_error *err)
+{
+	struct jb_place p = {JB_TRASH_DIR, dir};
+
+	return jb_local_fail_target(err, errnum, &l->top, p, "trash");
+}
+
+/* Open @name in @dirfd, made if it isn't there; closes @dirfd. */
+static int descend(struct jb_local *l, int dirfd, const char *name)
+{
+	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd;
+
+	fd = openat(dirfd, name, flags);
+	if (fd < 0 && errno == ENOENT) {
+		if (mkdirat(dirfd, name, 0700) == 0)
+			jb_local_note_dir(l, dirfd);
+		fd = openat(dirfd, name, flags);
+	}
+	if (fd < 0)
+		fd = -errno;
+	close(dirfd);
+	return fd;
+}
+
+/* Open directory @path below the top, with all that is missing of it. */
+static int make_path(struct jb_local *l, const char *path)
+{
+	char *copy, *rest, *name;
+	int fd;
+
+	fd = jb_tree_enter(&l->top, path, O_PATH);
+	if (fd != -ENOENT)
+		return fd;
+	copy = rest = strdup(path);
+	if (copy == NULL)
+		return -ENOMEM;
+	fd = jb_tree_enter(&l->top, "", O_PATH);
+	while (fd >= 0 && (name = strsep(&rest, "/")) != NULL)
+		if (name[0] != '\0')
+			fd = descend(l, fd, name);
+	free(copy);
+	return fd;
+}
+
+static char *trash_path(struct jb_local *l, const char *dir, unsigned n)
+{
+	time_t at = l->time_s != 0 ? (time_t)l->time_s : time(NULL);
+	char when[64], suffix[16] = "", *path;
+	struct tm tm;
+
+	gmtime_r(&at, &tm);
+	strftime(when, sizeof when, "%Y-%m-%d/%H-%M-%S", &tm);
+	if (n > 0)
+		snprintf(suffix, sizeof suffix, ".%u", n);
+	if (asprintf(&path, JB_TRASH_DIR "/%s%s/%s", when, suffix, dir) < 0)
+		return NULL;
+	return path;
+}
+
+enum jb_outcome jb_local_trash_place(struct jb_local *l, struct jb_place where,
+				     int *dirfd, struct jb_error *err)
+{
+	struct jb_object o;
+	int fd = -EEXIST;
+	char *path;
+
+	for (unsigned n = 0; n < TRIES; n++) {
+		path = trash_path(l, where.dir, n);
+		fd = path == NULL ? -ENOMEM : make_path(l, path);
+		free(path);
+		if (fd == -ENOTDIR)
+			continue;
+		if (fd < 0)
+			break;
+		if (jb_tree_look(fd, where.name, &o) == -ENOENT) {
+			*dirfd = fd;
+			return JB_OUTCOME_DONE;
+		}
+		close(fd);
+		fd = -EEXIST;
+	}
+	return fail(l, where.name, -fd, err);
+}
+
+/* Names of a directory, sorted: the oldest date or time first. */
+static int list_sorted(struct jb_local *l, const char *path,
+		       struct dirent ***ret)
+{
+	int fd = jb_tree_enter(&l->top, path, O_RDONLY), n;
+	char proc[40];
+
+	if (fd < 0)
+		return fd;
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+	n = scandir(proc, ret, NULL, alphasort);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	return n;
+}
+
+static void free_list(struct dirent **list, int n)
+{
+	for (int i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
+struct expiring {
+	struct jb_local *local;
+	int64_t before_s;
+	uint64_t free_bytes;
+	uint64_t removed;
+	bool is_over; /* what follows is young, and there is space */
+};
+
+static bool has_space(const struct expiring *e)
+{
+	struct statfs fs;
+
+	return e->free_bytes == 0 || fstatfs(e->local->top.fd, &fs) < 0 ||
+	       (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= e->free_bytes;
+}
+
+/* Is the directory "DATE/TIME" to go? A name that is no time is not ours. */
+static bool is_due(struct expiring *e, const char *date, const char *when)
+{
+	struct tm tm = {.tm_isdst = 0};
+	char text[600];
+	const char *end;
+
+	snprintf(text, sizeof text, "%s/%s", date, when);
+	end = strptime(text, "%Y-%m-%d/%H-%M-%S", &tm);
+	if (end == NULL || (*end != '\0' && *end != '.'))
+		return false;
+	if (timegm(&tm) < e->before_s || !has_space(e))
+		return true;
+	e->is_over = true;
+	return false;
+}
+
+static int expire_date(struct expiring *e, const char *date)
+{
+	struct jb_local *l = e->local;
+	struct dirent **list = NULL;
+	char path[600];
+	int n, dirfd, rv = 0;
+
+	snprintf(path, sizeof path, JB_TRASH_DIR "/%s", date);
+	n = list_sorted(l, path, &list);
+	dirfd = n < 0 ? n : jb_tree_enter(&l->top, path, O_PATH);
+	if (dirfd < 0) {
+		free_list(list, n);
+		return dirfd;
+	}
+	for (int i = 0; rv == 0 && i < n && !e->is_over; i++)
+		if (list[i]->d_name[0] != '.' &&
+		    is_due(e, date, list[i]->d_name)) {
+			rv = jb_local_remove_all(l, dirfd, list[i]->d_name,
+						 &e->removed);
+			jb_local_note_many(l);
+		}
+	close(dirfd);
+	free_list(list, n);
+	return rv;
+}
+
+int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
+			  uint64_t free_bytes, uint64_t *removed,
+			  struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	struct expiring e = {l, before_s, free_bytes, 0, false};
+	struct dirent **list = NULL;
+	int n, rv = 0, trash;
+
+	n = list_sorted(l, JB_TRASH_DIR, &list);
+	if (n < 0 && n != -ENOENT)
+		rv = n;
+	trash = jb_tree_enter(&l->top, JB_TRASH_DIR, O_PATH);
+	for (int i = 0; rv == 0 && i < n && !e.is_over; i++) {
+		if (list[i]->d_name[0] == '.')
+			continue;
+		rv = expire_date(&e, list[i]->d_name);
+		if (rv == 0)
+			unlinkat(trash, list[i]->d_name, AT_REMOVEDIR);
+	}
+	if (trash >= 0)
+		close(trash);
+	free_list(list, n);
+	*removed = e.removed;
+	if (rv == 0)
+		return JB_OK;
+	return jb_error_errno(err, -rv, "target '%s': %s/" JB_TRASH_DIR,
+			      l->name, l->top.path);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "transports/transport.h"
+
+#include "transports/local.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct jb_target_ops *const transports[] = {
+	&jb_target_local,
+};
+
+const struct jb_target_ops *jb_transport_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof transports / sizeof transports[0]; i++)
+		if (strcmp(transports[i]->name, name) == 0)
+			return transports[i];
+	return NULL;
+}
+
+const char *jb_outcome_word(enum jb_outcome outcome)
+{
+	static const char *const words[] = {
+#define X(name, word) word,
+		JB_OUTCOMES(X)
+#undef X
+	};
+
+	if ((size_t)outcome >= sizeof words / sizeof words[0])
+		return "unknown";
+	return words[outcome];
+}
+
+bool jb_stamp_fits(const struct jb_stamp *stamp, const struct jb_object *o)
+{
+	if (stamp->ino == 0)
+		return true;
+	if (stamp->ino != o->ino || stamp->birth != o->birth)
+		return false;
+	return S_ISDIR(o->mode) ||
+	       (stamp->size == o->size && stamp->mtime == o->mtime);
+}
