@@ -4,9 +4,10 @@ set(JB_SANITIZE "" CACHE STRING "sanitizers to build with: address,undefined")
 option(JB_COVERAGE "build for gcov" OFF)
 
 if(JB_SANITIZE)
+	# Instrumented code hides from gcc how long a text can get.
 	target_compile_options(jb_flags INTERFACE
 		-fsanitize=${JB_SANITIZE} -fno-omit-frame-pointer
-		-fno-sanitize-recover=all)
+		-fno-sanitize-recover=all -Wno-format-truncation)
 	target_link_options(jb_flags INTERFACE -fsanitize=${JB_SANITIZE})
 endif()
 
