@@ -20,7 +20,7 @@ struct rule {
 	bool only_dirs;	       /* given ends with a slash */
 	bool crosses;	       /* has a '**' */
 	bool starts_crossing;  /* starts with a '**' */
-	bool takes_its_parent; /* ends with a '***' */
+	bool takes_its_parent; /* ends with '***', maybe and a slash */
 };
 
 struct jb_patterns {
@@ -91,8 +91,6 @@ static int init_rule(struct rule *r, bool include, const char *pattern,
 	r->include = include;
 	r->crosses = wild && stars != NULL;
 	r->starts_crossing = r->crosses && stars == pattern;
-	r->takes_its_parent =
-		r->crosses && len >= 3 && strcmp(pattern + len - 3, "***") == 0;
 	r->only_dirs = len > 1 && pattern[len - 1] == '/';
 	r->anchored = *pattern == '/';
 	r->given = strdup(pattern);
@@ -101,6 +99,8 @@ static int init_rule(struct rule *r, bool include, const char *pattern,
 	if (r->given == NULL || r->text == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "pattern '%s'", pattern);
 	r->len = strlen(r->text);
+	r->takes_its_parent = r->crosses && r->len >= 3 &&
+			      strcmp(r->text + r->len - 3, "***") == 0;
 	r->n_slashes = r->anchored;
 	for (size_t i = 0; i < r->len; i++)
 		r->n_slashes += r->text[i] == '/';

@@ -285,11 +285,11 @@ static bool is_one(const struct matcher *m, const struct token *t,
 }
 
 static enum verdict match_from(const struct matcher *m, const struct token *t,
-			       size_t pos, bool after_star);
+			       size_t pos);
 
 /* What stands after the star @t is tried at each place from @pos on. */
 static enum verdict match_star(const struct matcher *m, const struct token *t,
-			       size_t pos, bool after_star)
+			       size_t pos)
 {
 	bool crosses = t->kind == STARSTAR;
 	enum verdict v;
@@ -297,11 +297,11 @@ static enum verdict match_star(const struct matcher *m, const struct token *t,
 	if (t + 1 == m->end) {
 		if (crosses || pos >= m->after_slashes)
 			return MATCH;
-		return after_star ? MISMATCH_SLASH : MISMATCH;
+		return MISMATCH_SLASH;
 	}
 	for (; pos < m->len; pos++) {
 		v = is_one(m, t + 1, byte_at(m, pos))
-			    ? match_from(m, t + 2, pos + 1, true)
+			    ? match_from(m, t + 2, pos + 1)
 			    : MISMATCH;
 		if (v != MISMATCH && !(crosses && v == MISMATCH_SLASH))
 			return v;
@@ -312,11 +312,11 @@ static enum verdict match_star(const struct matcher *m, const struct token *t,
 }
 
 static enum verdict match_from(const struct matcher *m, const struct token *t,
-			       size_t pos, bool after_star)
+			       size_t pos)
 {
 	for (; t < m->end; t++, pos++) {
 		if (t->kind == STAR || t->kind == STARSTAR)
-			return match_star(m, t, pos, after_star);
+			return match_star(m, t, pos);
 		if (pos == m->len)
 			return MISMATCH_END;
 		if (!is_one(m, t, byte_at(m, pos)))
@@ -331,11 +331,10 @@ bool jb_wildcard_matches(const struct jb_wildcard *w,
 	struct matcher m;
 
 	start_matcher(&m, w, text);
-	return match_from(&m, w->tokens, 0, false) == MATCH;
+	return match_from(&m, w->tokens, 0) == MATCH;
 }
 
-/* A failure other than a plain mismatch ends the search, as it does in rsync:
- * MISMATCH_END can't become a match in less text. */
+/* Where the text was too short it is from a later slash on, too. */
 bool jb_wildcard_matches_tail(const struct jb_wildcard *w,
 			      const struct jb_wildcard_text *text)
 {
@@ -343,16 +342,11 @@ bool jb_wildcard_matches_tail(const struct jb_wildcard *w,
 	enum verdict v;
 
 	start_matcher(&m, w, text);
-	v = match_from(&m, w->tokens, 0, false);
-	if (v == MISMATCH_END)
-		return false;
-	for (size_t pos = 0; v != MATCH && pos < m.len; pos++) {
-		if (byte_at(&m, pos) != '/')
-			continue;
-		v = match_from(&m, w->tokens, pos + 1, false);
-		if (v == MISMATCH_SLASH)
-			return false;
-	}
+	v = match_from(&m, w->tokens, 0);
+	for (size_t pos = 0; v != MATCH && v != MISMATCH_END && pos < m.len;
+	     pos++)
+		if (byte_at(&m, pos) == '/')
+			v = match_from(&m, w->tokens, pos + 1);
 	return v == MATCH;
 }
 
@@ -372,10 +366,10 @@ bool jb_wildcard_reaches(const struct jb_wildcard *w, const char *dir,
 		m.end = t;
 		m_slashed.end = t + 1;
 		if (t->kind == LITERAL && t->byte == '/' &&
-		    match_from(&m, w->tokens, 0, false) == MATCH)
+		    match_from(&m, w->tokens, 0) == MATCH)
 			return true;
 		if (t->kind == STARSTAR &&
-		    match_from(&m_slashed, w->tokens, 0, false) == MATCH)
+		    match_from(&m_slashed, w->tokens, 0) == MATCH)
 			return true;
 	}
 	return false;
