@@ -59,6 +59,10 @@ void t_daemon_root(struct t_daemon *d, const char *name, const char *path,
 {
 	static const char *const names[] = {"auto", "fanotify", "inotify"};
 
+	assert_true(d->n_roots < T_ROOTS);
+	snprintf(d->root_name[d->n_roots], sizeof d->root_name[0], "%s", name);
+	snprintf(d->root_path[d->n_roots], sizeof d->root_path[0], "%s", path);
+	d->n_roots++;
 	t_daemon_configure(d, "[Root %s]\nPath=%s\nBackend=%s\n", name, path,
 			   names[backend]);
 }
@@ -80,7 +84,8 @@ static json_t *ask_quietly(struct t_daemon *d, const char *request)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	json_t *reply = NULL;
 
-	snprintf(to.sun_path, sizeof to.sun_path, "%s", d->control);
+	assert_true(strlen(d->control) < sizeof to.sun_path);
+	strcpy(to.sun_path, d->control);
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0 &&
 	    dprintf(fd, "%s\n", request) > 0)
 		reply = json_loadfd(fd, JSON_DISABLE_EOF_CHECK, NULL);
@@ -174,6 +179,37 @@ json_t *t_daemon_status(struct t_daemon *d)
 	assert_non_null(reply);
 	assert_true(json_is_true(json_object_get(reply, "ok")));
 	return reply;
+}
+
+json_t *t_daemon_root_member(json_t *status, const char *key)
+{
+	json_t *root = json_array_get(json_object_get(status, "roots"), 0);
+	json_t *member = json_object_get(root, key);
+
+	if (member == NULL)
+		fail_msg("status has no roots[0].%s: %s", key,
+			 json_dumps(status, 0));
+	return member;
+}
+
+void t_daemon_await(struct t_daemon *d, const char *key, bool want)
+{
+	int waited_ms;
+	json_t *status;
+	bool is;
+
+	for (waited_ms = 0; waited_ms < FLUSH_MS; waited_ms += 20) {
+		status = t_daemon_status(d);
+		is = json_is_true(t_daemon_root_member(status, key));
+		json_decref(status);
+		if (is == want)
+			return;
+		if (t_process_wait(d->pid, 20) >= 0) {
+			d->pid = 0;
+			fail_msg("the daemon ended");
+		}
+	}
+	fail_msg("%s did not become %s", key, want ? "true" : "false");
 }
 
 void t_daemon_flush_within(struct t_daemon *d, int timeout_ms)

@@ -17,7 +17,11 @@
 
 enum t_backend { T_auto, T_fanotify, T_inotify };
 
+#define T_ROOTS 4
+
 struct t_daemon {
+	char root_name[T_ROOTS][16], root_path[T_ROOTS][128];
+	unsigned n_roots;
 	char dir[96];
 	char config[128], state[128], control[128], log[128];
 	pid_t pid;	  /* 0: not running */
@@ -62,8 +66,14 @@ json_t *t_daemon_ask(struct t_daemon *d, const char *request);
 void t_daemon_flush(struct t_daemon *d);
 void t_daemon_flush_within(struct t_daemon *d, int timeout_ms);
 
-/* Wait until the status of the first root says @key = true (or @want). */
+/* The reply of `status`; the caller frees it. */
 json_t *t_daemon_status(struct t_daemon *d);
+
+/* The first root's member @key of the status: borrowed from @status. */
+json_t *t_daemon_root_member(json_t *status, const char *key);
+
+/* Wait until the first root's member @key is true (@want) or false. */
+void t_daemon_await(struct t_daemon *d, const char *key, bool want);
 
 /* Run the program with --config and @args (up to the NULL). */
 void t_daemon_command(struct t_daemon *d, struct t_output *o, ...)

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What changes while the daemon is not there: a scan finds it, exactly. */
+#include "lib/t_case.h"
+#include "lib/t_round.h"
+
+#include "journal/change.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define ROOT T_SPACE "/fs/r"
+
+/* Files of before are old: a young one may be doubtful, and looked at again. */
+static const char MADE[] =
+	"mkdir " ROOT " && cd " ROOT " && mkdir big keep gone out empty &&"
+	" (cd big; seq 300 | xargs touch -d 2020-01-01) &&"
+	" (cd gone; mkdir -p x/y; seq 50 | xargs touch -d 2020-01-01) &&"
+	" touch -d 2020-01-01 keep/a keep/b keep/c keep/d keep/e keep/f"
+	" out/o && ln keep/f keep/f2 && ln -s x keep/l";
+
+static const char CHANGED[] =
+	"cd " ROOT " && mv big huge && rm -rf gone && mv keep/a keep/a2 &&"
+	" echo new > keep/b && chmod 600 keep/c && rm keep/d &&"
+	" mv out/o keep/o && rmdir out && mkdir out && echo n > out/n &&"
+	" rm keep/l && mkdir keep/l && mv keep/e huge/e &&"
+	" rm keep/f2 && mkdir -p new/x/y && touch new/x/y/z";
+
+static int64_t found(struct t_round *r, int kind, const char *path)
+{
+	return t_round_count(r, "source = 1 AND kind = %d AND path = '%s'",
+			     kind, path);
+}
+
+static void check_found(struct t_round *r)
+{
+	t_round_check(r, NULL);
+	assert_int_equal(found(r, JB_KIND_RENAMED, "huge"), 1);
+	assert_int_equal(found(r, JB_KIND_RENAMED, "keep/a2"), 1);
+	assert_int_equal(found(r, JB_KIND_RENAMED, "keep/o"), 1);
+	assert_int_equal(found(r, JB_KIND_RENAMED, "huge/e"), 1);
+	assert_int_equal(found(r, JB_KIND_MODIFIED, "keep/b"), 1);
+	assert_int_equal(found(r, JB_KIND_ATTRIB, "keep/c"), 1);
+	assert_int_equal(found(r, JB_KIND_DELETED, "keep/d"), 1);
+	assert_int_equal(found(r, JB_KIND_DELETED, "gone"), 1);
+	assert_int_equal(found(r, JB_KIND_DELETED, "keep/f2"), 1);
+	assert_int_equal(found(r, JB_KIND_DELETED, "keep/l"), 1);
+	assert_int_equal(found(r, JB_KIND_CREATED, "keep/l"), 1);
+	assert_int_equal(found(r, JB_KIND_CREATED, "new/x/y/z"), 1);
+	assert_int_equal(t_round_count(r, "kind = 4"), 4);
+	assert_int_equal(t_round_count(r, "source <> 1"), 0);
+}
+
+/* Stopped cleanly: changes, deletions and renames are found, source=scan. */
+static void after_stop(struct t_world *w)
+{
+	struct t_round r;
+
+	t_shell("%s", MADE);
+	t_round_open(&r, w, ROOT);
+	t_daemon_stop(&w->daemon);
+	t_shell("%s", CHANGED);
+	t_daemon_start(&w->daemon);
+	check_found(&r);
+	t_round_fini(&r);
+}
+
+/* Killed: the same. */
+static void after_kill(struct t_world *w)
+{
+	struct t_round r;
+
+	t_shell("%s", MADE);
+	t_round_open(&r, w, ROOT);
+	t_daemon_kill(&w->daemon);
+	t_shell("%s", CHANGED);
+	t_daemon_start(&w->daemon);
+	check_found(&r);
+	t_round_fini(&r);
+}
+
+/* Nothing changed: nothing is journalled, however often it is started. */
+static void nothing_changed(struct t_world *w)
+{
+	struct t_round r;
+	int i;
+
+	t_shell("%s", MADE);
+	t_round_open(&r, w, ROOT);
+	for (i = 0; i < 4; i++) {
+		if (i % 2 == 0)
+			t_daemon_stop(&w->daemon);
+		else
+			t_daemon_kill(&w->daemon);
+		t_daemon_start(&w->daemon);
+		t_round_check(&r, NULL);
+		assert_int_equal(t_round_count(&r, "1"), 0);
+	}
+	t_round_fini(&r);
+}
+
+/* The gap of the time between is told, closed, and says what was found. */
+static void gap_is_told(struct t_world *w)
+{
+	struct t_round r;
+
+	t_shell("%s", MADE);
+	t_round_open(&r, w, ROOT);
+	t_daemon_kill(&w->daemon);
+	t_shell("%s", CHANGED);
+	t_daemon_start(&w->daemon);
+	t_round_check(&r, NULL);
+	assert_int_equal(t_judge_number(&r.judge, "SELECT count(*) FROM j.gap"
+						  " WHERE closed IS NULL"),
+			 0);
+	assert_true(t_judge_number(&r.judge,
+				   "SELECT found FROM j.gap"
+				   " ORDER BY id DESC LIMIT 1") >= 10);
+	assert_int_equal(t_judge_number(&r.judge,
+					"SELECT count(*) FROM j.gap WHERE"
+					" noticed < since OR closed < noticed"),
+			 0);
+	t_round_fini(&r);
+}
+
+/* Another root of the same name, or none: the catalog is not mixed up. */
+static void root_replaced(struct t_world *w)
+{
+	struct t_round r;
+
+	t_shell("%s", MADE);
+	t_round_open(&r, w, ROOT);
+	t_daemon_stop(&w->daemon);
+	t_shell("mv " ROOT " " ROOT ".old && mkdir " ROOT " && touch " ROOT
+		"/new");
+	t_daemon_begin(&w->daemon);
+	t_judge_walk(&r.judge, "live", ROOT);
+	t_judge_catalog(&r.judge, "catalog", "r");
+	t_judge_compare(&r.judge, "live", "catalog");
+	t_round_fini(&r);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(after_stop, ext4, fanotify),
+	T_CASE(after_stop, xfs, inotify),
+	T_CASE(after_kill, btrfs, fanotify),
+	T_CASE(after_kill, ext4, inotify),
+	T_CASE(nothing_changed, ext4, fanotify),
+	T_CASE(nothing_changed, xfs, inotify),
+	T_CASE(gap_is_told, ext4, fanotify),
+	T_CASE(root_replaced, ext4, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("stopped", cases, sizeof cases / sizeof cases[0],
+			  argc, argv);
+}

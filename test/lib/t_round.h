@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test/lib/t_round.h - the whole verdict over what happened since the last one.
+ *
+ * Lifecycle: init (the daemon runs, its trees are quiet) -> (change things ->
+ * check)* -> fini. A check flushes and then holds the catalog against a walk,
+ * and the journal's rows against both listings. All roots are judged as one:
+ * what moves between them is in both. */
+#ifndef JB_LIB_T_ROUND_H
+#define JB_LIB_T_ROUND_H
+
+#include "lib/t_case.h"
+#include "lib/t_judge.h"
+
+struct t_ops;
+
+struct t_round {
+	struct t_world *w; /* borrowed */
+	struct t_judge judge;
+	int64_t start; /* seq at init */
+	int64_t after; /* seq at the last check */
+};
+
+void t_round_init(struct t_round *r, struct t_world *w);
+
+/* Flush and judge. @ops (may be NULL) says who is exempt and was written. */
+void t_round_check(struct t_round *r, struct t_ops *ops);
+
+/* The same without the flush: for after a stop. */
+void t_round_judge(struct t_round *r, struct t_ops *ops);
+
+/* Rows of the round (since the check before the last) WHERE ... */
+__attribute__((format(printf, 2, 3))) int64_t
+t_round_count(struct t_round *r, const char *where, ...);
+
+void t_round_fini(struct t_round *r);
+
+/* One root "r" at @path: configure, start, wait, init. */
+void t_round_open(struct t_round *r, struct t_world *w, const char *path);
+
+#endif
