@@ -51,11 +51,11 @@ enum {
 };
 
 /* What each command's table of long options ends with. */
-#define JB_CLI_COMMON_OPTIONS                               \
-	{"config", required_argument, NULL, JB_CLI_CONFIG}, \
-		{"help", no_argument, NULL, 'h'},           \
-	{                                                   \
-		NULL, 0, NULL, 0                            \
+#define JB_CLI_COMMON_OPTIONS                                                  \
+	{"config", required_argument, NULL, JB_CLI_CONFIG},                    \
+		{"help", no_argument, NULL, 'h'},                              \
+	{                                                                      \
+		NULL, 0, NULL, 0                                               \
 	}
 
 /* The next option of the command, JB_CLI_END or JB_CLI_STOP. --config and
@@ -71,6 +71,9 @@ bool jb_cli_no_options(struct jb_cli *cli, int argc, char **argv,
 /* "journalctl-backup: query: <text>" to stderr. Returns JB_EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int jb_cli_usage(struct jb_cli *cli,
 						       const char *fmt, ...);
+
+/* The exit code that belongs to a JB_E*. */
+int jb_cli_exit_code(int code);
 
 /* Report @err in one line; returns the exit code that belongs to it. */
 int jb_cli_fail(struct jb_cli *cli, const struct jb_error *err);

@@ -127,27 +127,30 @@ int jb_cli_usage(struct jb_cli *cli, const char *fmt, ...)
 	return JB_EXIT_USAGE;
 }
 
+int jb_cli_exit_code(int code)
+{
+	switch (code) {
+	case JB_OK:
+		return JB_EXIT_OK;
+	case JB_EINVAL:
+	case JB_ECONFIG:
+		return JB_EXIT_USAGE;
+	case JB_EHELD:
+		return JB_EXIT_HELD;
+	case JB_ETIMEDOUT:
+		return JB_EXIT_TIMEOUT;
+	case JB_ENOTRUN:
+		return JB_EXIT_TRY_AGAIN;
+	default:
+		return JB_EXIT_FAILED;
+	}
+}
+
 int jb_cli_fail(struct jb_cli *cli, const struct jb_error *err)
 {
 	print_name(cli);
 	fprintf(stderr, "%s\n", err->text);
-	switch (err->code) {
-	case JB_EINVAL:
-	case JB_ECONFIG:
-		cli->exit_code = JB_EXIT_USAGE;
-		break;
-	case JB_EHELD:
-		cli->exit_code = JB_EXIT_HELD;
-		break;
-	case JB_ETIMEDOUT:
-		cli->exit_code = JB_EXIT_TIMEOUT;
-		break;
-	case JB_ENOTRUN:
-		cli->exit_code = JB_EXIT_TRY_AGAIN;
-		break;
-	default:
-		cli->exit_code = JB_EXIT_FAILED;
-	}
+	cli->exit_code = jb_cli_exit_code(err->code);
 	return cli->exit_code;
 }
 

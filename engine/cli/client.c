@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/cli/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REPLY_MAX (4 << 20)
+
+struct call {
+	const char *dir; /* borrowed */
+	int fd;
+	int64_t stop_ms; /* -1: never */
+	char *line;	 /* owned */
+	size_t len, size;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int not_running(const struct call *c, int errnum, struct jb_error *err)
+{
+	if (errnum == EACCES || errnum == EPERM)
+		return jb_error_set(err, JB_EACCES, errnum,
+				    "%s/control: permission denied: run as "
+				    "root, or as the user of the daemon",
+				    c->dir);
+	return jb_error_set(err, JB_ENOTRUN, errnum,
+			    "%s/control: the daemon is not running: start it "
+			    "with 'systemctl start journalctl-backup'",
+			    c->dir);
+}
+
+/* The directory's descriptor keeps the path short enough for any address. */
+static int open_socket(struct call *c, struct jb_error *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int dir, rv = JB_OK;
+
+	dir = open(c->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return not_running(c, errno, err);
+	snprintf(addr.sun_path, sizeof addr.sun_path,
+		 "/proc/self/fd/%d/control", dir);
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0)
+		rv = jb_error_errno(err, errno, "%s/control", c->dir);
+	else if (connect(c->fd, (struct sockaddr *)&addr, sizeof addr) != 0)
+		rv = not_running(c, errno, err);
+	close(dir);
+	return rv;
+}
+
+static int send_line(struct call *c, const json_t *request,
+		     struct jb_error *err)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	size_t len, at = 0;
+	ssize_t n = 0;
+
+	if (text == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "request");
+	len = strlen(text);
+	text[len++] = '\n'; /* in the place of the NUL */
+	while (at < len &&
+	       (n = send(c->fd, text + at, len - at, MSG_NOSIGNAL)) >= 0)
+		at += (size_t)n;
+	free(text);
+	return n < 0 ? jb_error_errno(err, errno, "%s/control", c->dir) : JB_OK;
+}
+
+/* Wait until there is something to read. */
+static int wait_readable(struct call *c, struct jb_error *err)
+{
+	struct pollfd fd = {.fd = c->fd, .events = POLLIN};
+	int64_t left = c->stop_ms < 0 ? -1 : c->stop_ms - now_ms();
+	int n;
+
+	if (c->stop_ms >= 0 && left < 0)
+		left = 0;
+	n = poll(&fd, 1, (int)left);
+	if (n > 0)
+		return JB_OK;
+	if (n == 0)
+		return jb_error_set(err, JB_ETIMEDOUT, 0,
+				    "%s/control: the daemon does not answer",
+				    c->dir);
+	return jb_error_errno(err, errno, "%s/control", c->dir);
+}
+
+static int make_room(struct call *c, struct jb_error *err)
+{
+	size_t size = c->size == 0 ? 4096 : c->size * 2;
+	char *grown;
+
+	if (c->len + 1 < c->size)
+		return JB_OK;
+	grown = size <= REPLY_MAX ? realloc(c->line, size) : NULL;
+	if (grown == NULL)
+		return jb_error_set(err, JB_EPROTO, 0,
+				    "%s/control: the reply is too long",
+				    c->dir);
+	c->line = grown;
+	c->size = size;
+	return JB_OK;
+}
+
+static int read_line(struct call *c, struct jb_error *err)
+{
+	ssize_t n;
+	int rv;
+
+	for (;;) {
+		rv = make_room(c, err);
+		if (rv == JB_OK)
+			rv = wait_readable(c, err);
+		if (rv != JB_OK)
+			return rv;
+		n = read(c->fd, c->line + c->len, c->size - c->len - 1);
+		if (n < 0)
+			return jb_error_errno(err, errno, "%s/control", c->dir);
+		if (n == 0)
+			return jb_error_set(err, JB_ENOTRUN, 0,
+					    "%s/control: the daemon ended "
+					    "before it answered: see its log",
+					    c->dir);
+		c->len += (size_t)n;
+		c->line[c->len] = '\0';
+		if (strchr(c->line, '\n') != NULL)
+			return JB_OK;
+	}
+}
+
+/* JB_EHELD for "EHELD". */
+static int code_of_name(const char *name)
+{
+	static const struct {
+		const char *name;
+		int code;
+	} codes[] = {
+#define X(name, value, retry, text) {#name, -(value)},
+		JB_ERRORS(X)
+#undef X
+	};
+
+	for (size_t i = 1; name != NULL && i < sizeof codes / sizeof codes[0];
+	     i++)
+		if (strcmp(codes[i].name, name) == 0)
+			return codes[i].code;
+	return JB_EPROTO;
+}
+
+static int judge_reply(const struct call *c, const json_t *reply,
+		       struct jb_error *err)
+{
+	const json_t *ok = json_object_get(reply, "ok");
+	const char *text = json_string_value(json_object_get(reply, "error"));
+
+	if (json_is_true(ok))
+		return JB_OK;
+	if (!json_is_false(ok))
+		return jb_error_set(err, JB_EPROTO, 0,
+				    "%s/control: not understood what answers "
+				    "there: is it the daemon of this version?",
+				    c->dir);
+	return jb_error_set(
+		err,
+		code_of_name(json_string_value(json_object_get(reply, "code"))),
+		0, "%s", text != NULL ? text : "the daemon refused");
+}
+
+int jb_client_call(const char *runtime_dir, const json_t *request,
+		   int timeout_ms, json_t **reply, struct jb_error *err)
+{
+	struct call c = {.dir = runtime_dir, .fd = -1, .stop_ms = -1};
+	json_t *parsed = NULL;
+	int rv;
+
+	if (timeout_ms >= 0)
+		c.stop_ms = now_ms() + timeout_ms;
+	rv = open_socket(&c, err);
+	if (rv == JB_OK)
+		rv = send_line(&c, request, err);
+	if (rv == JB_OK)
+		rv = read_line(&c, err);
+	if (rv == JB_OK) {
+		parsed = json_loads(c.line, JSON_DISABLE_EOF_CHECK, NULL);
+		rv = judge_reply(&c, parsed, err);
+	}
+	if (c.fd >= 0)
+		close(c.fd);
+	free(c.line);
+	if (rv != JB_OK) {
+		json_decref(parsed);
+		return rv;
+	}
+	*reply = parsed;
+	return JB_OK;
+}

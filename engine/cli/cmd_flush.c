@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/cli/cli.h"
+
+#include "engine/base/config.h"
+#include "engine/base/duration.h"
+#include "engine/cli/client.h"
+
+#include <limits.h>
+
+/* The daemon keeps the time; should it be stuck, we do. */
+#define GRACE_MS 2000
+
+enum { OPT_TIMEOUT = JB_CLI_OPTION };
+
+static const struct option longs[] = {
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	JB_CLI_COMMON_OPTIONS,
+};
+
+static bool parse_timeout(struct jb_cli *cli, int *ret_ms)
+{
+	struct jb_error err;
+	uint64_t us;
+
+	if (jb_duration_parse(optarg, &us, &err) != JB_OK) {
+		jb_cli_usage(cli, "--timeout: %s", err.text);
+		return false;
+	}
+	*ret_ms =
+		us / 1000 > INT_MAX - GRACE_MS ? -1 : (int)((us + 999) / 1000);
+	return true;
+}
+
+static int flush(struct jb_cli *cli, const char *runtime_dir, int timeout_ms)
+{
+	json_t *request, *reply;
+	struct jb_error err;
+	int rv;
+
+	request = json_pack("{s:s, s:i}", "command", "flush", "timeout_ms",
+			    timeout_ms >= 0 ? timeout_ms : 0);
+	if (request == NULL)
+		return JB_EXIT_FAILED;
+	rv = jb_client_call(runtime_dir, request,
+			    timeout_ms >= 0 ? timeout_ms + GRACE_MS : -1,
+			    &reply, &err);
+	json_decref(request);
+	if (rv != JB_OK)
+		return jb_cli_fail(cli, &err);
+	json_decref(reply);
+	return JB_EXIT_OK;
+}
+
+static int run(struct jb_cli *cli, int argc, char **argv)
+{
+	struct jb_config *config;
+	int timeout_ms = -1, code, c;
+
+	while ((c = jb_cli_option(cli, argc, argv, ":h", longs)) >= 0)
+		if (!parse_timeout(cli, &timeout_ms))
+			return cli->exit_code;
+	if (c == JB_CLI_STOP)
+		return cli->exit_code;
+	if (optind < argc)
+		return jb_cli_usage(cli, "what is '%s' for? see --help",
+				    argv[optind]);
+	config = jb_cli_load_config(cli);
+	if (config == NULL)
+		return cli->exit_code;
+	code = flush(cli, config->runtime_dir, timeout_ms);
+	jb_config_free(config);
+	return code;
+}
+
+const struct jb_command jb_command_flush = {
+	.name = "flush",
+	.synopsis = "[--timeout T]",
+	.summary = "wait until all changes made so far are in the journal",
+	.help = "Return when every change made before this call is in the "
+		"journal.\n\n"
+		"  --timeout T          give up after T (30s, 5min), exit 4\n",
+	.run = run,
+};
