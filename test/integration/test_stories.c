@@ -149,10 +149,7 @@ static void begin_story(const struct story *s, struct t_round *r)
 {
 	t_shell("cd " ROOT " && rm -rf ./* && { %s; }", s->made);
 	t_round_check(r, NULL);
-	/* Each story by itself: what it began with is no longer news. */
-	t_judge_exec(&r->judge, "DELETE FROM origin;"
-				"INSERT INTO origin SELECT * FROM first");
-	r->start = r->after;
+	t_round_restart(r);
 }
 
 static void end_story(const struct story *s, struct t_round *r, int64_t start,

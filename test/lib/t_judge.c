@@ -41,15 +41,12 @@ static const char SQL_MISSING[] =
 	" FROM \"%s\" m WHERE m.dino = a.dino AND m.dbirth = a.dbirth"
 	" AND m.name = a.name AND m.mount))";
 
-/* Size and times of a directory follow its names; when they are looked at is
- * the recorder's choice, so only what a person sets is compared. */
 static const char SQL_DIFFERENT[] =
 	"SELECT a.*, b.* FROM \"%s\" a JOIN \"%s\" b ON b.dino = a.dino"
 	" AND b.dbirth = a.dbirth AND b.name = a.name AND b.ino = a.ino"
 	" AND b.birth = a.birth WHERE NOT a.mount"
-	" AND ((a.mode, a.uid, a.gid, a.rdev) <> (b.mode, b.uid, b.gid, b.rdev)"
-	" OR ((a.mode & 61440) <> 16384 AND (a.nlink, a.size, a.mtime, a.ctime)"
-	" <> (b.nlink, b.size, b.mtime, b.ctime)))";
+	" AND (a.mode, a.uid, a.gid, a.nlink, a.rdev, a.size, a.mtime, a.ctime)"
+	" <> (b.mode, b.uid, b.gid, b.nlink, b.rdev, b.size, b.mtime, b.ctime)";
 
 sqlite3_stmt *t_judge_prepare(struct t_judge *j, const char *sql, ...)
 {
@@ -172,11 +169,6 @@ void t_judge_catalog(struct t_judge *j, const char *name, const char *root)
 	t_judge_exec(j, "DROP TABLE IF EXISTS \"%s\"", name);
 	t_judge_exec(j, SQL_CATALOG, name, root);
 	index_listing(j, name);
-}
-
-void t_judge_add(struct t_judge *j, const char *name, const char *from)
-{
-	t_judge_exec(j, "INSERT INTO \"%s\" SELECT * FROM \"%s\"", name, from);
 }
 
 char *t_judge_path(struct t_judge *j, const char *listing, struct t_id dir,

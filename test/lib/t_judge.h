@@ -36,9 +36,6 @@ void t_judge_reopen(struct t_judge *j);
  * system begins. A catalog's holds what is reachable from its root. */
 void t_judge_walk(struct t_judge *j, const char *name, const char *path);
 void t_judge_catalog(struct t_judge *j, const char *name, const char *root);
-/* Take what @from holds into @name too: for two roots together. */
-void t_judge_add(struct t_judge *j, const char *name, const char *from);
-
 /* Fail with the differences unless the two are equal. */
 void t_judge_compare(struct t_judge *j, const char *name, const char *other);
 

@@ -436,7 +436,7 @@ static bool do_one(struct t_worker *w)
 bool t_ops_do(struct t_worker *w)
 {
 	bool cross =
-		w->ops->outside >= 0 && t_random_below(&w->random, 25) == 0;
+		w->ops->outside >= 0 && t_random_below(&w->random, 100) == 0;
 	bool did;
 
 	if (cross)

@@ -13,10 +13,12 @@
 
 #define SHOWN 12
 
+#define SQL_ROOT "(SELECT id FROM j.root WHERE name = '%s')"
+
 static const char SQL_ROWS[] =
 	"SELECT seq, kind, dino, dbirth, name, old_dino, old_dbirth, old_name,"
 	" ino, birth, mode, entries, dir_path, old_dir_path FROM c"
-	" WHERE seq > %lld ORDER BY seq";
+	" WHERE seq > %lld AND root = " SQL_ROOT " ORDER BY seq";
 
 /* All below directory (?1, ?2). */
 static const char SQL_EMPTY[] =
@@ -230,7 +232,7 @@ static void open_player(struct player *p, struct t_judge *j, const char *first)
 		     " UNIQUE(dino, dbirth, name, ino, birth));"
 		     "CREATE INDEX played_id ON played(ino, birth);"
 		     "INSERT INTO played SELECT ino, birth, dino, dbirth, name,"
-		     " mode FROM \"%s\"",
+		     " mode FROM \"%s\" WHERE NOT mount",
 		     first);
 	p->add = t_judge_prepare(
 		j, "INSERT OR IGNORE INTO played VALUES(?,?,?,?,?,?)");
@@ -269,14 +271,13 @@ static void make_result(struct t_judge *j, const char *last)
 		     "CREATE TABLE wanted AS SELECT dino, dbirth, name, ino,"
 		     " birth, mode & 61440 AS mode, 0 AS uid, 0 AS gid,"
 		     " 0 AS nlink, 0 AS rdev, 0 AS size, 0 AS mtime,"
-		     " 0 AS ctime, mount FROM \"%s\";"
+		     " 0 AS ctime, 0 AS mount FROM \"%s\" WHERE NOT mount;"
 		     "CREATE INDEX wanted_place ON wanted(dino, dbirth, name);"
 		     "CREATE INDEX wanted_id ON wanted(ino, birth)",
 		     last);
 }
 
-void t_replay(struct t_judge *j, const char *first, int64_t after,
-	      const char *last)
+void t_replay(struct t_judge *j, const struct t_span *span)
 {
 	struct player p;
 	sqlite3_stmt *rows;
@@ -284,9 +285,9 @@ void t_replay(struct t_judge *j, const char *first, int64_t after,
 	char *text = NULL;
 	size_t len;
 
-	open_player(&p, j, first);
+	open_player(&p, j, span->first);
 	p.complaints = open_memstream(&text, &len);
-	rows = t_judge_prepare(j, SQL_ROWS, (long long)after);
+	rows = t_judge_prepare(j, SQL_ROWS, (long long)span->after, span->root);
 	t_judge_exec(j, "BEGIN");
 	while (sqlite3_step(rows) == SQLITE_ROW) {
 		read_row(rows, &r);
@@ -299,13 +300,12 @@ void t_replay(struct t_judge *j, const char *first, int64_t after,
 	if (p.n > 0)
 		fail_msg("replay, %d rows are wrong:\n%s", p.n, text);
 	free(text);
-	make_result(j, last);
+	make_result(j, span->last);
 	t_judge_compare(j, "wanted", "result");
 }
 
 /* Table `lenient`: exempt, and all that was ever below it. */
-static void spread_exemption(struct t_judge *j, const char *first,
-			     int64_t after, const char *last)
+static void spread_exemption(struct t_judge *j, const struct t_span *span)
 {
 	t_judge_exec(j,
 		     "DROP TABLE IF EXISTS edge;"
@@ -316,8 +316,8 @@ static void spread_exemption(struct t_judge *j, const char *first,
 		     " (mode & 61440) <> 16384 AND nlink > 1"
 		     " FROM \"%s\" UNION SELECT dino, dbirth, ino, birth, 0"
 		     " FROM c WHERE seq > %lld UNION SELECT old_dino,"
-		     " old_dbirth, ino, birth, 0 FROM c WHERE seq > %lld AND "
-		     "old_dino NOT NULL;"
+		     " old_dbirth, ino, birth, 0 FROM c WHERE seq > %lld"
+		     " AND old_dino NOT NULL;"
 		     "CREATE INDEX edge_dir ON edge(dino, dbirth);"
 		     "CREATE TABLE lenient AS WITH RECURSIVE l(ino, birth) AS ("
 		     " SELECT ino, birth FROM exempt UNION"
@@ -326,11 +326,21 @@ static void spread_exemption(struct t_judge *j, const char *first,
 		     " ON e.dino = l.ino AND e.dbirth = l.birth)"
 		     "SELECT * FROM l;"
 		     "CREATE INDEX lenient_id ON lenient(ino, birth)",
-		     first, last, (long long)after, (long long)after);
+		     span->first, span->last, (long long)span->after,
+		     (long long)span->after);
 }
 
-void t_replay_check_counts(struct t_judge *j, const char *first, int64_t after,
-			   const char *last)
+static const char SQL_TOO_OFTEN[] =
+	"SELECT k.kind, k.ino, k.birth, k.n, k.path, k.seq FROM (SELECT kind,"
+	" ino, birth, count(*) AS n, max(seq) AS seq, path FROM c"
+	" WHERE seq > %lld AND root = " SQL_ROOT " AND kind IN (1, 5)"
+	" GROUP BY kind, ino, birth) k WHERE n > NOT EXISTS (SELECT 1 FROM"
+	" \"%s\" f WHERE kind = 1 AND f.ino = k.ino AND f.birth = k.birth"
+	" UNION ALL SELECT 1 FROM \"%s\" l WHERE kind = 5 AND l.ino = k.ino"
+	" AND l.birth = k.birth) AND NOT EXISTS (SELECT 1 FROM lenient x"
+	" WHERE x.ino = k.ino AND x.birth = k.birth)";
+
+void t_replay_check_counts(struct t_judge *j, const struct t_span *span)
 {
 	sqlite3_stmt *st;
 	char *text = NULL;
@@ -338,19 +348,9 @@ void t_replay_check_counts(struct t_judge *j, const char *first, int64_t after,
 	FILE *f = open_memstream(&text, &len);
 	int n = 0;
 
-	spread_exemption(j, first, after, last);
-	st = t_judge_prepare(
-		j,
-		"SELECT k.kind, k.ino, k.birth, k.n, k.path, k.seq FROM (SELECT"
-		" kind, ino, birth, count(*) AS n, max(seq) AS seq, path FROM c"
-		" WHERE seq > %lld AND kind IN (1, 5)"
-		" GROUP BY kind, ino, birth) k"
-		" WHERE n > CASE kind WHEN 1 THEN NOT EXISTS (SELECT 1 FROM"
-		" \"%s\" f WHERE f.ino = k.ino AND f.birth = k.birth)"
-		" ELSE NOT EXISTS (SELECT 1 FROM \"%s\" l WHERE l.ino = k.ino"
-		" AND l.birth = k.birth) END AND NOT EXISTS (SELECT 1 FROM"
-		" lenient x WHERE x.ino = k.ino AND x.birth = k.birth)",
-		(long long)after, first, last);
+	spread_exemption(j, span);
+	st = t_judge_prepare(j, SQL_TOO_OFTEN, (long long)span->after,
+			     span->root, span->first, span->last);
 	while (sqlite3_step(st) == SQLITE_ROW)
 		if (n++ < SHOWN)
 			fprintf(f,
@@ -392,33 +392,32 @@ static void check_none(const char *what, sqlite3_stmt *st)
 	free(text);
 }
 
-void t_replay_check_content(struct t_judge *j, int64_t after, const char *last)
+void t_replay_check_content(struct t_judge *j, const struct t_span *span)
 {
 	t_judge_exec(j,
 		     "DROP TABLE IF EXISTS content;"
 		     "CREATE TABLE content AS SELECT ino, birth, size, mtime,"
-		     " max(seq) AS seq FROM j.change WHERE seq > %lld"
+		     " max(seq) AS seq FROM c WHERE seq > %lld"
+		     " AND root = " SQL_ROOT
 		     " AND what & 1 GROUP BY ino, birth;"
 		     "CREATE INDEX content_id ON content(ino, birth)",
-		     (long long)after);
+		     (long long)span->after, span->root);
 	check_none(
 		"the last content row does not tell size and time",
-		t_judge_prepare(
-			j,
-			"SELECT l.name, l.ino, l.birth FROM \"%s\" l"
-			" JOIN content c ON c.ino = l.ino AND c.birth = l.birth"
-			" WHERE (l.mode & 61440) = 32768 AND c.seq > %lld"
-			" AND (c.size, c.mtime) <> (l.size, l.mtime)",
-			last, (long long)after));
-	check_none(
-		"written, but no row says content",
-		t_judge_prepare(
-			j,
-			"SELECT l.name, l.ino, l.birth FROM \"%s\" l"
-			" JOIN written w ON w.ino = l.ino AND w.birth = l.birth"
-			" LEFT JOIN content c ON c.ino = l.ino AND c.birth = "
-			"l.birth"
-			" WHERE (l.mode & 61440) = 32768"
-			" AND ifnull(c.seq, 0) <= %lld",
-			last, (long long)after));
+		t_judge_prepare(j,
+				"SELECT l.name, l.ino, l.birth FROM \"%s\" l"
+				" JOIN content c ON c.ino = l.ino"
+				" AND c.birth = l.birth"
+				" WHERE (l.mode & 61440) = 32768"
+				" AND (c.size, c.mtime) <> (l.size, l.mtime)",
+				span->last));
+	check_none("written, but no row says content",
+		   t_judge_prepare(
+			   j,
+			   "SELECT l.name, l.ino, l.birth FROM \"%s\" l"
+			   " JOIN written w ON w.ino = l.ino"
+			   " AND w.birth = l.birth LEFT JOIN content c"
+			   " ON c.ino = l.ino AND c.birth = l.birth"
+			   " WHERE (l.mode & 61440) = 32768 AND c.seq IS NULL",
+			   span->last));
 }

@@ -12,19 +12,24 @@
 
 #include "lib/t_judge.h"
 
-/* Play the rows with seq > @after over listing @first (left as it is) and
- * compare with listing @last. */
-void t_replay(struct t_judge *j, const char *first, int64_t after,
-	      const char *last);
+/* What is judged: the rows of one root with seq > @after, between listings. */
+struct t_span {
+	const char *root; /* its name */
+	int64_t after;
+	const char *first, *last; /* listings of before and after */
+};
+
+/* Play the rows over the first listing (left as it is) and compare with the
+ * last. */
+void t_replay(struct t_judge *j, const struct t_span *span);
 
 /* No object is created twice, none that was there, none is deleted that still
  * is: but for those in table `exempt` (hard-linked, or outside of the root
  * once), and what was ever below such a directory. */
-void t_replay_check_counts(struct t_judge *j, const char *first, int64_t after,
-			   const char *last);
+void t_replay_check_counts(struct t_judge *j, const struct t_span *span);
 
 /* The last content row of each file tells the size and time that it has; each
  * file of table `written` that is still there has one. */
-void t_replay_check_content(struct t_judge *j, int64_t after, const char *last);
+void t_replay_check_content(struct t_judge *j, const struct t_span *span);
 
 #endif

@@ -10,22 +10,21 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-/* Listing @name of all roots: of the file systems, or of the catalog. */
-static void list_roots(struct t_round *r, const char *name, bool live)
+/* Listings of root i: live_i, catalog_i, first_i (of the last check) and
+ * origin_i (of the beginning). */
+struct names {
+	char live[16], catalog[16], first[16], origin[16];
+};
+
+static struct names names_of(unsigned i)
 {
-	struct t_daemon *d = &r->w->daemon;
-	unsigned i;
+	struct names n;
 
-	for (i = 0; i < d->n_roots; i++) {
-		const char *to = i == 0 ? name : "part";
-
-		if (live)
-			t_judge_walk(&r->judge, to, d->root_path[i]);
-		else
-			t_judge_catalog(&r->judge, to, d->root_name[i]);
-		if (i > 0)
-			t_judge_add(&r->judge, name, "part");
-	}
+	snprintf(n.live, sizeof n.live, "live_%u", i);
+	snprintf(n.catalog, sizeof n.catalog, "catalog_%u", i);
+	snprintf(n.first, sizeof n.first, "first_%u", i);
+	snprintf(n.origin, sizeof n.origin, "origin_%u", i);
+	return n;
 }
 
 static void copy_listing(struct t_judge *j, const char *to, const char *from)
@@ -38,35 +37,70 @@ static void copy_listing(struct t_judge *j, const char *to, const char *from)
 		     to, from, to, to, to, to);
 }
 
+static void compare_root(struct t_round *r, unsigned i)
+{
+	struct t_daemon *d = &r->w->daemon;
+	struct names n = names_of(i);
+
+	t_judge_walk(&r->judge, n.live, d->root_path[i]);
+	t_judge_catalog(&r->judge, n.catalog, d->root_name[i]);
+	t_judge_compare(&r->judge, n.live, n.catalog);
+}
+
 void t_round_init(struct t_round *r, struct t_world *w)
 {
+	unsigned i;
+
 	memset(r, 0, sizeof *r);
 	r->w = w;
 	t_judge_init(&r->judge, w->daemon.state);
-	list_roots(r, "live", true);
-	list_roots(r, "catalog", false);
-	t_judge_compare(&r->judge, "live", "catalog");
-	copy_listing(&r->judge, "origin", "live");
-	copy_listing(&r->judge, "first", "live");
+	for (i = 0; i < w->daemon.n_roots; i++)
+		compare_root(r, i);
+	t_round_restart(r);
+}
+
+void t_round_restart(struct t_round *r)
+{
+	unsigned i;
+
+	for (i = 0; i < r->w->daemon.n_roots; i++) {
+		struct names n = names_of(i);
+
+		copy_listing(&r->judge, n.origin, n.live);
+		copy_listing(&r->judge, n.first, n.live);
+	}
 	r->start = r->after = t_judge_seq(&r->judge);
+}
+
+static void judge_root(struct t_round *r, unsigned i, int64_t after)
+{
+	struct names n = names_of(i);
+	struct t_span span = {.root = r->w->daemon.root_name[i],
+			      .after = after,
+			      .first = n.first,
+			      .last = n.live};
+
+	compare_root(r, i);
+	t_replay(&r->judge, &span);
+	t_replay_check_content(&r->judge, &span);
+	span.first = n.origin;
+	span.after = r->start;
+	t_replay_check_counts(&r->judge, &span);
+	copy_listing(&r->judge, n.first, n.live);
 }
 
 void t_round_judge(struct t_round *r, struct t_ops *ops)
 {
 	struct t_judge *j = &r->judge;
 	int64_t after = r->after;
+	unsigned i;
 
 	if (ops != NULL)
 		t_ops_tell(ops, j);
-	list_roots(r, "live", true);
-	list_roots(r, "catalog", false);
 	r->after = t_judge_seq(j);
-	t_judge_compare(j, "live", "catalog");
+	for (i = 0; i < r->w->daemon.n_roots; i++)
+		judge_root(r, i, after);
 	t_judge_catalog_is_sound(j);
-	t_replay(j, "first", after, "live");
-	t_replay_check_counts(j, "origin", r->start, "live");
-	t_replay_check_content(j, after, "live");
-	copy_listing(j, "first", "live");
 	t_judge_exec(j, "CREATE TEMP TABLE IF NOT EXISTS round(after);"
 			"DELETE FROM round");
 	t_judge_exec(j, "INSERT INTO round VALUES(%lld)", (long long)after);

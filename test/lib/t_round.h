@@ -3,8 +3,7 @@
  *
  * Lifecycle: init (the daemon runs, its trees are quiet) -> (change things ->
  * check)* -> fini. A check flushes and then holds the catalog against a walk,
- * and the journal's rows against both listings. All roots are judged as one:
- * what moves between them is in both. */
+ * and the journal's rows against both listings: each root by itself. */
 #ifndef JB_LIB_T_ROUND_H
 #define JB_LIB_T_ROUND_H
 
@@ -22,13 +21,16 @@ struct t_round {
 
 void t_round_init(struct t_round *r, struct t_world *w);
 
+/* What was until now (all is checked) is no longer news: counts begin anew. */
+void t_round_restart(struct t_round *r);
+
 /* Flush and judge. @ops (may be NULL) says who is exempt and was written. */
 void t_round_check(struct t_round *r, struct t_ops *ops);
 
 /* The same without the flush: for after a stop. */
 void t_round_judge(struct t_round *r, struct t_ops *ops);
 
-/* Rows of the round (since the check before the last) WHERE ... */
+/* Rows of the last checked round WHERE ... */
 __attribute__((format(printf, 2, 3))) int64_t
 t_round_count(struct t_round *r, const char *where, ...);
 
