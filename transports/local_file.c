@@ -4,13 +4,15 @@
  * directory where it will end up, so that its blocks lie near its neighbours',
  * give it its attributes, look at the source again (did it change meanwhile?),
  * and only then link the finished file to its name. What fails on the way
- * leaves nothing. Where there are no unnamed files it is written under its
- * name, which lies in stage/. */
+ * leaves nothing. Where there are no unnamed files, or the name lies in the
+ * right directory already, it is written under its name: nobody looks into
+ * stage/. */
 #include "transports/local_making.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,29 +46,46 @@ static enum jb_outcome open_source(struct jb_making *m)
 			   : JB_OUTCOME_DONE;
 }
 
-/* An unnamed file in the final directory, else the name itself. */
-static enum jb_outcome create_target(struct jb_making *m, bool unnamed)
+/* What the new file may be created with: if the mask agrees, it needs no
+ * chmod. Bits that depend on the owner come later. */
+static mode_t first_mode(const struct jb_making *m)
+{
+	return m->h->local->preserve & JB_PRESERVE_MODE
+		       ? m->w->source.mode & 0777
+		       : 0600;
+}
+
+/* An unnamed file in the directory where it will end up. A file that is made
+ * there, below a new directory, doesn't need that. */
+static bool create_unnamed(struct jb_making *m)
 {
 	struct jb_local *l = m->h->local;
-	const char *near = m->w->near != NULL ? m->w->near : m->w->to.dir;
+	const char *near = m->w->near;
 	int dirfd;
 
-	if (unnamed && !atomic_load(&l->no_tmpfile)) {
-		dirfd = jb_dirs_get(&m->h->near, near);
-		if (dirfd < 0)
-			dirfd = m->to_dir;
-		m->to = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
-			       0600);
-		m->is_unnamed = m->to >= 0;
-		if (m->to >= 0)
-			return JB_OUTCOME_DONE;
-		if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
-			atomic_store(&l->no_tmpfile, true);
-	}
+	if (near == NULL || strcmp(near, m->w->to.dir) == 0 ||
+	    atomic_load(&l->no_tmpfile))
+		return false;
+	dirfd = jb_dirs_get(&m->h->near, near);
+	if (dirfd < 0)
+		return false;
+	m->to = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+		       first_mode(m));
+	m->is_unnamed = m->to >= 0;
+	if (m->to < 0 &&
+	    (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		atomic_store(&l->no_tmpfile, true);
+	return m->is_unnamed;
+}
+
+static enum jb_outcome create_target(struct jb_making *m, bool unnamed)
+{
 	m->is_unnamed = false;
+	if (unnamed && create_unnamed(m))
+		return JB_OUTCOME_DONE;
 	m->to = openat(m->to_dir, m->w->to.name,
 		       O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
-		       0600);
+		       first_mode(m));
 	m->is_named = m->to >= 0;
 	return m->to < 0 ? jb_making_fail_target(m, -errno, "")
 			 : JB_OUTCOME_DONE;

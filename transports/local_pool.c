@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define CHUNK 8
+#define CHUNK_MAX   64
+#define CHUNKS_EACH 16
 /* Fewer items than this are not worth waking anybody. */
 #define ALONE_MAX 4
 
 struct batch {
 	struct jb_work *work; /* borrowed */
-	size_t n;
+	size_t n, chunk;
 	jb_local_work_fn *fn;
 	bool skip_dirs;
 	atomic_size_t next;
@@ -55,8 +56,8 @@ static void do_batch(struct jb_local_hand *h, struct batch *b)
 {
 	size_t begin, end;
 
-	while ((begin = atomic_fetch_add(&b->next, CHUNK)) < b->n) {
-		end = begin + CHUNK < b->n ? begin + CHUNK : b->n;
+	while ((begin = atomic_fetch_add(&b->next, b->chunk)) < b->n) {
+		end = begin + b->chunk < b->n ? begin + b->chunk : b->n;
 		for (size_t i = begin; i < end; i++)
 			if (!b->skip_dirs || !is_dir(&b->work[i]))
 				do_item(h, b, &b->work[i]);
@@ -135,6 +136,15 @@ void jb_local_pool_free(struct jb_local_pool *p)
 	free(p);
 }
 
+static size_t choose_chunk(const struct jb_local *l, size_t n)
+{
+	size_t chunk = n / (l->threads * (size_t)CHUNKS_EACH);
+
+	if (chunk > CHUNK_MAX)
+		return CHUNK_MAX;
+	return chunk > 0 ? chunk : 1;
+}
+
 static void run_together(struct jb_local *l, struct jb_local_hand *h,
 			 struct batch *b)
 {
@@ -180,6 +190,7 @@ enum jb_outcome jb_local_pool_run(struct jb_local *l, struct jb_work *work,
 	struct batch b = {
 		.work = work,
 		.n = n,
+		.chunk = choose_chunk(l, n),
 		.fn = fn,
 		.skip_dirs = dirs_first,
 	};

@@ -134,7 +134,8 @@ struct jb_work {
 	int64_t ctime;
 
 	/* make: the new name, which must be free. For locality a file's data
-	 * is written in directory `near` (NULL: in to.dir). `old` is the
+	 * is written in directory `near`, the one where it will end up (NULL:
+	 * to.dir, for what is made below a new directory). `old` is the
 	 * version that this one replaces, to copy less (old.name NULL: none).
 	 * attrs: the entry to change, which must fit `expect`. */
 	struct jb_place to;

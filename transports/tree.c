@@ -19,9 +19,9 @@
 static int open_beneath(int fd, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = (uint64_t)flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   (uint64_t)RESOLVE_NO_XDEV,
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.resolve =
+			RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 	};
 	long rv;
 
