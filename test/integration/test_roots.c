@@ -202,7 +202,7 @@ static void unmounted(struct t_world *w)
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "kind = 5"), 1);
 	assert_int_equal(t_round_count(&r, "kind = 1"), 1);
-	t_shell("touch " FS "/d/4"); /* and events flow again (FACTS 13) */
+	t_shell("touch " FS "/d/4"); /* and events flow again */
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "kind = 1 AND path = 'd/4'"), 1);
 	t_round_fini(&r);

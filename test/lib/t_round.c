@@ -135,3 +135,22 @@ void t_round_open(struct t_round *r, struct t_world *w, const char *path)
 	t_daemon_begin(&w->daemon);
 	t_round_init(r, w);
 }
+
+void t_round_make(struct t_round *r, struct t_world *w, const char *root,
+		  const char *made)
+{
+	t_shell("mkdir %s && cd %s && { %s; }", root, root, made);
+	t_round_open(r, w, root);
+}
+
+void t_round_expect(struct t_round *r, int n, const char *kinds,
+		    const char *path)
+{
+	int64_t is =
+		t_round_count(r, "kind IN (%s) AND path = '%s'", kinds, path);
+
+	if (is == n)
+		return;
+	t_judge_show(&r->judge, r->start);
+	fail_msg("%s: %d rows of kind %s, not %d", path, (int)is, kinds, n);
+}

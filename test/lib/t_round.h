@@ -36,7 +36,16 @@ t_round_count(struct t_round *r, const char *where, ...);
 
 void t_round_fini(struct t_round *r);
 
+/* Fail, and show the rows, unless the last checked round has @n rows of @kinds
+ * ("1,4") for @path. */
+void t_round_expect(struct t_round *r, int n, const char *kinds,
+		    const char *path);
+
 /* One root "r" at @path: configure, start, wait, init. */
 void t_round_open(struct t_round *r, struct t_world *w, const char *path);
+
+/* The same for a directory @root in which shell line @made was run. */
+void t_round_make(struct t_round *r, struct t_world *w, const char *root,
+		  const char *made);
 
 #endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which backend watches what, and where each one ends. */
+#include "lib/t_case.h"
+#include "lib/t_round.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define FS   T_SPACE "/fs"
+#define ROOT FS "/r"
+
+static char *backend_of(struct t_daemon *d, const char *key)
+{
+	json_t *status = t_daemon_status(d);
+	const char *text = json_string_value(t_daemon_root_member(status, key));
+	char *copy = strdup(text != NULL ? text : "");
+
+	json_decref(status);
+	return copy;
+}
+
+/* A btrfs subvolume can be a root, whatever watches it; another one
+ * below it is its end. */
+static void subvolume(struct t_world *w)
+{
+	struct t_round r;
+
+	t_shell("btrfs -q subvolume create " ROOT " && mkdir " ROOT "/d &&"
+		" btrfs -q subvolume create " ROOT "/d/s && touch " ROOT
+		"/d/s/not");
+	t_round_open(&r, w, ROOT);
+	t_shell("cd " ROOT " && echo 1 > d/f && mv d e && echo 2 >> e/f &&"
+		" touch e/s/neither");
+	t_round_check(&r, NULL);
+	t_round_expect(&r, 1, "4", "e");
+	t_round_expect(&r, 1, "1", "e/f");
+	t_round_fini(&r);
+}
+
+/* Overlayfs refuses the mark: inotify, and status says why. */
+static void overlay(struct t_world *w)
+{
+	struct t_round r;
+	char *backend, *why;
+
+	t_shell("cd " FS " && mkdir low up work r && echo 1 > low/f && mkdir"
+		" low/d && touch low/d/g && mount -t overlay overlay"
+		" -o lowerdir=low,upperdir=up,workdir=work r");
+	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
+	t_daemon_begin(&w->daemon);
+	backend = backend_of(&w->daemon, "backend");
+	why = backend_of(&w->daemon, "backend_why");
+	assert_string_equal(backend, "inotify");
+	assert_true(strlen(why) > 0);
+	t_judge_init(&r.judge, w->daemon.state);
+	t_shell("cd " ROOT " && touch n d/h && rm d/g");
+	t_daemon_flush(&w->daemon);
+	assert_int_equal(t_judge_count(&r.judge, "kind = 1"), 2);
+	assert_int_equal(t_judge_count(&r.judge, "kind = 5"), 1);
+	t_judge_fini(&r.judge);
+	free(backend);
+	free(why);
+	umount2(ROOT, MNT_DETACH);
+}
+
+/* auto takes fanotify where it can be had. */
+static void auto_is_fanotify(struct t_world *w)
+{
+	struct t_round r;
+	char *backend;
+
+	t_shell("mkdir " ROOT);
+	t_round_open(&r, w, ROOT);
+	backend = backend_of(&w->daemon, "backend");
+	assert_string_equal(backend, "fanotify");
+	free(backend);
+	t_round_fini(&r);
+}
+
+static int exchange_number(const char *file, int n)
+{
+	FILE *f = fopen(file, "r+");
+	int old = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &old), 1);
+	rewind(f);
+	fprintf(f, "%d\n", n);
+	assert_int_equal(fclose(f), 0);
+	return old;
+}
+
+/* An overflow of inotify is a gap, and is closed. */
+static void inotify_overflow(struct t_world *w)
+{
+	static const char limit[] = "/proc/sys/fs/inotify/max_queued_events";
+	struct t_round r;
+	int old;
+
+	t_shell("mkdir " ROOT);
+	t_daemon_root(&w->daemon, "r", ROOT, T_inotify);
+	old = exchange_number(limit, 32);
+	t_daemon_start(&w->daemon);
+	exchange_number(limit, old);
+	t_daemon_flush(&w->daemon);
+	t_round_init(&r, w);
+	t_daemon_freeze(&w->daemon);
+	t_shell("cd " ROOT " && seq 2000 | xargs touch && mkdir d && mv 1 d");
+	t_daemon_thaw(&w->daemon);
+	t_round_check(&r, NULL);
+	assert_true(t_judge_number(&r.judge, "SELECT count(*) FROM j.gap"
+					     " WHERE closed NOT NULL") > 0);
+	t_round_fini(&r);
+}
+
+/* No watches left: a gap that says so; what is not watched is found
+ * by scans. */
+static void watch_limit(struct t_world *w)
+{
+	static const char limit[] = "/proc/sys/fs/inotify/max_user_watches";
+	struct t_judge j;
+	int old;
+
+	t_shell("mkdir " ROOT " && cd " ROOT " && seq 200 | xargs mkdir");
+	t_daemon_root(&w->daemon, "r", ROOT, T_inotify);
+	old = exchange_number(limit, 50);
+	t_daemon_start(&w->daemon);
+	t_daemon_await(&w->daemon, "gap_open", true);
+	exchange_number(limit, old);
+	t_daemon_await(&w->daemon, "gap_open", false);
+	t_daemon_flush(&w->daemon);
+	t_judge_init(&j, w->daemon.state);
+	t_judge_walk(&j, "live", ROOT);
+	t_judge_catalog(&j, "catalog", "r");
+	t_judge_compare(&j, "live", "catalog");
+	t_judge_fini(&j);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(subvolume, btrfs, fanotify),
+	T_CASE(subvolume, btrfs, auto),
+	T_CASE(subvolume, btrfs, inotify),
+	T_CASE(overlay, ext4, auto),
+	T_CASE(auto_is_fanotify, ext4, auto),
+	T_CASE(auto_is_fanotify, btrfs, auto),
+	T_CASE(inotify_overflow, ext4, inotify),
+	T_CASE(watch_limit, ext4, inotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("backends", cases, sizeof cases / sizeof cases[0],
+			  argc, argv);
+}
