@@ -95,7 +95,7 @@ static void deeper_than_path_max(struct t_world *w)
 }
 
 /* Stores through a mapping raise nothing but the last close. */
-static void mmap(struct t_world *w)
+static void mapped_stores(struct t_world *w)
 {
 	struct t_round r;
 	char *map;
@@ -139,7 +139,7 @@ static void hard_links(struct t_world *w)
 }
 
 /* O_TMPFILE writes bear a name that never was, also after linkat. */
-static void tmpfile(struct t_world *w)
+static void named_afterwards(struct t_world *w)
 {
 	struct t_round r;
 	char proc[32];
@@ -220,11 +220,11 @@ static void inode_again(struct t_world *w)
 }
 
 static const struct t_case cases[] = {
-	T_CASE(mmap, ext4, fanotify),
-	T_CASE(mmap, btrfs, inotify),
+	T_CASE(mapped_stores, ext4, fanotify),
+	T_CASE(mapped_stores, btrfs, inotify),
 	T_CASE(hard_links, ext4, fanotify),
 	T_CASE(hard_links, ext4, inotify),
-	T_CASE(tmpfile, ext4, fanotify),
+	T_CASE(named_afterwards, ext4, fanotify),
 	T_CASE(attributes, ext4, fanotify),
 	T_CASE(attributes, xfs, inotify),
 	T_CASE(inode_again, ext4, fanotify),
