@@ -2,6 +2,7 @@
 #include "engine/base/config_file.h"
 
 #include "engine/base/config_keys.h"
+#include "engine/base/config_line.h"
 
 #include <errno.h>
 #include <ini.h>
@@ -10,17 +11,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LINE_BYTES 65536
-
 /* One file being read. */
 struct reading {
 	struct jb_config_sections *sections; /* borrowed */
-	FILE *stream;			     /* borrowed */
-	const char *file;		     /* borrowed; its name */
-	char *line;			     /* owned; as it stands there */
-	size_t line_size;
-	int line_no, n_lines; /* where the joined line begins; lines read */
-	size_t section;	      /* index + 1 of the current one, 0: none yet */
+	struct jb_config_line line;
+	size_t section; /* index + 1 of the current one, 0: none yet */
 	int rv;
 	struct jb_error *err; /* borrowed, may be NULL */
 };
@@ -34,136 +29,15 @@ __attribute__((format(printf, 2, 3))) static int fail_line(struct reading *r,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	r->rv = jb_error_set(r->err, JB_ECONFIG, 0, "%s:%d: %s", r->file,
-			     r->line_no, text);
+	r->rv = jb_error_set(r->err, JB_ECONFIG, 0, "%s:%d: %s", r->line.file,
+			     r->line.number, text);
 	return r->rv;
 }
 
 static int fail_memory(struct reading *r)
 {
-	r->rv = jb_error_set(r->err, JB_ENOMEM, 0, "%s", r->file);
+	r->rv = jb_error_set(r->err, JB_ENOMEM, 0, "%s", r->line.file);
 	return r->rv;
-}
-
-/* The length of the UTF-8 sequence at @s, 0 if there is none. */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t n = *s < 0x80   ? 1
-		   : *s < 0xc2 ? 0
-		   : *s < 0xe0 ? 2
-		   : *s < 0xf0 ? 3
-		   : *s < 0xf5 ? 4
-			       : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
-	    (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-static int check_bytes(struct reading *r, const char *line, size_t len)
-{
-	const unsigned char *s = (const unsigned char *)line;
-	size_t n;
-
-	if (strlen(line) != len)
-		return fail_line(r, "a NUL byte: this is no text file");
-	for (; *s != '\0'; s += n) {
-		n = utf8_length(s);
-		if (n == 0)
-			return fail_line(r,
-					 "byte 0x%02x is not UTF-8; in a "
-					 "pattern write '?' for it",
-					 *s);
-		if (*s < 0x20 && *s != '\t')
-			return fail_line(r,
-					 "control character 0x%02x; "
-					 "remove it",
-					 *s);
-	}
-	return JB_OK;
-}
-
-/* The next line of the file without its end, in r->line from @at on. Returns
- * its length, -1 at the end or on failure. */
-static ssize_t read_physical(struct reading *r, char **part, size_t *part_size)
-{
-	ssize_t n;
-
-	errno = 0;
-	n = getline(part, part_size, r->stream);
-	if (n < 0) {
-		if (errno == ENOMEM)
-			fail_memory(r);
-		else if (ferror(r->stream))
-			r->rv = jb_error_errno(r->err, errno, "%s", r->file);
-		return -1;
-	}
-	r->n_lines++;
-	while (n > 0 && ((*part)[n - 1] == '\n' || (*part)[n - 1] == '\r'))
-		(*part)[--n] = '\0';
-	return n;
-}
-
-static bool is_comment(const char *line)
-{
-	line += strspn(line, " \t");
-	return *line == '#' || *line == ';';
-}
-
-static int grow_line(struct reading *r, size_t size)
-{
-	char *line;
-
-	if (size <= r->line_size)
-		return JB_OK;
-	line = realloc(r->line, size * 2);
-	if (line == NULL)
-		return fail_memory(r);
-	r->line = line;
-	r->line_size = size * 2;
-	return JB_OK;
-}
-
-/* A whole line into r->line: those that end in a backslash are joined. False at
- * the end and on failure. */
-static bool read_logical(struct reading *r)
-{
-	char *part = NULL, *begin;
-	size_t part_size = 0, len = 0;
-	bool joined = false, is_read = false;
-	ssize_t n;
-
-	for (;;) {
-		n = read_physical(r, &part, &part_size);
-		if (n < 0)
-			break;
-		begin = part;
-		if (r->n_lines == 1 && strncmp(begin, "\xef\xbb\xbf", 3) == 0) {
-			begin += 3;
-			n -= 3;
-		}
-		if (!joined)
-			r->line_no = r->n_lines;
-		else if (is_comment(begin))
-			continue;
-		is_read = true;
-		if (check_bytes(r, begin, (size_t)n) != JB_OK ||
-		    grow_line(r, len + (size_t)n + 1) != JB_OK)
-			break;
-		memcpy(r->line + len, begin, (size_t)n + 1);
-		len += (size_t)n;
-		joined = len > 0 && r->line[len - 1] == '\\' &&
-			 !is_comment(r->line);
-		if (!joined)
-			break;
-		r->line[len - 1] = ' ';
-	}
-	free(part);
-	return is_read && r->rv == JB_OK;
 }
 
 static const char *find_kind(const char *text, size_t len)
@@ -197,7 +71,7 @@ static int enter_section(struct reading *r, const char *kind, const char *name)
 	items[s->n] = (struct jb_config_section){
 		.kind = kind,
 		.name = strdup(name),
-		.where = {.file = r->file, .line = r->line_no},
+		.where = {.file = r->line.file, .line = r->line.number},
 	};
 	if (items[s->n].name == NULL)
 		return fail_memory(r);
@@ -247,28 +121,16 @@ static int read_header(struct reading *r, char *line)
 }
 
 /* What inih would take in silence. */
-static int check_line(struct reading *r, size_t room)
+static int check_line(struct reading *r)
 {
-	char *s = r->line + strspn(r->line, " \t"), *copy, *end;
-	int rv;
+	char *s = r->line.text + strspn(r->line.text, " \t"), *sign;
 
-	if (strlen(r->line) >= room)
-		return fail_line(r,
-				 "longer than %zu bytes; give the key "
-				 "several times, its values add up",
-				 room);
-	if (*s == '\0' || is_comment(s))
+	if (*s == '\0' || jb_config_line_is_comment(s))
 		return JB_OK;
-	if (*s == '[') {
-		copy = strdup(s);
-		if (copy == NULL)
-			return fail_memory(r);
-		rv = read_header(r, copy);
-		free(copy);
-		return rv;
-	}
-	end = strpbrk(s, "=:");
-	if (end == NULL || *end == ':')
+	if (*s == '[')
+		return read_header(r, s);
+	sign = strpbrk(s, "=:");
+	if (sign == NULL || *sign == ':')
 		return fail_line(r,
 				 "'%.60s' is neither [Section] nor "
 				 "Key=Value",
@@ -276,18 +138,21 @@ static int check_line(struct reading *r, size_t room)
 	return JB_OK;
 }
 
-/* inih's reader: like fgets, but a whole line or nothing. */
+/* inih's reader: like fgets, but a whole line or nothing. It never sees a
+ * section's header, and sees no line that it might misread. */
 static char *on_line(char *buf, int size, void *stream)
 {
 	struct reading *r = stream;
-	size_t room = (size_t)size - 3;
+	bool end = false;
 
-	if (r->rv != JB_OK || !read_logical(r) || check_line(r, room) != JB_OK)
+	if (r->rv == JB_OK)
+		r->rv = jb_config_line_next(&r->line, &end, r->err);
+	if (r->rv != JB_OK || end || check_line(r) != JB_OK)
 		return NULL;
-	if (r->line[strspn(r->line, " \t")] == '[')
-		return strcpy(buf, "\n"); /* entered already */
-	strcpy(buf, r->line);
-	return strcat(buf, "\n");
+	if (r->line.text[strspn(r->line.text, " \t")] == '[')
+		*r->line.text = '\0';
+	snprintf(buf, (size_t)size, "%s\n", r->line.text);
+	return buf;
 }
 
 static void clear_key(struct jb_config_section *s, const char *key)
@@ -317,8 +182,8 @@ static int append_key(struct reading *r, struct jb_config_section *s,
 	k = &keys[s->n_keys];
 	k->key = strdup(key);
 	k->value = strdup(value);
-	k->where.file = r->file;
-	k->where.line = r->line_no;
+	k->where.file = r->line.file;
+	k->where.line = r->line.number;
 	if (k->key == NULL || k->value == NULL) {
 		free(k->key);
 		free(k->value);
@@ -387,8 +252,7 @@ int jb_config_sections_read_stream(struct jb_config_sections *s, FILE *stream,
 {
 	struct reading r = {
 		.sections = s,
-		.stream = stream,
-		.file = name,
+		.line = {.stream = stream, .file = name},
 		.err = err,
 	};
 	int rv;
@@ -398,15 +262,15 @@ int jb_config_sections_read_stream(struct jb_config_sections *s, FILE *stream,
 	ini_allow_no_value = false;
 	ini_use_stack = false;
 	ini_allow_realloc = false;
-	ini_initial_alloc = LINE_BYTES + 3;
-	ini_max_line = LINE_BYTES + 3;
+	ini_initial_alloc = JB_CONFIG_LINE_MAX + 3;
+	ini_max_line = JB_CONFIG_LINE_MAX + 3;
 	ini_stop_on_first_error = true;
 	rv = ini_parse_stream(on_line, &r, on_key, &r);
 	if (rv == -2)
 		fail_memory(&r);
 	else if (rv != 0 && r.rv == JB_OK)
 		fail_line(&r, "neither [Section] nor Key=Value");
-	free(r.line);
+	jb_config_line_fini(&r.line);
 	return r.rv;
 }
 

@@ -69,6 +69,9 @@ int jb_config_read_limit(const char *value, struct jb_config_limit *ret,
 /* An absolute path without doubled or trailing slashes. The caller frees. */
 int jb_config_read_path(const char *value, char **ret, struct jb_error *err);
 
+/* Takes doubled and trailing slashes out of @path. */
+void jb_config_squeeze_path(char *path);
+
 /* The place of @value among the option's choices. */
 int jb_config_read_word(const struct jb_config_option *option,
 			const char *value, int *ret, struct jb_error *err);

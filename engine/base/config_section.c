@@ -236,19 +236,6 @@ int jb_config_patterns(const struct jb_config_section *s,
 	return JB_OK;
 }
 
-/* @path squeezed in place: no doubled, no trailing slash. */
-static void squeeze(char *path)
-{
-	char *out = path;
-
-	for (const char *s = path; *s != '\0'; s++)
-		if (*s != '/' || s[1] != '/')
-			*out++ = *s;
-	if (out > path + 1 && out[-1] == '/')
-		out--;
-	*out = '\0';
-}
-
 int jb_config_target_dir(const struct jb_config *config,
 			 const struct jb_config_section *policy, char **ret,
 			 struct jb_error *err)
@@ -280,7 +267,7 @@ int jb_config_target_dir(const struct jb_config *config,
 			strcat(dir, "/");
 		strcat(dir, parts[i]);
 	}
-	squeeze(dir);
+	jb_config_squeeze_path(dir);
 	*ret = dir;
 	return JB_OK;
 }

@@ -159,21 +159,16 @@ static int no_path(const char *value, const char *why, struct jb_error *err)
 	return jb_error_set(err, JB_ECONFIG, 0, "'%s' %s", value, why);
 }
 
-/* Copies @value without doubled and trailing slashes. */
-static int squeeze_path(const char *value, char **ret, struct jb_error *err)
+void jb_config_squeeze_path(char *path)
 {
-	char *path = malloc(strlen(value) + 1), *out = path;
+	char *out = path;
 
-	if (path == NULL)
-		return jb_error_set(err, JB_ENOMEM, 0, "'%s'", value);
-	for (const char *s = value; *s != '\0'; s++)
+	for (const char *s = path; *s != '\0'; s++)
 		if (*s != '/' || s[1] != '/')
 			*out++ = *s;
 	if (out > path + 1 && out[-1] == '/')
 		out--;
 	*out = '\0';
-	*ret = path;
-	return JB_OK;
 }
 
 static bool has_dots(const char *path)
@@ -199,7 +194,11 @@ int jb_config_read_path(const char *value, char **ret, struct jb_error *err)
 		return no_path(value,
 			       "has '.' or '..' in it; write the path in full",
 			       err);
-	return squeeze_path(value, ret, err);
+	*ret = strdup(value);
+	if (*ret == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "'%s'", value);
+	jb_config_squeeze_path(*ret);
+	return JB_OK;
 }
 
 static int check_subpath(const char *value, struct jb_error *err)

@@ -39,8 +39,9 @@ static const struct {
 	{"d", DAY},
 	{"day", DAY},
 	{"days", DAY},
-	{"w", WEEK},
+
 	{"week", WEEK},
+	{"w", WEEK},
 	{"weeks", WEEK},
 	{"M", MONTH},
 	{"month", MONTH},
@@ -145,7 +146,6 @@ const char *jb_duration_format(uint64_t us, char *buf, size_t size)
 		uint64_t us;
 	} shown[] = {
 		{"y", YEAR},
-		{"w", WEEK},
 		{"d", DAY},
 		{"h", HOUR},
 		{"min", MINUTE},

@@ -102,60 +102,70 @@ static int bad_pattern(const char *pattern, const char *why,
 			    why);
 }
 
+/* Add what a "[:name:]" of @len bytes at @s stands for. */
+static bool add_named(struct byte_set *set, const char *s, int len)
+{
+	size_t name_len = (size_t)len - 4;
+
+	if (!is_class_name(s + 2, name_len))
+		return false;
+	for (unsigned int c = 0; c < 256; c++)
+		if (is_in_class(c, s + 2, name_len))
+			set_add(set, c);
+	return true;
+}
+
+/* Add @first to the byte at @s, which may be escaped; returns where it is, NULL
+ * if there is none. */
+static const char *add_range(struct byte_set *set, unsigned char first,
+			     const char *s)
+{
+	s += *s == '\\';
+	for (unsigned int c = first; c <= (unsigned char)*s; c++)
+		set_add(set, c);
+	return *s != '\0' ? s : NULL;
+}
+
+static void negate_set(struct byte_set *set)
+{
+	for (int i = 0; i < 4; i++)
+		set->bits[i] = ~set->bits[i];
+}
+
 /* Read a class from the byte after its '['; returns the byte after its ']', or
- * NULL with *why set. Follows rsync to the letter: ']' first is itself, '-'
- * after a range or a name is itself, a range may end in an escaped byte. */
+ * NULL with *why set. Follows rsync to the letter: ']' first is itself, so is
+ * '-' after a range or a name, a range may end in an escaped byte. */
 static const char *read_set(const char *s, struct byte_set *set,
 			    const char **why)
 {
-	unsigned char byte, before = 0;
 	bool negated = *s == '!' || *s == '^';
+	unsigned char before = 0; /* 0: no range can begin with it */
 	int len;
 
 	*why = "the class '[' has no ']' at its end; escape it as '\\['";
 	memset(set, 0, sizeof *set);
 	s += negated;
 	do {
-		byte = (unsigned char)*s;
-		if (byte == '\0')
-			return NULL;
 		len = class_name_length(s);
-		if (byte == '\\') {
-			byte = (unsigned char)*++s;
-			if (byte == '\0')
-				return NULL;
-			set_add(set, byte);
-		} else if (byte == '-' && before != 0 && s[1] != '\0' &&
-			   s[1] != ']') {
-			byte = (unsigned char)*++s;
-			if (byte == '\\')
-				byte = (unsigned char)*++s;
-			if (byte == '\0')
-				return NULL;
-			for (unsigned int c = before; c <= byte; c++)
-				set_add(set, c);
-			byte = 0;
-		} else if (len < 0) {
+		if (*s == '-' && before != 0 && s[1] != '\0' && s[1] != ']') {
+			s = add_range(set, before, s + 1);
+			before = 0;
+		} else if (len > 0 && !add_named(set, s, len)) {
+			*why = "no such class; write it like '[[:digit:]]'";
 			return NULL;
 		} else if (len > 0) {
-			if (!is_class_name(s + 2, (size_t)len - 4)) {
-				*why = "no such class name; write it like "
-				       "'[[:digit:]]'";
-				return NULL;
-			}
-			for (unsigned int c = 0; c < 256; c++)
-				if (is_in_class(c, s + 2, (size_t)len - 4))
-					set_add(set, c);
 			s += len - 1;
-			byte = 0;
+			before = 0;
 		} else {
-			set_add(set, byte);
+			s += *s == '\\';
+			before = (unsigned char)*s;
+			set_add(set, before);
 		}
-		before = byte;
+		if (s == NULL || *s == '\0' || len < 0)
+			return NULL;
 	} while (*++s != ']');
 	if (negated)
-		for (int i = 0; i < 4; i++)
-			set->bits[i] = ~set->bits[i];
+		negate_set(set);
 	set->bits['/' >> 6] &= ~(UINT64_C(1) << ('/' & 63));
 	return s + 1;
 }
