@@ -93,7 +93,7 @@ static void in_and_out(struct t_world *w)
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "1"), 1);
 	assert_int_equal(t_round_count(&r, "kind = 5 AND path = 't'"
-					   " AND entries = 6 AND bytes = 6"),
+					   " AND entries = 7 AND bytes = 6"),
 			 1);
 	/* In, out, and changed in either place between. */
 	t_shell("cd " FS " && mv o/t r/s && mv r/s/u o/u && touch o/u/n &&"

@@ -185,7 +185,7 @@ static void play_deleted(struct player *p, const struct row *r)
 	sqlite3_bind_int64(p->empty, 1, (sqlite3_int64)r->id.ino);
 	sqlite3_bind_int64(p->empty, 2, r->id.birth);
 	below = run_once(p, p->empty);
-	if (below != (r->has_entries ? r->entries : 0))
+	if (!r->has_entries || r->entries != below + 1)
 		complain(p, r, "entries %lld, but %d were below",
 			 (long long)r->entries, below);
 }

@@ -6,7 +6,7 @@
  * one with all below it. By identity, so two entries may hold one name for a
  * moment. On the way each row is held to what it says: its name must be there,
  * its path must be the directory's path at that point, `entries` must be the
- * number of names below. */
+ * number of names that went with it. */
 #ifndef JB_LIB_T_REPLAY_H
 #define JB_LIB_T_REPLAY_H
 

@@ -34,7 +34,7 @@ static const char SQL_JOURNAL[] =
 	"INSERT INTO w.change SELECT 2, 2, 0, 1, 3, name, NULL, NULL, ino,"
 	" birth, mode, size, mtime, NULL, NULL FROM after WHERE name = x'66';"
 	"INSERT INTO w.change SELECT 3, 5, 0, 4, 1, name, NULL, NULL, ino,"
-	" birth, mode, size, mtime, 2, 0 FROM before WHERE name = x'74';"
+	" birth, mode, size, mtime, 3, 0 FROM before WHERE name = x'74';"
 	"INSERT INTO w.change SELECT 4, 1, 0, 5, 2, name, NULL, NULL, ino,"
 	" birth, mode, size, mtime, NULL, NULL FROM after WHERE name = x'6e';";
 
@@ -50,7 +50,7 @@ static const char *const wrongs[] = {
 	"UPDATE w.change SET place = 1 WHERE seq = 4",
 	"UPDATE w.change SET ino = ino + 1 WHERE seq = 4",
 	"UPDATE w.change SET birth = birth + 1 WHERE seq = 3",
-	"UPDATE w.change SET entries = 3 WHERE seq = 3",
+	"UPDATE w.change SET entries = 2 WHERE seq = 3",
 	"UPDATE w.change SET entries = NULL WHERE seq = 3",
 	"UPDATE w.change SET old_name = x'78' WHERE seq = 1",
 	"UPDATE w.change SET old_place = 2 WHERE seq = 1",
