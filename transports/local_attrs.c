@@ -129,7 +129,8 @@ static bool is_wanted(const struct jb_attrs *a, const char *name)
 {
 	if (begins(name, "system.posix_acl_"))
 		return (a->preserve & JB_PRESERVE_ACLS) != 0;
-	if (begins(name, "system."))
+	/* xfs lists its ACLs under these names once more */
+	if (begins(name, "system.") || begins(name, "trusted.SGI_ACL_"))
 		return false;
 	return (a->preserve & JB_PRESERVE_XATTRS) != 0;
 }

@@ -101,12 +101,13 @@ enum jb_outcome jb_making_check(struct jb_making *m, const char *name)
 enum jb_outcome jb_making_attrs(struct jb_making *m, bool fresh)
 {
 	struct jb_work *w = m->w;
+	bool is_path = !S_ISREG(w->source.mode) || !fresh;
 	struct jb_object now;
 	struct jb_attrs a = {
 		.preserve = m->h->local->preserve,
 		.umask = m->h->local->umask,
-		.from = {m->from, !S_ISREG(w->source.mode)},
-		.to = {m->to, !S_ISREG(w->source.mode) || !fresh},
+		.from = {m->from, is_path},
+		.to = {m->to, is_path},
 		.source = &w->source,
 		.target = &now,
 		.fresh = fresh,

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test/lib/t_target.h - a source and a local target, each on a real file system
+ * of its own (or both on one), and the target opened and started. */
+#ifndef JB_LIB_T_TARGET_H
+#define JB_LIB_T_TARGET_H
+
+#include "lib/t_mount.h"
+#include "transports/transport.h"
+
+#include <fcntl.h>
+
+#define T_SOURCE "/mnt/source"
+#define T_TARGET "/mnt/target"
+
+struct t_target {
+	struct t_mount source, target;
+	struct jb_target *t;
+	const struct jb_target_ops *ops;
+	unsigned can;
+	char uuid[37];
+	struct jb_error err; /* of the last operation */
+};
+
+/* Run the tests in a private mount namespace with a tmpfs at /mnt; the initial
+ * state of a test may be a struct t_pair. Returns what main() returns. */
+struct t_pair {
+	enum t_fs source, target;
+	unsigned target_mb; /* 0: comfortable */
+};
+
+struct CMUnitTest;
+int t_target_run(const char *group, const struct CMUnitTest *tests, size_t n,
+		 int argc, char **argv);
+
+void t_target_init(struct t_target *x, const struct t_pair *pair);
+void t_target_fini(struct t_target *x);
+/* Begin again with other options. */
+void t_target_open(struct t_target *x, unsigned preserve, unsigned threads);
+
+/* The work to make DIR/NAME of the source as @to in stage/; all names are
+ * borrowed. */
+struct jb_work t_target_work(struct t_target *x, const char *dir,
+			     const char *name, const char *to);
+/* Make one entry and give it its name in the same place as in the source. */
+enum jb_outcome t_target_put(struct t_target *x, const char *dir,
+			     const char *name, struct jb_object *ret);
+/* Give DIR/NAME of the target the attributes of the source's; asserts. */
+void t_target_attrs(struct t_target *x, const char *dir, const char *name);
+/* Copy all of the source, deep or not, to the empty target; asserts. */
+void t_target_copy(struct t_target *x);
+
+/* Nothing differs but what lies in .journalctl-backup: rsync is the judge. */
+void t_target_compare(struct t_target *x);
+
+/* Write @text to @path, which is made, with @mode. */
+void t_write(const char *path, const char *text);
+/* Does it hold just @text? */
+void t_expect_text(const char *path, const char *text);
+/* The number of entries in directory @path. */
+int t_count(const char *path);
+
+#endif
