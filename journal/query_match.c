@@ -7,10 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACES_MAX 65536 /* remembered; a power of two */
+#define PLACES_MAX  1000000 /* remembered */
+#define SLOTS_FIRST 1024    /* a power of two */
 
 static const char SQL_ROOTS[] = "SELECT id, name, path FROM root ORDER BY id";
 static const char SQL_PLACE[] = "SELECT root, path FROM place WHERE id = ?1";
+
+struct slot {
+	int64_t id;
+	struct jb_match_place *place; /* owned; NULL: empty */
+};
 
 struct jb_match {
 	struct jb_store *store; /* borrowed */
@@ -21,8 +27,8 @@ struct jb_match {
 	size_t n_wanted;
 	struct jb_match_root **roots; /* owned */
 	size_t n_roots;
-	struct jb_match_place **places; /* owned; by id, linear probing */
-	size_t n_places;
+	struct slot *slots; /* owned; by id, linear probing */
+	size_t n_slots, n_places;
 	char *path; /* owned; scratch */
 	size_t path_size;
 };
@@ -189,8 +195,9 @@ int jb_match_open(struct jb_store *store, const struct jb_query_filter *filter,
 	m->n_wanted = filter->n_patterns;
 	m->wanted_roots = copy_strings(filter->roots, filter->n_roots);
 	m->wanted = copy_strings(filter->patterns, filter->n_patterns);
-	m->places = calloc(2 * PLACES_MAX, sizeof(struct jb_match_place *));
-	rv = m->wanted_roots != NULL && m->wanted != NULL && m->places != NULL
+	m->n_slots = SLOTS_FIRST;
+	m->slots = calloc(m->n_slots, sizeof *m->slots);
+	rv = m->wanted_roots != NULL && m->wanted != NULL && m->slots != NULL
 		     ? JB_OK
 		     : no_memory(err);
 	if (rv == JB_OK)
@@ -209,27 +216,45 @@ int jb_match_open(struct jb_store *store, const struct jb_query_filter *filter,
 
 static void drop_places(struct jb_match *m)
 {
-	for (size_t i = 0; m->places != NULL && i < 2 * PLACES_MAX; i++) {
-		free(m->places[i]);
-		m->places[i] = NULL;
+	for (size_t i = 0; m->slots != NULL && i < m->n_slots; i++) {
+		free(m->slots[i].place);
+		m->slots[i].place = NULL;
 	}
 	m->n_places = 0;
 }
 
 void jb_match_trim(struct jb_match *m)
 {
-	if (m->n_places > PLACES_MAX - JB_QUERY_PAGE * 2)
+	if (m->n_places > PLACES_MAX)
 		drop_places(m);
 }
 
-static struct jb_match_place **find_slot(struct jb_match *m, int64_t id)
+static struct slot *find_slot(const struct jb_match *m, int64_t id)
 {
 	size_t i = (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 32) &
-		   (2 * PLACES_MAX - 1);
+		   (m->n_slots - 1);
 
-	while (m->places[i] != NULL && m->places[i]->id != id)
-		i = (i + 1) & (2 * PLACES_MAX - 1);
-	return &m->places[i];
+	while (m->slots[i].place != NULL && m->slots[i].id != id)
+		i = (i + 1) & (m->n_slots - 1);
+	return &m->slots[i];
+}
+
+static int grow_slots(struct jb_match *m, struct jb_error *err)
+{
+	struct slot *old = m->slots;
+	size_t n_old = m->n_slots;
+
+	m->slots = calloc(n_old * 4, sizeof *m->slots);
+	if (m->slots == NULL) {
+		m->slots = old;
+		return no_memory(err);
+	}
+	m->n_slots = n_old * 4;
+	for (size_t i = 0; i < n_old; i++)
+		if (old[i].place != NULL)
+			*find_slot(m, old[i].id) = old[i];
+	free(old);
+	return JB_OK;
 }
 
 /* Is @path itself taken, whatever its parents are? */
@@ -293,16 +318,20 @@ static int read_place(struct jb_match *m, int64_t id,
 int jb_match_find_place(struct jb_match *m, int64_t id,
 			const struct jb_match_place **ret, struct jb_error *err)
 {
-	struct jb_match_place **slot = find_slot(m, id), *p = NULL;
+	struct slot *slot = find_slot(m, id);
+	struct jb_match_place *p = NULL;
 	int64_t root;
 	int rv;
 
-	if (*slot != NULL) {
-		*ret = *slot;
+	if (slot->place != NULL) {
+		*ret = slot->place;
 		return JB_OK;
 	}
-	if (m->n_places >= 2 * PLACES_MAX - 1)
-		return no_memory(err);
+	if (m->n_places >= m->n_slots / 2) {
+		rv = grow_slots(m, err);
+		if (rv != JB_OK)
+			return rv;
+	}
 	rv = read_place(m, id, &p, err);
 	root = rv == JB_OK ? sqlite3_column_int64(m->place, 0) : 0;
 	sqlite3_reset(m->place);
@@ -319,7 +348,7 @@ int jb_match_find_place(struct jb_match *m, int64_t id,
 		return rv;
 	}
 	p->verdict = judge_place(p);
-	*slot = p;
+	*find_slot(m, id) = (struct slot){id, p};
 	m->n_places++;
 	*ret = p;
 	return JB_OK;
@@ -375,7 +404,7 @@ void jb_match_close(struct jb_match *m)
 	free(m->roots);
 	free_strings(m->wanted_roots, m->n_wanted_roots);
 	free_strings(m->wanted, m->n_wanted);
-	free(m->places);
+	free(m->slots);
 	free(m->path);
 	free(m);
 }

@@ -127,6 +127,25 @@ char *jb_out_text_dup(const char *bytes, size_t len)
 	return text;
 }
 
+void jb_out_put(FILE *f, const char *text)
+{
+	fwrite_unlocked(text, 1, strlen(text), f);
+}
+
+void jb_out_int(FILE *f, int64_t n)
+{
+	char text[24], *at = text + sizeof text;
+	uint64_t u = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+
+	do {
+		*--at = (char)('0' + u % 10);
+		u /= 10;
+	} while (u > 0);
+	if (n < 0)
+		*--at = '-';
+	fwrite_unlocked(at, 1, (size_t)(text + sizeof text - at), f);
+}
+
 void jb_out_json_string(FILE *f, const char *text, size_t len)
 {
 	size_t plain = 0, i;
@@ -175,12 +194,15 @@ static void put_base64(FILE *f, const char *bytes, size_t len)
 
 void jb_out_json_path(FILE *f, const char *key, const char *bytes, size_t len)
 {
-	if (jb_out_is_utf8(bytes, len)) {
-		fprintf(f, ",\"%s\":", key);
+	bool is_text = jb_out_is_utf8(bytes, len);
+
+	jb_out_put(f, ",\"");
+	jb_out_put(f, key);
+	jb_out_put(f, is_text ? "\":" : "_b64\":\"");
+	if (is_text) {
 		jb_out_json_string(f, bytes, len);
 		return;
 	}
-	fprintf(f, ",\"%s_b64\":\"", key);
 	put_base64(f, bytes, len);
 	putc_unlocked('"', f);
 }
@@ -192,22 +214,58 @@ static int64_t split_time(int64_t t, int64_t unit, int64_t *rest)
 	return (t - *rest) / unit;
 }
 
+/* Year, month and day of a day counted from 1970, in the Gregorian calendar:
+ * the years begin in March, so that the leap day is the last one. */
+static void civil_from_days(int64_t days, int *year, int *month, int *day)
+{
+	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+	int doe = (int)(z - era * 146097);
+	int yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int mp = (5 * doy + 2) / 153;
+
+	*day = doy - (153 * mp + 2) / 5 + 1;
+	*month = mp < 10 ? mp + 3 : mp - 9;
+	*year = (int)(yoe + era * 400) + (*month <= 2);
+}
+
+/* Write @n with @width digits, zeros in front; returns what follows. */
+static char *put_digits(char *to, int64_t n, int width)
+{
+	for (int i = width - 1; i >= 0; i--) {
+		to[i] = (char)('0' + n % 10);
+		n /= 10;
+	}
+	return to + width;
+}
+
+/* gmtime() and printf() would be most of the cost of a JSON row. */
 static void put_utc(FILE *f, int64_t t, int64_t unit, int digits)
 {
-	/* Changes come in order: most are of the same second. */
-	static int64_t last = INT64_MIN;
-	static char text[40];
-	int64_t rest;
-	time_t s = split_time(t, unit, &rest);
-	struct tm tm;
+	static const int64_t last = INT64_C(253402300799); /* of year 9999 */
+	int64_t rest, s = split_time(t, unit, &rest), in_day;
+	int year, month, day;
+	char text[48], *to = text;
 
-	if (s != last) {
-		if (gmtime_r(&s, &tm) == NULL ||
-		    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-			strcpy(text, "9999-12-31T23:59:59");
-		last = s;
-	}
-	fprintf(f, "\"%s.%0*lldZ\"", text, digits, (long long)rest);
+	s = s > last ? last : s;
+	civil_from_days(split_time(s, 86400, &in_day), &year, &month, &day);
+	*to++ = '"';
+	to = put_digits(to, year < 0 ? 0 : year, 4);
+	*to++ = '-';
+	to = put_digits(to, month, 2);
+	*to++ = '-';
+	to = put_digits(to, day, 2);
+	*to++ = 'T';
+	to = put_digits(to, in_day / 3600, 2);
+	*to++ = ':';
+	to = put_digits(to, in_day / 60 % 60, 2);
+	*to++ = ':';
+	to = put_digits(to, in_day % 60, 2);
+	*to++ = '.';
+	to = put_digits(to, rest, digits);
+	*to++ = 'Z';
+	*to++ = '"';
+	fwrite_unlocked(text, 1, (size_t)(to - text), f);
 }
 
 void jb_out_json_time_us(FILE *f, int64_t us)

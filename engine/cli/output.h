@@ -21,6 +21,10 @@ void jb_out_text(FILE *f, const char *bytes, size_t len);
 /* The same as a string, to be freed; NULL: no memory. */
 char *jb_out_text_dup(const char *bytes, size_t len);
 
+/* As they are; fast. */
+void jb_out_put(FILE *f, const char *text);
+void jb_out_int(FILE *f, int64_t n);
+
 bool jb_out_is_utf8(const char *bytes, size_t len);
 
 /* A JSON string of valid UTF-8, with its quotes. */

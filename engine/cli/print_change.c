@@ -4,7 +4,6 @@
 #include "engine/base/size.h"
 #include "engine/cli/output.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -115,40 +114,58 @@ static void put_json_paths(FILE *f, const struct jb_query_row *row)
 		return;
 	jb_out_json_path(f, "old_path", row->old_path, row->old_path_len);
 	if (strcmp(row->old_root, row->root) != 0) {
-		fputs(",\"old_root\":", f);
+		jb_out_put(f, ",\"old_root\":");
 		jb_out_json_string(f, row->old_root, strlen(row->old_root));
 	}
+}
+
+static void put_json_int(FILE *f, const char *key, int64_t n)
+{
+	jb_out_put(f, key);
+	jb_out_int(f, n);
+}
+
+static void put_json_what(FILE *f, unsigned what)
+{
+	jb_out_put(f, ",\"content\":");
+	jb_out_put(f, boolean(what & JB_WHAT_CONTENT));
+	jb_out_put(f, ",\"metadata\":");
+	jb_out_put(f, boolean(what & JB_WHAT_METADATA));
+	jb_out_put(f, ",\"place\":");
+	jb_out_put(f, boolean(what & JB_WHAT_PLACE));
 }
 
 static void print_json(const struct jb_print *p, const struct jb_query_row *row)
 {
 	FILE *f = p->f;
 
-	fprintf(f, "{\"seq\":%" PRId64 ",\"time\":", row->seq);
+	put_json_int(f, "{\"seq\":", row->seq);
+	jb_out_put(f, ",\"time\":");
 	jb_out_json_time_us(f, row->time_us);
-	fputs(",\"root\":", f);
+	jb_out_put(f, ",\"root\":");
 	jb_out_json_string(f, row->root, strlen(row->root));
-	fprintf(f, ",\"kind\":\"%s\"", name_kind(row));
+	jb_out_put(f, ",\"kind\":\"");
+	jb_out_put(f, name_kind(row));
+	jb_out_put(f, "\"");
 	put_json_paths(f, row);
-	fprintf(f, ",\"type\":\"%s\",\"size\":%" PRId64 ",\"mtime\":",
-		jb_type_name(row->mode), row->size);
+	jb_out_put(f, ",\"type\":\"");
+	jb_out_put(f, jb_type_name(row->mode));
+	put_json_int(f, "\",\"size\":", row->size);
+	jb_out_put(f, ",\"mtime\":");
 	jb_out_json_time_ns(f, row->mtime_ns);
-	fprintf(f, ",\"inode\":%" PRIu64, row->id.ino);
+	put_json_int(f, ",\"inode\":", (int64_t)row->id.ino);
 	if (row->id.birth != 0) {
-		fputs(",\"birth\":", f);
+		jb_out_put(f, ",\"birth\":");
 		jb_out_json_time_ns(f, row->id.birth);
 	}
-	fprintf(f, ",\"source\":\"%s\"",
-		row->source == JB_SOURCE_SCAN ? "scan" : "event");
-	fprintf(f, ",\"content\":%s,\"metadata\":%s,\"place\":%s",
-		boolean(row->what & JB_WHAT_CONTENT),
-		boolean(row->what & JB_WHAT_METADATA),
-		boolean(row->what & JB_WHAT_PLACE));
+	jb_out_put(f, row->source == JB_SOURCE_SCAN ? ",\"source\":\"scan\""
+						    : ",\"source\":\"event\"");
+	put_json_what(f, row->what);
 	if (row->entries >= 0)
-		fprintf(f, ",\"entries\":%" PRId64, row->entries);
+		put_json_int(f, ",\"entries\":", row->entries);
 	if (row->bytes >= 0)
-		fprintf(f, ",\"bytes\":%" PRId64, row->bytes);
-	fputs("}\n", f);
+		put_json_int(f, ",\"bytes\":", row->bytes);
+	jb_out_put(f, "}\n");
 }
 
 /* ---- lists ---- */

@@ -23,11 +23,11 @@ struct t_journal {
 
 /* Paths are relative to the root. Zero is a good default but for kind. */
 struct t_change {
-	enum jb_kind kind;
+	int kind; /* JB_KIND_* */
 	int root; /* its number; 0: the first */
 	const char *path, *old_path;
 	size_t path_len, old_path_len; /* 0: strlen */
-	enum jb_source source;
+	int source;		       /* JB_SOURCE_* */
 	unsigned what;
 	uint32_t mode; /* 0: a file */
 	int64_t size, mtime, ino, birth;
