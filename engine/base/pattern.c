@@ -164,14 +164,15 @@ static bool matches_literally(const struct rule *r, const char *path,
 /* The last @n components of @path; NULL if it has fewer. */
 static const char *last_components(const char *path, size_t len, size_t n)
 {
-	const char *s = path + len;
+	const char *slash;
 
-	while (s > path) {
-		if (s[-1] == '/' && --n == 0)
-			return s;
-		s--;
+	for (; n > 0; n--) {
+		slash = memrchr(path, '/', len);
+		if (slash == NULL)
+			return n == 1 ? path : NULL;
+		len = (size_t)(slash - path);
 	}
-	return n == 1 ? path : NULL;
+	return path + len + 1;
 }
 
 static bool matches_wildcard(const struct rule *r, const char *path, size_t len,

@@ -216,8 +216,8 @@ int jb_wildcard_compile(const char *pattern, struct jb_wildcard **ret,
 	size_t n_sets = 0, len = strlen(pattern);
 	int rv;
 
-	if (len > UINT16_MAX)
-		return bad_pattern("...", "too long", err);
+	if (len == 0 || len > UINT16_MAX)
+		return bad_pattern("...", len == 0 ? "empty" : "too long", err);
 	for (size_t i = 0; i < len; i++)
 		n_sets += pattern[i] == '[';
 	w = calloc(1, sizeof *w);
@@ -266,24 +266,6 @@ static unsigned char byte_at(const struct matcher *m, size_t pos)
 	return (unsigned char)m->text->bytes[pos];
 }
 
-static void start_matcher(struct matcher *m, const struct jb_wildcard *w,
-			  const struct jb_wildcard_text *text)
-{
-	const char *slash = memrchr(text->bytes, '/', text->len);
-
-	m->text = text;
-	m->sets = w->sets;
-	m->end = w->tokens + w->n_tokens;
-	m->len = text->len + text->slash_before + text->slash_after;
-	if (text->slash_after)
-		m->after_slashes = m->len;
-	else if (slash != NULL)
-		m->after_slashes =
-			(size_t)(slash - text->bytes) + 1 + text->slash_before;
-	else
-		m->after_slashes = text->slash_before;
-}
-
 static bool is_one(const struct matcher *m, const struct token *t,
 		   unsigned char byte)
 {
@@ -292,6 +274,41 @@ static bool is_one(const struct matcher *m, const struct token *t,
 	if (t->kind == ANY_BUT_SLASH)
 		return byte != '/';
 	return set_has(&m->sets[t->set], byte);
+}
+
+/* Where what follows the last slash of @text begins. */
+static size_t find_last_component(const struct jb_wildcard_text *text)
+{
+	const char *slash;
+
+	if (text->slash_after)
+		return text->len + text->slash_before + 1;
+	slash = memrchr(text->bytes, '/', text->len);
+	if (slash == NULL)
+		return text->slash_before;
+	return (size_t)(slash - text->bytes) + 1 + text->slash_before;
+}
+
+static void start_matcher(struct matcher *m, const struct jb_wildcard *w,
+			  const struct jb_wildcard_text *text)
+{
+	m->text = text;
+	m->sets = w->sets;
+	m->end = w->tokens + w->n_tokens;
+	m->len = text->len + text->slash_before + text->slash_after;
+	m->after_slashes = 0;
+	if (w->n_tokens > 0 && m->end[-1].kind == STAR)
+		m->after_slashes = find_last_component(text);
+}
+
+/* Most names are told by their last byte, before any search. */
+static bool may_end(const struct matcher *m)
+{
+	const struct token *last = m->end - 1;
+
+	if (last->kind == STAR || last->kind == STARSTAR)
+		return true;
+	return m->len > 0 && is_one(m, last, byte_at(m, m->len - 1));
 }
 
 static enum verdict match_from(const struct matcher *m, const struct token *t,
@@ -341,7 +358,7 @@ bool jb_wildcard_matches(const struct jb_wildcard *w,
 	struct matcher m;
 
 	start_matcher(&m, w, text);
-	return match_from(&m, w->tokens, 0) == MATCH;
+	return may_end(&m) && match_from(&m, w->tokens, 0) == MATCH;
 }
 
 /* Where the text was too short it is from a later slash on, too. */
@@ -352,6 +369,8 @@ bool jb_wildcard_matches_tail(const struct jb_wildcard *w,
 	enum verdict v;
 
 	start_matcher(&m, w, text);
+	if (!may_end(&m))
+		return false;
 	v = match_from(&m, w->tokens, 0);
 	for (size_t pos = 0; v != MATCH && v != MISMATCH_END && pos < m.len;
 	     pos++)
@@ -370,6 +389,7 @@ bool jb_wildcard_reaches(const struct jb_wildcard *w, const char *dir,
 	slashed.slash_after = true;
 	start_matcher(&m, w, &plain);
 	start_matcher(&m_slashed, w, &slashed);
+	m.after_slashes = find_last_component(&plain);
 	for (size_t i = 0; i < w->n_tokens; i++) {
 		const struct token *t = &w->tokens[i];
 
