@@ -8,9 +8,11 @@
 #include "engine/base/size.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LISTED_MAX 12 /* names of a kind per root; then a count */
 
@@ -149,6 +151,18 @@ static int compare_listed(const void *a, const void *b)
 		      ((const struct listed *)b)->name);
 }
 
+/* Some file systems leave the type out. */
+static bool is_dir(const char *path, const struct dirent *d)
+{
+	char full[PATH_MAX];
+	struct stat st;
+
+	if (d->d_type != DT_UNKNOWN)
+		return d->d_type == DT_DIR;
+	snprintf(full, sizeof full, "%s/%s", path, d->d_name);
+	return lstat(full, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* The names right below @r, sorted. */
 static int list_root(const struct jb_config_root *r, struct listed **ret,
 		     size_t *ret_n, struct jb_error *err)
@@ -165,7 +179,7 @@ static int list_root(const struct jb_config_root *r, struct listed **ret,
 		if (list != NULL && strcmp(name, ".") != 0 &&
 		    strcmp(name, "..") != 0) {
 			list[n].name = strdup(name);
-			list[n].is_dir = found[i]->d_type == DT_DIR;
+			list[n].is_dir = is_dir(r->path, found[i]);
 			n += list[n].name != NULL;
 		}
 		free(found[i]);
