@@ -195,7 +195,7 @@ struct place {
 	const struct jb_config_section *policy, *target; /* borrowed */
 	const struct jb_config_root *root;		 /* borrowed */
 	char *dir;					 /* owned */
-	const char *host;				 /* borrowed, "" here */
+	const char *host; /* borrowed; without user, "": here */
 };
 
 static const struct jb_config_where *place_where(const struct place *p)
@@ -291,7 +291,7 @@ static int find_places(const struct jb_config *c, struct place *places,
 		       size_t *n, struct jb_error *err)
 {
 	struct place *p;
-	const char *host;
+	const char *host, *at;
 	int rv;
 
 	for (size_t i = 0; i < c->n_policies; i++) {
@@ -309,7 +309,8 @@ static int find_places(const struct jb_config *c, struct place *places,
 		if (p->root == NULL || p->target == NULL)
 			continue;
 		host = jb_config_text(p->target, "Host");
-		p->host = host != NULL ? host : "";
+		at = host != NULL ? strrchr(host, '@') : NULL;
+		p->host = at != NULL ? at + 1 : host != NULL ? host : "";
 		rv = jb_config_target_dir(c, policy, &p->dir, err);
 		if (rv != JB_OK)
 			return rv;

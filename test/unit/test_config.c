@@ -516,9 +516,10 @@ static void test_example(void **state)
 	size_t n;
 
 	assert_non_null(in);
-	n = fread(text, 1, sizeof text - 1, in);
+	text[0] = '\n';
+	n = fread(text + 1, 1, sizeof text - 2, in);
 	fclose(in);
-	text[n] = '\0';
+	text[n + 1] = '\0';
 	for (size_t i = 0; i < jb_config_n_options; i++) {
 		snprintf(key, sizeof key, "\n#%s=", jb_config_options[i].key);
 		if (strstr(text, key) == NULL)
@@ -526,7 +527,7 @@ static void test_example(void **state)
 				 jb_config_options[i].key);
 	}
 	/* "#Key=" and "#[Section" become real ones. */
-	for (const char *s = text; *s != '\0'; s++)
+	for (const char *s = text + 1; *s != '\0'; s++)
 		if (*s != '#' || s[-1] != '\n' || s[1] == ' ' || s[1] == '\n')
 			*out++ = *s;
 	*out = '\0';
