@@ -100,3 +100,34 @@ int jb_root_open_handle(const struct jb_root *root, struct jb_handle_ref handle,
 	return jb_handle_open(root->fd, handle,
 			      O_RDONLY | O_DIRECTORY | O_NONBLOCK, err);
 }
+
+int jb_root_open_path(const struct jb_root *root, const char *path, size_t len,
+		      struct jb_id id)
+{
+	char name[JB_NAME_MAX + 1];
+	struct jb_look look;
+	const char *end;
+	size_t n;
+	int fd, next;
+
+	fd = openat(root->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0 && len > 0) {
+		end = memchr(path, '/', len);
+		n = end != NULL ? (size_t)(end - path) : len;
+		memcpy(name, path, n);
+		name[n] = '\0';
+		next = openat(fd, name,
+			      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(fd);
+		fd = next;
+		path += n + (end != NULL);
+		len -= n + (end != NULL);
+	}
+	if (fd >= 0 &&
+	    (jb_look_fd(fd, &look, NULL) != JB_OK ||
+	     !jb_id_equal(look.id, id) || look.dev != root->dev)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}

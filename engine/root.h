@@ -54,4 +54,10 @@ int jb_root_check(const struct jb_root *root, struct jb_error *err);
 int jb_root_open_handle(const struct jb_root *root, struct jb_handle_ref handle,
 			struct jb_error *err);
 
+/* Open a directory by its path (@len bytes, "" for the root): component by
+ * component, never through a symlink, and only if what is found there is @id.
+ * Returns a descriptor or -1. */
+int jb_root_open_path(const struct jb_root *root, const char *path, size_t len,
+		      struct jb_id id);
+
 #endif

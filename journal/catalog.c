@@ -32,10 +32,13 @@ static const char SQL_SPREAD[] =
 	" WHERE ino = ?6 AND birth = ?7 AND root = ?4"
 	" AND NOT (parent = ?1 AND name = ?2 AND det = ?3)";
 static const char SQL_MOVE[] =
-	"UPDATE entry SET parent = ?1, name = ?2, det = ?3"
+	"UPDATE entry SET parent = ?1, name = ?2, det = ?3, flags = ?7"
 	" WHERE parent = ?4 AND name = ?5 AND det = ?6";
 static const char SQL_REMOVE[] = "DELETE FROM entry WHERE parent = ?1"
 				 " AND name = ?2 AND det = ?3";
+static const char SQL_BELOW[] = "SELECT dirkey, size, mode FROM entry"
+			       " WHERE parent = ?1";
+static const char SQL_CLEAR[] = "DELETE FROM entry WHERE parent = ?1";
 static const char SQL_MAX_DET[] =
 	"SELECT ifnull(max(det), 0) FROM entry WHERE det <> 0";
 
@@ -49,6 +52,8 @@ static const char *const statements[N_STATEMENTS] = {
 	[ST_SPREAD] = SQL_SPREAD,
 	[ST_MOVE] = SQL_MOVE,
 	[ST_REMOVE] = SQL_REMOVE,
+	[ST_BELOW] = SQL_BELOW,
+	[ST_CLEAR] = SQL_CLEAR,
 	[ST_MAX_DET] = SQL_MAX_DET,
 	[ST_DIR_GET] = JB_SQL_DIR_GET,
 	[ST_DIR_INSERT] = JB_SQL_DIR_INSERT,
@@ -66,6 +71,7 @@ int jb_catalog_open(struct jb_store *store, struct jb_catalog **ret,
 	if (c == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "catalog");
 	c->store = store;
+	c->names = -1;
 	for (int i = 0; i < N_STATEMENTS && rv == JB_OK; i++)
 		rv = jb_store_prepare(store, statements[i], &c->st[i], err);
 	if (rv == JB_OK)
@@ -239,6 +245,7 @@ int jb_catalog_insert(struct jb_catalog *c, const struct jb_entry *e,
 		      struct jb_error *err)
 {
 	bind_entry(c->st[ST_INSERT], e);
+	c->names += c->names >= 0;
 	return jb_store_run(c->store, c->st[ST_INSERT], err);
 }
 
@@ -269,6 +276,7 @@ int jb_catalog_move(struct jb_catalog *c, struct jb_entry *e, uint64_t parent,
 	sqlite3_bind_int64(st, 4, (int64_t)e->parent);
 	sqlite3_bind_blob(st, 5, e->name, e->name_len, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 6, e->det);
+	sqlite3_bind_int64(st, 7, e->flags);
 	rv = jb_store_run(c->store, st, err);
 	if (rv != JB_OK)
 		return rv;
@@ -289,6 +297,7 @@ int jb_catalog_remove(struct jb_catalog *c, const struct jb_entry *e,
 	sqlite3_bind_int64(st, 1, (int64_t)e->parent);
 	sqlite3_bind_blob(st, 2, e->name, e->name_len, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 3, e->det);
+	c->names -= c->names > 0;
 	rv = jb_store_run(c->store, st, err);
 	if (rv == JB_OK && e->dirkey != 0)
 		rv = jb_catalog_remove_dir(c, e->dirkey, err);
@@ -304,5 +313,61 @@ int jb_catalog_max_det(struct jb_catalog *c, int64_t *ret, struct jb_error *err)
 		*ret = sqlite3_column_int64(st, 0);
 		sqlite3_reset(st);
 	}
+	return rv < 0 ? rv : JB_OK;
+}
+
+int jb_catalog_clear_dir(struct jb_catalog *c, uint64_t key,
+			 struct jb_cleared *ret, struct jb_error *err)
+{
+	sqlite3_stmt *st = c->st[ST_BELOW];
+	uint64_t dirkey;
+	int rv;
+
+	sqlite3_bind_int64(st, 1, (int64_t)key);
+	while ((rv = jb_store_step(c->store, st, err)) > 0) {
+		dirkey = (uint64_t)sqlite3_column_int64(st, 0);
+		ret->entries++;
+		c->names -= c->names > 0;
+		if (S_ISREG((mode_t)sqlite3_column_int64(st, 2)))
+			ret->bytes += sqlite3_column_int64(st, 1);
+		if (dirkey == 0)
+			continue;
+		if (ret->n == ret->cap) {
+			size_t cap = ret->cap != 0 ? ret->cap * 2 : 64;
+			void *v = reallocarray(ret->dirs, cap,
+					       sizeof *ret->dirs);
+
+			if (v == NULL) {
+				sqlite3_reset(st);
+				return jb_error_set(err, JB_ENOMEM, 0,
+						    "catalog");
+			}
+			ret->dirs = v;
+			ret->cap = cap;
+		}
+		ret->dirs[ret->n++] = dirkey;
+	}
+	if (rv < 0)
+		return rv;
+	sqlite3_bind_int64(c->st[ST_CLEAR], 1, (int64_t)key);
+	return jb_store_run(c->store, c->st[ST_CLEAR], err);
+}
+
+int jb_catalog_count(struct jb_catalog *c, int64_t *ret, struct jb_error *err)
+{
+	sqlite3_stmt *st;
+	int rv = JB_OK;
+
+	if (c->names < 0) {
+		rv = jb_store_prepare(c->store, "SELECT count(*) FROM entry",
+				      &st, err);
+		if (rv != JB_OK)
+			return rv;
+		rv = jb_store_step(c->store, st, err);
+		if (rv > 0)
+			c->names = sqlite3_column_int64(st, 0);
+		sqlite3_finalize(st);
+	}
+	*ret = c->names;
 	return rv < 0 ? rv : JB_OK;
 }

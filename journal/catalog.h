@@ -89,6 +89,22 @@ int jb_catalog_move(struct jb_catalog *c, struct jb_entry *e, uint64_t parent,
 int jb_catalog_remove(struct jb_catalog *c, const struct jb_entry *e,
 		      struct jb_error *err);
 
+/* What a removed tree held. */
+struct jb_cleared {
+	int64_t entries, bytes;
+	uint64_t *dirs; /* owned by the caller; directories not yet cleared */
+	size_t n, cap;
+};
+
+/* Remove all names in a directory, detached ones too; add them up in @ret and
+ * the directories among them to ret->dirs, whose rows stay. */
+int jb_catalog_clear_dir(struct jb_catalog *c, uint64_t key,
+			 struct jb_cleared *ret, struct jb_error *err);
+
+/* Remove a directory's row alone. */
+int jb_catalog_remove_dir(struct jb_catalog *c, uint64_t key,
+			  struct jb_error *err);
+
 /* ---- directories */
 
 /* Give a new directory its key (e->dirkey) and store its row. */
@@ -121,6 +137,10 @@ int jb_catalog_under(struct jb_catalog *c, uint64_t key, uint64_t top,
 
 /* How often directories have moved: who caches paths compares it. */
 uint64_t jb_catalog_moves(const struct jb_catalog *c);
+
+/* Names, detached ones too. Counted by the first call, which reads an index
+ * from end to end, then kept. */
+int jb_catalog_count(struct jb_catalog *c, int64_t *ret, struct jb_error *err);
 
 /* Highest det in use: new ones begin above. */
 int jb_catalog_max_det(struct jb_catalog *c, int64_t *ret,

@@ -15,6 +15,8 @@ enum statement {
 	ST_SPREAD,
 	ST_MOVE,
 	ST_REMOVE,
+	ST_BELOW,
+	ST_CLEAR,
 	ST_MAX_DET,
 	ST_DIR_GET,
 	ST_DIR_INSERT,
@@ -42,6 +44,7 @@ struct jb_catalog {
 	sqlite3_stmt *st[N_STATEMENTS];
 	uint64_t next_key;
 	uint64_t moves;
+	int64_t names; /* -1: not counted */
 	struct cached_dir *cache[JB_DIR_CACHE]; /* owned */
 	char *path;				/* owned; of jb_catalog_path */
 	size_t path_size;
@@ -50,7 +53,5 @@ struct jb_catalog {
 int jb_catalog_load_keys(struct jb_catalog *c, struct jb_error *err);
 int jb_catalog_move_dir(struct jb_catalog *c, const struct jb_entry *e,
 			struct jb_error *err);
-int jb_catalog_remove_dir(struct jb_catalog *c, uint64_t key,
-			  struct jb_error *err);
 
 #endif

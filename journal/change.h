@@ -17,7 +17,7 @@ enum jb_kind {
 	JB_KIND_DELETED = 5,
 };
 
-enum jb_source {
+enum jb_change_source {
 	JB_SOURCE_EVENT = 0,
 	JB_SOURCE_SCAN = 1, /* looked at because of a gap, or found by a scan */
 };

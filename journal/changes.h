@@ -12,7 +12,7 @@
 
 struct jb_change {
 	enum jb_kind kind;
-	enum jb_source source;
+	enum jb_change_source source;
 	unsigned what;	    /* JB_WHAT_* */
 	uint64_t dir;	    /* key of the directory it is in */
 	const char *name;   /* borrowed */

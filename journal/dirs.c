@@ -39,6 +39,7 @@ void jb_catalog_reset(struct jb_catalog *c)
 		c->cache[i] = NULL;
 	}
 	c->moves++;
+	c->names = -1;
 }
 
 int jb_catalog_load_keys(struct jb_catalog *c, struct jb_error *err)

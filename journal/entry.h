@@ -37,7 +37,8 @@ enum jb_entry_flag {
 	JB_ENTRY_RACY = 1,    /* times could not have shown a later write */
 	JB_ENTRY_CONTENT = 2, /* written while detached */
 	JB_ENTRY_MOUNT = 4,   /* another file system is mounted here */
-	JB_ENTRY_UNLISTED = 8, /* a directory whose listing is still owed */
+	JB_ENTRY_QUIET = 8, /* directory: ctime was taken over silently */
+	JB_ENTRY_SCANNED = 16, /* detached by a scan, not by an event */
 };
 
 struct jb_entry {

@@ -33,6 +33,7 @@ static const char SQL_VERSION_1[] =
 	" PRIMARY KEY(parent, name, det)) WITHOUT ROWID;"
 	"CREATE INDEX entry_ino ON entry(ino);"
 	"CREATE INDEX entry_det ON entry(root, det) WHERE det <> 0;"
+	"CREATE INDEX entry_mount ON entry(root) WHERE flags & 4;"
 
 	/* One row per directory of the catalog: where its entry row is, its
 	 * identity and its file handle (type, then the kernel's bytes). */

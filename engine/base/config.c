@@ -196,7 +196,8 @@ static int choose_plugin_dir(struct jb_config *c, struct jb_error *err)
 	char exe[4096];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
 
-	if (n < (ssize_t)sizeof build || strncmp(exe, build, sizeof build - 1))
+	if (n < (ssize_t)sizeof build ||
+	    strncmp(exe, build, sizeof build - 1) != 0)
 		return JB_OK;
 	if (strcmp(c->plugin_dir, JB_PLUGIN_DIR) != 0)
 		return JB_OK;

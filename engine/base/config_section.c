@@ -6,6 +6,7 @@
 #include "engine/base/pattern.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,7 +244,6 @@ int jb_config_target_dir(const struct jb_config *config,
 	const char *name = jb_config_text(policy, "Target");
 	const struct jb_config_section *target;
 	const char *parts[3];
-	size_t len = 0;
 	char *dir;
 
 	*ret = NULL;
@@ -255,18 +255,10 @@ int jb_config_target_dir(const struct jb_config *config,
 	parts[0] = jb_config_text(target, "Path");
 	parts[1] = jb_config_text(target, "Under");
 	parts[2] = jb_config_text(policy, "Under");
-	for (int i = 0; i < 3; i++)
-		len += parts[i] != NULL ? strlen(parts[i]) + 1 : 0;
-	dir = calloc(1, len + 1);
-	if (dir == NULL)
+	if (asprintf(&dir, "%s/%s/%s", parts[0],
+		     parts[1] != NULL ? parts[1] : "",
+		     parts[2] != NULL ? parts[2] : "") < 0)
 		return jb_error_set(err, JB_ENOMEM, 0, "configuration");
-	for (int i = 0; i < 3; i++) {
-		if (parts[i] == NULL)
-			continue;
-		if (i > 0)
-			strcat(dir, "/");
-		strcat(dir, parts[i]);
-	}
 	jb_config_squeeze_path(dir);
 	*ret = dir;
 	return JB_OK;

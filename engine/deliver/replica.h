@@ -162,6 +162,10 @@ int jb_replica_put_pending(struct jb_replica *r,
 int jb_replica_drop_pending(struct jb_replica *r, struct jb_id id,
 			    struct jb_error *err);
 
+/* Is anything pending, is any removal owed? */
+int jb_replica_any(struct jb_replica *r, bool *pending, bool *owed,
+		   struct jb_error *err);
+
 /* One after another: the first one behind @after. */
 int jb_replica_next_listing(struct jb_replica *r, struct jb_id after,
 			    struct jb_listing_row *ret, struct jb_error *err);
@@ -181,6 +185,9 @@ int jb_replica_put_owed(struct jb_replica *r, const struct jb_owed_row *row,
 			struct jb_error *err);
 int jb_replica_drop_owed(struct jb_replica *r, uint64_t rid,
 			 struct jb_error *err);
+/* How many removals are held, and the latest seq they were put there at. */
+int jb_replica_held(struct jb_replica *r, int64_t *count, int64_t *seq,
+		    struct jb_error *err);
 /* `release`: what is held and was put there up to @seq may be removed. */
 int jb_replica_approve(struct jb_replica *r, int64_t seq, struct jb_error *err);
 

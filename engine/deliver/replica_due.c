@@ -105,6 +105,19 @@ int jb_replica_drop_pending(struct jb_replica *r, struct jb_id id,
 	return jb_replica_run(r, ST_DROP_PENDING, err);
 }
 
+int jb_replica_any(struct jb_replica *r, bool *pending, bool *owed,
+		   struct jb_error *err)
+{
+	int rv = jb_replica_step(r, ST_ANY, err);
+
+	if (rv <= 0)
+		return rv;
+	*pending = sqlite3_column_int(r->st[ST_ANY], 0) != 0;
+	*owed = sqlite3_column_int(r->st[ST_ANY], 1) != 0;
+	sqlite3_reset(r->st[ST_ANY]);
+	return JB_OK;
+}
+
 /* ---- listing */
 
 int jb_replica_next_listing(struct jb_replica *r, struct jb_id after,
@@ -214,6 +227,19 @@ int jb_replica_drop_owed(struct jb_replica *r, uint64_t rid,
 {
 	sqlite3_bind_int64(r->st[ST_DROP_OWED], 1, (int64_t)rid);
 	return jb_replica_run(r, ST_DROP_OWED, err);
+}
+
+int jb_replica_held(struct jb_replica *r, int64_t *count, int64_t *seq,
+		    struct jb_error *err)
+{
+	int rv = jb_replica_step(r, ST_HELD, err);
+
+	if (rv <= 0)
+		return rv;
+	*count = sqlite3_column_int64(r->st[ST_HELD], 0);
+	*seq = sqlite3_column_int64(r->st[ST_HELD], 1);
+	sqlite3_reset(r->st[ST_HELD]);
+	return JB_OK;
 }
 
 int jb_replica_approve(struct jb_replica *r, int64_t seq, struct jb_error *err)

@@ -126,11 +126,14 @@ void jb_detached_advance(struct jb_detached *d, const struct jb_dirty *set,
 {
 	size_t n = 0;
 
-	while (n < d->n_groups &&
-	       jb_mark_passed(d->groups[n].mark, set, oldest_left)) {
-		if (d->groups[n].upto > d->passed)
-			d->passed = d->groups[n].upto;
-		jb_mark_unref(d->groups[n].mark);
+	for (size_t i = 0; i < d->n_groups; i++) {
+		bool passed =
+			jb_mark_passed(d->groups[i].mark, set, oldest_left);
+
+		if (!passed || n < i)
+			continue; /* in their order */
+		d->passed = d->groups[i].upto;
+		jb_mark_unref(d->groups[i].mark);
 		n++;
 	}
 	if (n == 0)

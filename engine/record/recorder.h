@@ -80,9 +80,16 @@ void jb_recorder_scan_progress(struct jb_recorder *r,
 void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
 			  const char *reason);
 
+/* Any thread: the root is not what it was: nothing is looked at or deleted
+ * there until it is back. Then it is scanned. */
+void jb_recorder_lose_root(struct jb_recorder *r, const struct jb_root *root);
+void jb_recorder_root_back(struct jb_recorder *r, const struct jb_root *root);
+
 /* Any thread. */
 void jb_recorder_status(struct jb_recorder *r, const struct jb_root *root,
 			struct jb_recorder_status *ret);
 int64_t jb_recorder_last_seq(struct jb_recorder *r);
+/* Names in the catalog; -1: not counted yet. */
+int64_t jb_recorder_names(struct jb_recorder *r);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef JB_RECORD_PRIV_H
 #define JB_RECORD_PRIV_H
 
+#include "engine/base/pattern.h"
 #include "engine/look.h"
 #include "engine/record/detached.h"
 #include "engine/record/recorder.h"
@@ -40,6 +41,7 @@ struct jb_record_root {
 	int64_t complete; /* ns */
 	const char *reason; /* of the gap to be opened */
 	struct jb_detached detached;
+	bool assigned; /* somebody got a number in this batch */
 	bool lost; /* root_lost was told */
 };
 
@@ -83,10 +85,11 @@ struct jb_recorder {
 	pthread_mutex_t mutex; /* guards what follows */
 	struct jb_flush *new_flushes;
 	struct jb_recorder_status *status; /* owned; one per root */
-	int64_t last_seq;
+	int64_t last_seq, names;
 	bool *scan_ended, *scan_owed; /* owned; one per root */
 	const char **owed_reason;     /* owned */
 	uint64_t *scan_progress;      /* owned */
+	bool *root_lost, *root_back;  /* owned */
 
 	struct jb_flush *flushes; /* recorder thread */
 };
@@ -137,7 +140,7 @@ int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
 		    struct jb_change *change, int64_t *seq,
 		    struct jb_error *err);
 
-/* record/list.c */
+/* record/list.c: takes over what @item owns. */
 int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 		      struct jb_error *err);
 
@@ -148,8 +151,17 @@ int jb_settle(struct jb_recorder *r, struct jb_error *err);
 
 /* record/gaps.c: which gaps are open, and when they close. */
 bool jb_gap_is_open(const struct jb_record_root *root);
+/* At the start of a batch: what the set and the scans say. */
 int jb_gaps_note(struct jb_recorder *r, struct jb_error *err);
+/* At its end: close gaps, move 'complete until' on. */
 int jb_gaps_settle(struct jb_recorder *r, struct jb_error *err);
+/* After the commit: scans may begin. */
+void jb_gaps_start_scans(struct jb_recorder *r);
+int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
+	       const char *reason, struct jb_error *err);
+/* The root is not what it was: deletions stop, a gap opens. */
+int jb_gap_root_lost(struct jb_recorder *r, struct jb_record_root *root,
+		     const struct jb_error *why, struct jb_error *err);
 
 /* The mark of this commit; borrowed. NULL without memory. */
 struct jb_mark *jb_recorder_mark(struct jb_recorder *r);

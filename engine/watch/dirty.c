@@ -75,6 +75,7 @@ void jb_dirty_clear(struct jb_dirty *d)
 	d->loss = JB_LOSS_NONE;
 	d->moved_unseen = false;
 	d->credits = 0;
+	d->poked = false;
 	memset(d->upto, 0, sizeof d->upto);
 	shrink(d);
 }
@@ -82,7 +83,7 @@ void jb_dirty_clear(struct jb_dirty *d)
 bool jb_dirty_any(const struct jb_dirty *d)
 {
 	return d->n_dirs > 0 || d->n_inos > 0 || d->loss != JB_LOSS_NONE ||
-	       d->credits > 0 || d->moved_unseen;
+	       d->credits > 0 || d->poked || d->moved_unseen;
 }
 
 void jb_dirty_lose(struct jb_dirty *d, enum jb_loss why)

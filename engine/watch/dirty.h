@@ -102,6 +102,7 @@ struct jb_dirty {
 	bool moved_unseen;	   /* inotify: see JB_DIRTY_FROM */
 	uint64_t upto[JB_SOURCES]; /* how far each queue was read */
 	uint32_t credits;	   /* messages of scans that it holds */
+	bool poked;		   /* the recorder has messages to read */
 	uint64_t no;		   /* number of the batch, once handed over */
 };
 

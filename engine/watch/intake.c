@@ -26,7 +26,14 @@
 #define NS_PER_US	  1000u
 #define NS_PER_MS	  1000000u
 
-enum message_type { MSG_ADD, MSG_REMOVE, MSG_MARK, MSG_PLACES, MSG_LOSE };
+enum message_type {
+	MSG_ADD,
+	MSG_REMOVE,
+	MSG_MARK,
+	MSG_PLACES,
+	MSG_LOSE,
+	MSG_POKE
+};
 
 struct message {
 	struct message *next;
@@ -38,9 +45,9 @@ struct message {
 	int result;
 	struct jb_error *err;
 	struct jb_mark *mark; /* MARK: one reference */
-	uint64_t dir;	      /* PLACES */
 	enum jb_loss loss;    /* LOSE */
-	uint8_t names[];      /* PLACES */
+	size_t size;	      /* PLACES */
+	uint8_t places[];     /* PLACES */
 };
 
 struct polled {
@@ -59,7 +66,6 @@ struct jb_intake {
 	unsigned n_sources;
 	uv_async_t wake;
 	uv_timer_t nap, due;
-	unsigned closing; /* handles not yet closed */
 	bool running, napping, hurry;
 	struct jb_dirty sets[2];
 	struct jb_dirty *front;
@@ -72,7 +78,7 @@ struct jb_intake {
 	pthread_cond_t cond;
 	struct message *first, **last;
 	struct jb_dirty *given; /* for the recorder to take */
-	bool waiting, stopped;
+	bool waiting, stopped, released;
 	enum jb_want want;
 };
 
@@ -205,8 +211,10 @@ static void hand_over(struct jb_intake *in)
 	pthread_mutex_unlock(&in->mutex);
 	if (!waiting || !in->running || (!any && want == JB_WANT_EVENTS))
 		return;
-	if (want == JB_WANT_NOW && marks_reached(in) &&
-	    (in->hurry || now >= in->at_once + in->flush_ns)) {
+	if (want == JB_WANT_MORE) {
+		give(in, now);
+	} else if (want == JB_WANT_NOW && marks_reached(in) &&
+		   (in->hurry || now >= in->at_once + in->flush_ns)) {
 		in->at_once = now;
 		give(in, now);
 	} else if (now >= due || in->front->n_places >= LARGE_SET ||
@@ -289,12 +297,21 @@ static void handle_remove(const struct message *msg)
 
 static void handle_places(struct jb_intake *in, const struct message *msg)
 {
-	const uint8_t *p = msg->names;
+	const uint8_t *p = msg->places, *end = p + msg->size;
+	uint64_t dir;
+	uint8_t len;
 
-	for (size_t i = 0; i < msg->n; i++) {
-		jb_dirty_add(in->front, msg->dir, (const char *)p + 1, *p,
-			     JB_DIRTY_LOSSY);
-		p += 1 + *p;
+	while (p < end) {
+		memcpy(&dir, p, sizeof dir);
+		len = p[sizeof dir];
+		p += sizeof dir + 1;
+		if (len > 0)
+			jb_dirty_add(in->front, dir, (const char *)p, len,
+				     JB_DIRTY_LOSSY);
+		else
+			jb_dirty_add_dir(in->front, dir,
+					 JB_DIRTY_LIST | JB_DIRTY_LOSSY);
+		p += len;
 	}
 	in->front->credits++;
 }
@@ -318,6 +335,9 @@ static void handle(struct jb_intake *in, struct message *msg)
 		break;
 	case MSG_LOSE:
 		jb_dirty_lose(in->front, msg->loss);
+		break;
+	case MSG_POKE:
+		in->front->poked = true;
 		break;
 	}
 	free(msg);
@@ -367,10 +387,11 @@ int jb_intake_add_dirs(struct jb_intake *in, struct jb_map_dir *dirs, size_t n,
 
 	post(in, &msg);
 	pthread_mutex_lock(&in->mutex);
-	while (!answered)
+	while (!answered && !in->released)
 		pthread_cond_wait(&in->cond, &in->mutex);
 	pthread_mutex_unlock(&in->mutex);
-	return msg.result;
+	return answered ? msg.result
+			: jb_error_set(err, JB_ECANCELED, 0, "stopping");
 }
 
 static struct message *new_message(enum message_type type, size_t more,
@@ -414,17 +435,25 @@ int jb_intake_ask(struct jb_intake *in, struct jb_mark *m, struct jb_error *err)
 	return JB_OK;
 }
 
-int jb_intake_mark_places(struct jb_intake *in, uint64_t dir,
-			  const uint8_t *names, size_t size, size_t n,
-			  struct jb_error *err)
+int jb_intake_mark_places(struct jb_intake *in, const uint8_t *places,
+			  size_t size, struct jb_error *err)
 {
 	struct message *msg = new_message(MSG_PLACES, size, err);
 
 	if (msg == NULL)
 		return JB_ENOMEM;
-	msg->dir = dir;
-	msg->n = n;
-	memcpy(msg->names, names, size);
+	msg->size = size;
+	memcpy(msg->places, places, size);
+	post(in, msg);
+	return JB_OK;
+}
+
+int jb_intake_poke(struct jb_intake *in, struct jb_error *err)
+{
+	struct message *msg = new_message(MSG_POKE, 0, err);
+
+	if (msg == NULL)
+		return JB_ENOMEM;
 	post(in, msg);
 	return JB_OK;
 }
@@ -513,8 +542,41 @@ void jb_intake_stop(struct jb_intake *in)
 	pthread_mutex_unlock(&in->mutex);
 }
 
-static void free_intake(struct jb_intake *in)
+void jb_intake_release(struct jb_intake *in)
 {
+	if (in == NULL)
+		return;
+	on_wake(&in->wake); /* answer who still waits */
+	pthread_mutex_lock(&in->mutex);
+	in->released = true;
+	pthread_cond_broadcast(&in->cond);
+	pthread_mutex_unlock(&in->mutex);
+	for (unsigned i = 0; i < in->n_sources; i++)
+		if (in->sources[i].poll.loop != NULL)
+			uv_close((uv_handle_t *)&in->sources[i].poll, NULL);
+	uv_close((uv_handle_t *)&in->wake, NULL);
+	uv_close((uv_handle_t *)&in->nap, NULL);
+	uv_close((uv_handle_t *)&in->due, NULL);
+}
+
+static void free_message(struct message *msg)
+{
+	if (msg->type == MSG_ADD)
+		return; /* the sender's */
+	if (msg->type == MSG_REMOVE)
+		free(msg->dirs);
+	jb_mark_unref(msg->mark);
+	free(msg);
+}
+
+void jb_intake_free(struct jb_intake *in)
+{
+	struct message *msg, *next;
+
+	for (msg = in->first; msg != NULL; msg = next) {
+		next = msg->next;
+		free_message(msg);
+	}
 	for (unsigned i = 0; i < in->n_sources; i++)
 		in->sources[i].source->ops->close(in->sources[i].source);
 	jb_dirty_fini(&in->sets[0]);
@@ -522,39 +584,6 @@ static void free_intake(struct jb_intake *in)
 	pthread_mutex_destroy(&in->mutex);
 	pthread_cond_destroy(&in->cond);
 	free(in);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-	struct jb_intake *in = handle->data;
-
-	if (--in->closing == 0)
-		free_intake(in);
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-	struct polled *p = handle->data;
-
-	if (--p->in->closing == 0)
-		free_intake(p->in);
-}
-
-void jb_intake_close(struct jb_intake *in)
-{
-	if (in == NULL)
-		return;
-	on_wake(&in->wake); /* answer who still waits, drop the rest */
-	in->closing = 3;
-	for (unsigned i = 0; i < in->n_sources; i++)
-		if (in->sources[i].poll.loop != NULL) {
-			in->closing++;
-			uv_close((uv_handle_t *)&in->sources[i].poll,
-				 on_poll_closed);
-		}
-	uv_close((uv_handle_t *)&in->wake, on_closed);
-	uv_close((uv_handle_t *)&in->nap, on_closed);
-	uv_close((uv_handle_t *)&in->due, on_closed);
 }
 
 void jb_intake_hurry(struct jb_intake *in, bool on)

@@ -8,7 +8,8 @@
  * the set is large; and without naps while somebody waits for a barrier.
  *
  * Loop and other threads exchange messages. Lifecycle: open (loop thread) ->
- * start -> stop -> close. Each function says which thread may call it. */
+ * start -> stop -> release
+ * -> free. Each function says which thread may call it. */
 #ifndef JB_WATCH_INTAKE_H
 #define JB_WATCH_INTAKE_H
 
@@ -25,6 +26,7 @@ enum jb_want {
 	JB_WANT_EVENTS, /* when there is something to look at */
 	JB_WANT_SOON,	/* also an empty one, after the flush interval */
 	JB_WANT_NOW,	/* also an empty one, when the marks are reached */
+	JB_WANT_MORE,	/* at once: there is work left over */
 };
 
 /* A directory for the map; copied by who sends it. */
@@ -50,9 +52,13 @@ int jb_intake_start(struct jb_intake *in, struct jb_error *err);
 /* Loop thread: stop reading; the recorder's jb_intake_take returns NULL. */
 void jb_intake_stop(struct jb_intake *in);
 
-/* Loop thread, after stop and after the recorder has ended. The handles close
- * while the loop runs on; then the memory is freed. */
-void jb_intake_close(struct jb_intake *in);
+/* Loop thread, after stop and after the recorder has ended: the handles are
+ * closed while the loop runs on. Accepts NULL. */
+void jb_intake_release(struct jb_intake *in);
+
+/* After the loop has ended: messages that come still are not read. Closes the
+ * sources. */
+void jb_intake_free(struct jb_intake *in);
 
 /* Loop thread: answer a mark now (for `flush`). */
 void jb_intake_answer(struct jb_intake *in, struct jb_mark *m);
@@ -79,11 +85,15 @@ int jb_intake_ask(struct jb_intake *in, struct jb_mark *m,
 		  struct jb_error *err);
 
 /* Any thread: places that a scan found to differ. Each message counts one
- * credit of the set that takes it. @names: @n names, each with a length byte
- * in front. */
-int jb_intake_mark_places(struct jb_intake *in, uint64_t dir,
-			  const uint8_t *names, size_t size, size_t n,
-			  struct jb_error *err);
+ * credit of the set that takes it. @places: for each the directory's key (8
+ * bytes, host order), the length of the name (1 byte), the name; length 0: the
+ * whole directory. */
+int jb_intake_mark_places(struct jb_intake *in, const uint8_t *places,
+			  size_t size, struct jb_error *err);
+
+/* Any thread: give the recorder a set, though it may be empty: it has messages
+ * to read. */
+int jb_intake_poke(struct jb_intake *in, struct jb_error *err);
 
 /* Any thread: everything must be scanned. */
 int jb_intake_lose(struct jb_intake *in, enum jb_loss why,

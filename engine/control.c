@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control socket: one line of JSON is a request, one line of JSON is the
+ * reply.
+ *
+ * Happy path: on_connection -> on_read collects a line -> a command of the
+ * table answers at once, or (flush) later -> the line is written -> the
+ * connection waits for the next line or its end.
+ *
+ * A client that goes away while its flush runs leaves the flush behind with
+ * nobody to answer; a line that is too long or no JSON is answered with an
+ * error and the connection is closed. */
+#include "engine/daemon_priv.h"
+
+#include "engine/base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 65536
+#define BACKLOG	       16
+#define MAX_CLIENTS    64
+
+struct client {
+	uv_pipe_t pipe;
+	struct jb_control *control;
+	struct client *next;
+	char line[LINE_MAX_BYTES];
+	size_t len;
+	struct flush *flush; /* running; it answers */
+};
+
+/* Lives until the recorder has answered, and its timer is closed. */
+struct flush {
+	struct client *client; /* NULL: nobody waits any more */
+	struct jb_control *control;
+	uv_timer_t timer;
+	bool timed, done;
+};
+
+struct jb_control {
+	struct jb_daemon *daemon; /* borrowed */
+	uv_pipe_t server;
+	char *path; /* owned */
+	struct client *clients;
+	unsigned n_clients, n_flushes;
+	bool closing;
+};
+
+struct reply {
+	uv_write_t req;
+	char *text; /* owned; with its newline */
+};
+
+static void close_client(struct client *c);
+
+/* ---- replies */
+
+static void on_written(uv_write_t *req, int status)
+{
+	struct reply *reply = (struct reply *)req;
+
+	(void)status;
+	free(reply->text);
+	free(reply);
+}
+
+/* Takes over @value. */
+static void send_json(struct client *c, json_t *value)
+{
+	struct reply *reply = calloc(1, sizeof *reply);
+	char *text = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL;
+	size_t len = text != NULL ? strlen(text) : 0;
+	uv_buf_t buf;
+
+	json_decref(value);
+	if (reply == NULL || text == NULL) {
+		free(reply);
+		free(text);
+		close_client(c);
+		return;
+	}
+	text[len] = '\n'; /* where the NUL was: the length is told */
+	reply->text = text;
+	buf = uv_buf_init(text, (unsigned)len + 1);
+	if (uv_write(&reply->req, (uv_stream_t *)&c->pipe, &buf, 1,
+		     on_written) != 0) {
+		free(text);
+		free(reply);
+		close_client(c);
+	}
+}
+
+static void send_error(struct client *c, int code, const char *text)
+{
+	send_json(c, json_pack("{s:b, s:s, s:s}", "ok", 0, "code",
+			       jb_error_name(code), "error", text));
+}
+
+/* ---- commands */
+
+static void do_ping(struct client *c, const json_t *request)
+{
+	(void)request;
+	send_json(c, json_pack("{s:b}", "ok", 1));
+}
+
+static void do_status(struct client *c, const json_t *request)
+{
+	(void)request;
+	send_json(c, jb_daemon_report(c->control->daemon));
+}
+
+static void on_flush_closed(uv_handle_t *handle)
+{
+	struct flush *f = handle->data;
+
+	f->timed = false;
+	if (f->done)
+		free(f);
+}
+
+/* The answer is given; what is left waits for timer and recorder. */
+static void leave_flush(struct flush *f)
+{
+	if (f->client != NULL)
+		f->client->flush = NULL;
+	f->client = NULL;
+	if (f->timed && !uv_is_closing((uv_handle_t *)&f->timer))
+		uv_close((uv_handle_t *)&f->timer, on_flush_closed);
+}
+
+static void on_flush_timeout(uv_timer_t *timer)
+{
+	struct flush *f = timer->data;
+
+	if (f->client != NULL)
+		send_error(f->client, JB_ETIMEDOUT,
+			   "flush: not everything was recorded in time");
+	leave_flush(f);
+}
+
+static void do_flush(struct client *c, const json_t *request)
+{
+	struct jb_daemon *d = c->control->daemon;
+	json_int_t ms = json_integer_value(
+		json_object_get(request, "timeout_ms"));
+	struct flush *f = calloc(1, sizeof *f);
+	struct jb_mark *mark = jb_mark_new();
+	struct jb_error err;
+
+	if (f == NULL || mark == NULL || c->flush != NULL) {
+		free(f);
+		jb_mark_unref(mark);
+		send_error(c, JB_EBUSY, "flush: one at a time");
+		return;
+	}
+	jb_intake_answer(d->intake, mark);
+	f->control = c->control;
+	f->client = c;
+	if (jb_recorder_flush(d->recorder, mark, f, &err) != JB_OK) {
+		free(f);
+		send_error(c, err.code, err.text);
+		return;
+	}
+	c->flush = f;
+	c->control->n_flushes++;
+	if (ms > 0) {
+		uv_timer_init(&d->loop, &f->timer);
+		f->timer.data = f;
+		f->timed = true;
+		uv_timer_start(&f->timer, on_flush_timeout, (uint64_t)ms, 0);
+	}
+	jb_intake_hurry(d->intake, true);
+	jb_intake_poke(d->intake, NULL);
+}
+
+static void do_scan(struct client *c, const json_t *request)
+{
+	struct jb_daemon *d = c->control->daemon;
+	const char *name = json_string_value(json_object_get(request, "root"));
+	bool found = false;
+
+	for (unsigned i = 0; i < d->n_roots; i++) {
+		if (name != NULL && strcmp(d->roots[i].config->name, name) != 0)
+			continue;
+		found = true;
+		jb_recorder_owe_scan(d->recorder, &d->roots[i], "asked for");
+	}
+	if (!found) {
+		send_error(c, JB_ENOENT, "scan: no such root");
+		return;
+	}
+	jb_intake_poke(d->intake, NULL);
+	send_json(c, json_pack("{s:b}", "ok", 1));
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct client *c, const json_t *request);
+} commands[] = {
+	{"ping", do_ping},
+	{"status", do_status},
+	{"flush", do_flush},
+	{"scan", do_scan},
+};
+
+static void handle_line(struct client *c, const char *line, size_t len)
+{
+	json_t *request = json_loadb(line, len, 0, NULL);
+	const char *name =
+		json_string_value(json_object_get(request, "command"));
+
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (name != NULL && strcmp(name, commands[i].name) == 0) {
+			commands[i].run(c, request);
+			json_decref(request);
+			return;
+		}
+	send_error(c, JB_EPROTO,
+		   request == NULL ? "not a line of JSON" : "unknown command");
+	json_decref(request);
+}
+
+/* ---- connections */
+
+static void on_client_closed(uv_handle_t *handle)
+{
+	struct client *c = handle->data, **p = &c->control->clients;
+
+	while (*p != c)
+		p = &(*p)->next;
+	*p = c->next;
+	c->control->n_clients--;
+	free(c);
+}
+
+static void close_client(struct client *c)
+{
+	if (uv_is_closing((uv_handle_t *)&c->pipe))
+		return;
+	if (c->flush != NULL)
+		leave_flush(c->flush);
+	uv_close((uv_handle_t *)&c->pipe, on_client_closed);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
+{
+	struct client *c = handle->data;
+
+	(void)size;
+	*buf = uv_buf_init(c->line + c->len,
+			   (unsigned)(sizeof c->line - c->len));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct client *c = stream->data;
+	char *end;
+
+	(void)buf;
+	if (n < 0) {
+		close_client(c);
+		return;
+	}
+	c->len += (size_t)n;
+	while ((end = memchr(c->line, '\n', c->len)) != NULL) {
+		size_t len = (size_t)(end - c->line);
+
+		handle_line(c, c->line, len);
+		c->len -= len + 1;
+		memmove(c->line, end + 1, c->len);
+	}
+	if (c->len == sizeof c->line) {
+		send_error(c, JB_EPROTO, "line too long");
+		close_client(c);
+	}
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+	struct jb_control *control = server->data;
+	struct client *c;
+
+	if (status != 0 || control->n_clients >= MAX_CLIENTS)
+		return;
+	c = calloc(1, sizeof *c);
+	if (c == NULL)
+		return;
+	c->control = control;
+	uv_pipe_init(server->loop, &c->pipe, 0);
+	c->pipe.data = c;
+	c->next = control->clients;
+	control->clients = c;
+	control->n_clients++;
+	if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 ||
+	    uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0)
+		close_client(c);
+}
+
+/* ---- life */
+
+int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
+		    struct jb_error *err)
+{
+	struct jb_control *control = calloc(1, sizeof *control);
+	int rc;
+
+	if (control == NULL ||
+	    asprintf(&control->path, "%s/control", d->config->runtime_dir) <
+		    0) {
+		free(control);
+		return jb_error_set(err, JB_ENOMEM, 0, "control socket");
+	}
+	control->daemon = d;
+	unlink(control->path); /* of a daemon that died: we hold the lock */
+	uv_pipe_init(&d->loop, &control->server, 0);
+	control->server.data = control;
+	*ret = control;
+	rc = uv_pipe_bind(&control->server, control->path);
+	if (rc == 0)
+		rc = chmod(control->path, 0600) == 0 ? 0 : -errno;
+	if (rc == 0)
+		rc = uv_listen((uv_stream_t *)&control->server, BACKLOG,
+			       on_connection);
+	if (rc != 0)
+		return jb_error_set(err, JB_ESYS, rc, "%s: %s", control->path,
+				    uv_strerror(rc));
+	return JB_OK;
+}
+
+void jb_control_flushed(struct jb_control *control, void *flush, int64_t seq)
+{
+	struct flush *f = flush;
+
+	if (control == NULL)
+		return;
+	f->done = true;
+	if (f->client != NULL)
+		send_json(f->client,
+			  json_pack("{s:b, s:I}", "ok", 1, "seq",
+				    (json_int_t)seq));
+	leave_flush(f);
+	if (!f->timed)
+		free(f);
+	if (--control->n_flushes == 0)
+		jb_intake_hurry(control->daemon->intake, false);
+}
+
+static void on_server_closed(uv_handle_t *handle)
+{
+	struct jb_control *control = handle->data;
+
+	free(control->path);
+	free(control);
+}
+
+void jb_control_close(struct jb_control *control)
+{
+	if (control == NULL || control->closing)
+		return;
+	control->closing = true;
+	for (struct client *c = control->clients; c != NULL; c = c->next)
+		close_client(c);
+	unlink(control->path);
+	uv_close((uv_handle_t *)&control->server, on_server_closed);
+}

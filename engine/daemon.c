@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Start: lock, journal, roots with their marks (from here on the kernel
+ * queues), recorder with what the catalog knows, map, then the first read.
+ *
+ * Stop: stop reading, let the recorder end its batch (its messages are still
+ * answered), end the scans, close the handles, leave.
+ *
+ * The recorder thread tells things through `told`: under a mutex, then an
+ * async wakes the loop. */
+#include "engine/daemon.h"
+
+#include "engine/base/log.h"
+#include "engine/daemon_priv.h"
+#include "engine/look.h"
+#include "engine/service.h"
+#include "journal/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TICK_MS	      10000
+#define US_PER_MS     1000u
+#define STATE_MODE    0700
+#define RUNTIME_MODE  0755
+
+/* ---- what the recorder thread tells */
+
+static void on_scan_owed(void *arg, struct jb_root *root, uint64_t progress)
+{
+	struct jb_daemon *d = arg;
+	struct jb_error err;
+
+	if (jb_scan_start(&d->scans[root->index], progress, &err) == JB_OK)
+		return;
+	jb_log_error("root '%s': scan: %s", root->config->name, err.text);
+	jb_recorder_scan_ended(d->recorder, root);
+	jb_recorder_owe_scan(d->recorder, root,
+			     "a scan could not be started");
+}
+
+static void on_credits(void *arg, uint32_t credits)
+{
+	struct jb_daemon *d = arg;
+
+	jb_scan_credits_return(&d->credits, credits);
+}
+
+static void on_flushed(void *arg, void *flush, int64_t seq)
+{
+	struct jb_daemon *d = arg;
+	struct jb_done_flush *f = malloc(sizeof *f);
+
+	if (f == NULL)
+		return; /* whoever waits times out */
+	f->flush = flush;
+	f->seq = seq;
+	pthread_mutex_lock(&d->mutex);
+	f->next = d->flushed;
+	d->flushed = f;
+	pthread_mutex_unlock(&d->mutex);
+	uv_async_send(&d->told);
+}
+
+static void on_ended(void *arg, const struct jb_error *err)
+{
+	struct jb_daemon *d = arg;
+
+	pthread_mutex_lock(&d->mutex);
+	d->ended = true;
+	if (err != NULL)
+		d->ended_error = *err;
+	pthread_mutex_unlock(&d->mutex);
+	uv_async_send(&d->told);
+}
+
+static void on_root_lost(void *arg, struct jb_root *root,
+			 const struct jb_error *err)
+{
+	(void)arg; /* the next tick sees it for itself */
+	jb_log_warning("root '%s': nothing is deleted: %s", root->config->name,
+		       err->text);
+}
+
+static void close_all(struct jb_daemon *d);
+
+static void on_told(uv_async_t *async)
+{
+	struct jb_daemon *d = async->data;
+	struct jb_done_flush *f, *next;
+	struct jb_error err;
+	bool ended;
+
+	pthread_mutex_lock(&d->mutex);
+	f = d->flushed;
+	d->flushed = NULL;
+	ended = d->ended;
+	d->ended = false;
+	err = d->ended_error;
+	pthread_mutex_unlock(&d->mutex);
+	for (; f != NULL; f = next) {
+		next = f->next;
+		jb_control_flushed(d->control, f->flush, f->seq);
+		free(f);
+	}
+	if (!ended)
+		return;
+	jb_recorder_join(d->recorder);
+	d->recorder_running = false;
+	jb_daemon_stop(d, err.code != JB_OK ? &err : NULL);
+	close_all(d);
+}
+
+/* ---- signals, timers, mounts */
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	jb_log_info("stopping on %s", signum == SIGTERM ? "SIGTERM" : "SIGINT");
+	jb_daemon_stop(handle->data, NULL);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct jb_daemon *d = timer->data;
+
+	jb_service_watchdog_ping();
+	jb_daemon_check_roots(d);
+}
+
+static void on_mounts(uv_poll_t *poll, int status, int events)
+{
+	struct jb_daemon *d = poll->data;
+
+	(void)status;
+	(void)events;
+	jb_daemon_check_roots(d);
+}
+
+static void on_intake_failed(void *arg, const struct jb_error *err)
+{
+	jb_daemon_stop(arg, err);
+}
+
+void jb_daemon_stop(struct jb_daemon *d, const struct jb_error *err)
+{
+	if (err != NULL && d->result == JB_OK) {
+		d->result = err->code;
+		d->error = *err;
+	}
+	if (d->stopping)
+		return;
+	d->stopping = true;
+	jb_service_stopping();
+	jb_scan_credits_stop(&d->credits);
+	jb_intake_stop(d->intake);
+}
+
+static void on_own_closed(uv_handle_t *handle)
+{
+	(void)handle;
+}
+
+static void close_all(struct jb_daemon *d)
+{
+	uv_handle_t *handles[] = {
+		(uv_handle_t *)&d->term,   (uv_handle_t *)&d->interrupt,
+		(uv_handle_t *)&d->tick,   (uv_handle_t *)&d->mounts,
+		(uv_handle_t *)&d->told,
+	};
+
+	for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
+		if (handles[i]->loop != NULL && !uv_is_closing(handles[i]))
+			uv_close(handles[i], on_own_closed);
+	jb_control_close(d->control);
+	d->control = NULL;
+	jb_intake_release(d->intake);
+}
+
+/* ---- start */
+
+static int make_dir(const char *path, mode_t mode, struct jb_error *err)
+{
+	char part[4096];
+
+	snprintf(part, sizeof part, "%s", path);
+	for (char *p = part + 1; *p != '\0'; p++)
+		if (*p == '/') {
+			*p = '\0';
+			mkdir(part, 0755);
+			*p = '/';
+		}
+	if (mkdir(part, mode) != 0 && errno != EEXIST)
+		return jb_error_errno(err, errno, "%s", path);
+	return JB_OK;
+}
+
+static int lock_state(struct jb_daemon *d, struct jb_error *err)
+{
+	char path[4096], text[32] = "?";
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s/lock", d->config->state_dir);
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (d->lock_fd < 0)
+		return jb_error_errno(err, errno, "%s", path);
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		n = pread(d->lock_fd, text, sizeof text - 1, 0);
+		if (n > 0)
+			text[strcspn(text, "\n")] = '\0';
+		return jb_error_set(err, JB_EBUSY, errno,
+				    "%s: another daemon (pid %s) uses this "
+				    "state directory",
+				    d->config->state_dir, text);
+	}
+	snprintf(text, sizeof text, "%d\n", (int)getpid());
+	if (ftruncate(d->lock_fd, 0) != 0 ||
+	    pwrite(d->lock_fd, text, strlen(text), 0) < 0)
+		return jb_error_errno(err, errno, "%s", path);
+	return JB_OK;
+}
+
+static int64_t new_epoch(void)
+{
+	int64_t epoch = 0;
+
+	while (epoch <= 0)
+		if (getrandom(&epoch, sizeof epoch, 0) != sizeof epoch)
+			epoch = 1;
+		else
+			epoch &= INT64_MAX;
+	return epoch;
+}
+
+static int load_epoch(struct jb_daemon *d, struct jb_error *err)
+{
+	int rv = jb_store_get_meta(d->store, "epoch", 0, &d->epoch, err);
+
+	if (rv != JB_OK || d->epoch != 0)
+		return rv;
+	d->epoch = new_epoch();
+	return jb_store_set_meta(d->store, "epoch", d->epoch, err);
+}
+
+static void note_own(struct jb_recorder_settings *settings, const char *path)
+{
+	struct jb_look look;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (jb_look_fd(fd, &look, NULL) == JB_OK) {
+		settings->own[settings->n_own] = look.id;
+		settings->own_dev[settings->n_own++] = look.dev;
+	}
+	close(fd);
+}
+
+static int open_recorder(struct jb_daemon *d, struct jb_error *err)
+{
+	const struct jb_recorder_events events = {
+		.scan_owed = on_scan_owed,
+		.credits = on_credits,
+		.flushed = on_flushed,
+		.ended = on_ended,
+		.root_lost = on_root_lost,
+		.arg = d,
+	};
+	struct jb_recorder_settings settings = {.roots = d->roots,
+						.n_roots = d->n_roots};
+	int rv;
+
+	note_own(&settings, d->config->state_dir);
+	note_own(&settings, d->config->runtime_dir);
+	rv = jb_store_open(d->config->state_dir, JB_STORE_WRITE, &d->store,
+			   err);
+	if (rv == JB_OK)
+		rv = load_epoch(d, err);
+	if (rv == JB_OK)
+		rv = jb_recorder_open(d->store, &settings, &events,
+				      &d->recorder, err);
+	if (rv == JB_OK)
+		rv = jb_recorder_fill_map(d->recorder, err);
+	return rv;
+}
+
+static void drop_journal(struct jb_daemon *d)
+{
+	jb_recorder_close(d->recorder);
+	jb_store_close(d->store);
+	d->recorder = NULL;
+	d->store = NULL;
+}
+
+/* A damaged journal is set aside under a name that says so. */
+static int set_aside(struct jb_daemon *d, const struct jb_error *why,
+		     struct jb_error *err)
+{
+	char name[128];
+	int rv;
+
+	drop_journal(d);
+	rv = jb_store_set_aside(d->config->state_dir, name, sizeof name, err);
+	if (rv == JB_OK)
+		jb_log_error("%s: set aside as %s/%s; a new journal is built "
+			     "by a scan",
+			     why->text, d->config->state_dir, name);
+	return rv;
+}
+
+static int open_journal(struct jb_daemon *d, struct jb_error *err)
+{
+	struct jb_error why;
+	int rv = open_recorder(d, &why);
+
+	if (rv == JB_ECORRUPT) {
+		rv = set_aside(d, &why, err);
+		return rv == JB_OK ? open_recorder(d, err) : rv;
+	}
+	if (rv != JB_OK)
+		*err = why;
+	return rv;
+}
+
+static int open_scans(struct jb_daemon *d, struct jb_error *err)
+{
+	d->scans = calloc(d->n_roots, sizeof *d->scans);
+	if (d->scans == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "scans");
+	jb_scan_credits_init(&d->credits);
+	for (unsigned i = 0; i < d->n_roots; i++)
+		jb_scan_init(&d->scans[i], &d->roots[i], d->config->state_dir,
+			     d->intake, d->recorder, &d->credits);
+	return JB_OK;
+}
+
+static void start_handles(struct jb_daemon *d)
+{
+	uint64_t watchdog_ms = jb_service_watchdog_us() / US_PER_MS / 2;
+	uint64_t tick_ms = TICK_MS;
+
+	if (watchdog_ms > 0 && watchdog_ms < tick_ms)
+		tick_ms = watchdog_ms;
+	uv_signal_init(&d->loop, &d->term);
+	uv_signal_init(&d->loop, &d->interrupt);
+	uv_timer_init(&d->loop, &d->tick);
+	d->term.data = d->interrupt.data = d->tick.data = d;
+	uv_signal_start(&d->term, on_signal, SIGTERM);
+	uv_signal_start(&d->interrupt, on_signal, SIGINT);
+	uv_timer_start(&d->tick, on_tick, tick_ms, tick_ms);
+	d->mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (d->mounts_fd >= 0 &&
+	    uv_poll_init(&d->loop, &d->mounts, d->mounts_fd) == 0) {
+		d->mounts.data = d;
+		uv_poll_start(&d->mounts, UV_PRIORITIZED, on_mounts);
+	}
+}
+
+static int start(struct jb_daemon *d, struct jb_error *err)
+{
+	int rv;
+
+	rv = make_dir(d->config->state_dir, STATE_MODE, err);
+	if (rv == JB_OK)
+		rv = make_dir(d->config->runtime_dir, RUNTIME_MODE, err);
+	if (rv == JB_OK)
+		rv = lock_state(d, err);
+	if (rv == JB_OK)
+		rv = jb_daemon_open_roots(d, err);
+	if (rv == JB_OK)
+		rv = open_journal(d, err);
+	if (rv == JB_OK)
+		rv = jb_intake_open(&d->loop, d->config->flush_us,
+				    on_intake_failed, d, &d->intake, err);
+	if (rv != JB_OK)
+		return rv;
+	for (unsigned i = 0; i < JB_SOURCES; i++)
+		if (d->sources[i] != NULL)
+			jb_intake_add_source(d->intake, d->sources[i]);
+	rv = open_scans(d, err);
+	if (rv == JB_OK)
+		rv = jb_control_open(d, &d->control, err);
+	if (rv == JB_OK)
+		rv = jb_intake_start(d->intake, err);
+	if (rv == JB_OK)
+		rv = jb_recorder_start(d->recorder, d->intake, err);
+	d->recorder_running = rv == JB_OK;
+	return rv;
+}
+
+static void fini(struct jb_daemon *d)
+{
+	for (unsigned i = 0; d->scans != NULL && i < d->n_roots; i++) {
+		jb_scan_stop(&d->scans[i]);
+		jb_scan_fini(&d->scans[i]);
+	}
+	free(d->scans);
+	if (d->intake != NULL)
+		jb_intake_free(d->intake);
+	else
+		for (unsigned i = 0; i < JB_SOURCES; i++)
+			if (d->sources[i] != NULL)
+				d->sources[i]->ops->close(d->sources[i]);
+	drop_journal(d);
+	jb_daemon_close_roots(d);
+	if (d->mounts_fd >= 0)
+		close(d->mounts_fd);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+	pthread_mutex_destroy(&d->mutex);
+}
+
+int jb_daemon_run(const struct jb_config *config, struct jb_error *err)
+{
+	struct jb_daemon d = {.config = config, .lock_fd = -1, .mounts_fd = -1};
+	struct jb_error ignored;
+	int rv;
+
+	rv = jb_config_check_paths(config, err);
+	if (rv != JB_OK)
+		return rv;
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	pthread_mutex_init(&d.mutex, NULL);
+	uv_loop_init(&d.loop);
+	uv_async_init(&d.loop, &d.told, on_told);
+	d.told.data = &d;
+	rv = start(&d, err);
+	if (rv == JB_OK) {
+		start_handles(&d);
+		jb_service_ready();
+	} else {
+		if (d.intake != NULL)
+			jb_intake_stop(d.intake);
+		close_all(&d);
+	}
+	uv_run(&d.loop, UV_RUN_DEFAULT);
+	if (rv == JB_OK && d.result == JB_ECORRUPT)
+		set_aside(&d, &d.error, &ignored);
+	fini(&d);
+	uv_loop_close(&d.loop);
+	if (rv == JB_OK && d.result != JB_OK) {
+		rv = d.result;
+		*err = d.error;
+	}
+	return rv;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/daemon_priv.h - the running daemon, for daemon.c, control.c and
+ * roots.c. All of it belongs to the loop thread but for what the mutex
+ * guards. */
+#ifndef JB_ENGINE_DAEMON_PRIV_H
+#define JB_ENGINE_DAEMON_PRIV_H
+
+#include "engine/base/config.h"
+#include "engine/record/recorder.h"
+#include "engine/root.h"
+#include "engine/scan/scan.h"
+#include "engine/watch/intake.h"
+#include "journal/store.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <uv.h>
+
+struct jb_control;
+
+struct jb_daemon {
+	const struct jb_config *config; /* borrowed */
+	uv_loop_t loop;
+	int lock_fd;		/* owned; held while we run */
+	struct jb_store *store; /* owned; the recorder's */
+	struct jb_root *roots;	/* owned */
+	unsigned n_roots;
+	struct jb_source *sources[JB_SOURCES]; /* owned by the intake */
+	struct jb_intake *intake;	       /* owned */
+	struct jb_recorder *recorder;	       /* owned */
+	struct jb_scan *scans;		       /* owned; one per root */
+	struct jb_scan_credits credits;
+	struct jb_control *control; /* owned */
+	uv_signal_t term, interrupt;
+	uv_timer_t tick; /* watchdog, and a look at the roots */
+	uv_poll_t mounts;
+	int mounts_fd; /* owned; /proc/self/mountinfo */
+	uv_async_t told;
+	int64_t epoch;
+	bool stopping, recorder_running;
+	int result;
+	struct jb_error error; /* why it ends */
+
+	pthread_mutex_t mutex; /* guards what the recorder thread says */
+	struct jb_done_flush *flushed;
+	bool ended;
+	bool *root_lost; /* owned; one per root */
+	struct jb_error ended_error;
+};
+
+/* A flush that the recorder has carried out. */
+struct jb_done_flush {
+	struct jb_done_flush *next;
+	void *flush;
+	int64_t seq;
+};
+
+/* daemon.c: begin to stop; @err (may be NULL) becomes the result. */
+void jb_daemon_stop(struct jb_daemon *d, const struct jb_error *err);
+
+/* roots.c: open the roots, choose who watches them. */
+int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err);
+/* Are the roots what they were? What has gone is told to the recorder, what is
+ * back is watched and scanned again. */
+void jb_daemon_check_roots(struct jb_daemon *d);
+void jb_daemon_close_roots(struct jb_daemon *d);
+
+/* control.c: the socket RUNTIMEDIR/control. */
+int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
+		    struct jb_error *err);
+/* A flush asked for through it has ended. */
+void jb_control_flushed(struct jb_control *c, void *flush, int64_t seq);
+/* Answer who still waits, then free when the loop has closed all. */
+void jb_control_close(struct jb_control *c);
+
+/* report.c: the reply to `status`. The caller owns it; NULL without memory. */
+json_t *jb_daemon_report(struct jb_daemon *d);
+
+#endif

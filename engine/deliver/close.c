@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Step 1: the closed set.
+ *
+ * A change only says where to look. What has to be looked at together with it
+ * follows from catalog and replica, both ways, by five rules:
+ *
+ *   a  the directories above an entry that the target lacks
+ *   b  who holds a place that an entry wants
+ *   c  all below a node that goes
+ *   d  all that is selected below a directory which the target lacks
+ *   e  what a pattern can tell apart below a directory whose path changed
+ *
+ * Each entry and each node enters once, so the work is the sum of their names.
+ * All is read in one snapshot of the catalog; only then is every node in the
+ * set looked at, at the target, with the directories above it. A row which
+ * that look contradicts is dropped with all below it, and the closure is begun
+ * again, in a new snapshot: at most once per level of lost directories.
+ *
+ * Rule d alone can bring in any amount, so it is paged: when the set is large
+ * enough, what is left of a listing becomes a row, taken up by the next plan.
+ * That is only right for a directory that can't be matched with an old one by
+ * its name (is_fresh): else what is below the old one would look surplus. */
+#include "engine/deliver/plan.h"
+
+#include "engine/deliver/select.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE	    20000
+#define LISTED_ONCE 64
+
+static void *grow(struct jb_plan *p, void *array, size_t *cap, size_t size)
+{
+	size_t more = *cap != 0 ? *cap * 2 : 64;
+	void *bigger = reallocarray(array, more, size);
+
+	if (bigger == NULL)
+		p->d.rv = jb_error_set(&p->d.err, JB_ENOMEM, 0, "plan");
+	else
+		*cap = more;
+	return bigger;
+}
+
+/* ---- entering */
+
+static void look_at(struct jb_plan *p, struct jb_slot *s)
+{
+	struct jb_slot **looks;
+
+	if (s->looked == p->round)
+		return;
+	s->looked = p->round;
+	if (p->n_looks == p->cap_looks) {
+		looks = grow(p, p->looks, &p->cap_looks, sizeof *looks);
+		if (looks == NULL)
+			return;
+		p->looks = looks;
+	}
+	p->looks[p->n_looks++] = s;
+}
+
+/* A node's places, and those of the directories that they are in. */
+static void look(struct jb_plan *p, struct jb_node *n)
+{
+	if (n == p->d.top || n == p->d.own || n->looked == p->round)
+		return;
+	n->looked = p->round;
+	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place) {
+		look(p, s->dir);
+		look_at(p, s);
+	}
+}
+
+static void enter_node(struct jb_plan *p, struct jb_node *n)
+{
+	struct jb_node **nodes;
+
+	if (n == NULL || n == p->d.top || n == p->d.own ||
+	    n->closed == p->round)
+		return;
+	n->closed = p->round;
+	if (p->n_nodes == p->cap_nodes) {
+		nodes = grow(p, p->nodes, &p->cap_nodes, sizeof *nodes);
+		if (nodes == NULL)
+			return;
+		p->nodes = nodes;
+	}
+	p->nodes[p->n_nodes++] = n;
+	look(p, n);
+}
+
+static void enter_below(struct jb_plan *p, struct jb_node *dir)
+{
+	jb_draft_load_slots(&p->d, dir);
+	for (struct jb_slot *s = dir->slots; s != NULL; s = s->next_slot)
+		enter_node(p, s->holder);
+}
+
+static void enter(struct jb_plan *p, struct jb_seen *e)
+{
+	struct jb_seen **entries;
+
+	if (e == NULL || e == p->s.top || e->closed == p->round)
+		return;
+	e->closed = p->round;
+	if (e->n_wanted > 0) {
+		if (p->n_entries == p->cap_entries) {
+			entries = grow(p, p->entries, &p->cap_entries,
+				       sizeof *entries);
+			if (entries == NULL)
+				return;
+			p->entries = entries;
+		}
+		p->entries[p->n_entries++] = e;
+	}
+	enter_node(p, jb_draft_by_src(&p->d, e->id));
+}
+
+/* One that the journal or a former plan spoke of. What can't be done while it
+ * has no place in the tree must be done when it has one again. */
+static void enter_told(struct jb_plan *p, struct jb_id id)
+{
+	struct jb_seen *e = jb_sight_entry(&p->s, id);
+
+	if (e == NULL)
+		return;
+	enter(p, e);
+	if (e->away)
+		jb_draft_pend(&p->d, id, JB_REASON_AWAY);
+}
+
+/* ---- listing */
+
+static struct jb_listing *add_listing(struct jb_plan *p, struct jb_id id,
+				      uint64_t dirkey, bool paged)
+{
+	struct jb_listing *l = jb_draft_alloc(&p->d, sizeof *l);
+
+	if (l == NULL)
+		return NULL;
+	l->id = id;
+	l->dirkey = dirkey;
+	l->paged = paged;
+	l->next = p->listings;
+	p->listings = l;
+	return l;
+}
+
+/* The last one first, so that a tree is listed directory by directory. */
+static void open_listing(struct jb_plan *p, struct jb_listing *l)
+{
+	struct jb_listing **stack =
+		l->paged ? &p->open_paged : &p->open_whole;
+
+	l->next_open = *stack;
+	*stack = l;
+}
+
+/* Is there no old node that a new directory could be matched with by its name,
+ * or that a directory above it could be? */
+static bool is_fresh(struct jb_plan *p, struct jb_seen_dir *dir)
+{
+	struct jb_seen *e;
+	struct jb_node *above;
+	struct jb_slot *s;
+
+	if (dir->asked || dir->parent == NULL)
+		return dir->fresh;
+	dir->asked = true;
+	e = jb_sight_entry(&p->s, dir->id);
+	above = jb_draft_by_src(&p->d, dir->parent->id);
+	if (e == NULL || e->names == NULL)
+		return false;
+	if (above == NULL) {
+		dir->fresh = is_fresh(p, dir->parent);
+		return dir->fresh;
+	}
+	s = jb_draft_slot(&p->d, above, e->names->name, e->names->len);
+	dir->fresh = s != NULL && s->holder == NULL;
+	return dir->fresh;
+}
+
+static void list_below(struct jb_plan *p, struct jb_seen *e, bool may_page)
+{
+	struct jb_seen_dir *dir = jb_sight_dir(&p->s, e->dirkey);
+	struct jb_listing *l;
+
+	if (dir == NULL)
+		return;
+	l = add_listing(p, e->id, e->dirkey, may_page && is_fresh(p, dir));
+	if (l != NULL)
+		open_listing(p, l);
+}
+
+struct listing_step {
+	struct jb_plan *plan;
+	size_t n;
+	struct listed_row *first, **last;
+};
+
+struct listed_row {
+	struct listed_row *next;
+	struct jb_entry row;
+};
+
+static int on_listed(void *arg, const struct jb_entry *row)
+{
+	struct listing_step *step = arg;
+	struct listed_row *r = malloc(sizeof *r);
+
+	if (r == NULL)
+		return jb_error_set(&step->plan->d.err, JB_ENOMEM, 0, "plan");
+	r->next = NULL;
+	r->row = *row;
+	*step->last = r;
+	step->last = &r->next;
+	step->n++;
+	return 0;
+}
+
+/* Some more names of the directory opened last. */
+static void list_on(struct jb_plan *p, struct jb_listing **stack)
+{
+	struct jb_listing *l = *stack;
+	struct listing_step step = {.plan = p};
+	struct listed_row *r;
+	int rv;
+
+	step.last = &step.first;
+	rv = p->s.view->ops->children(p->s.view, l->dirkey, l->after, l->len,
+				      LISTED_ONCE, on_listed, &step, &p->d.err);
+	if (rv < 0)
+		p->d.rv = rv;
+	if (step.n < LISTED_ONCE) {
+		l->done = true;
+		*stack = l->next_open;
+	}
+	while ((r = step.first) != NULL) {
+		step.first = r->next;
+		memcpy(l->after, r->row.name, r->row.name_len + 1u);
+		l->len = r->row.name_len;
+		if (!jb_plan_failed(p))
+			enter(p, jb_sight_row(&p->s, &r->row));
+		free(r);
+	}
+}
+
+/* A listing that an earlier plan left. */
+static void resume_listing(struct jb_plan *p, const struct jb_listing_row *row)
+{
+	struct jb_seen *e = jb_sight_entry(&p->s, row->id);
+	struct jb_listing *l;
+
+	if (e == NULL || e->away)
+		return;
+	l = add_listing(p, row->id, e->dirkey, true);
+	if (l == NULL)
+		return;
+	l->stored = true;
+	/* Gone; or the target lacks it again: then rule d lists all of it. */
+	l->done = e->n_wanted == 0 || e->dirkey == 0 ||
+		  jb_draft_by_src(&p->d, row->id) == NULL;
+	if (l->done) {
+		enter(p, e);
+		return;
+	}
+	memcpy(l->after, row->after, sizeof l->after);
+	l->len = row->len;
+	open_listing(p, l);
+}
+
+/* ---- the rules */
+
+/* Rule e. */
+static void follow_path(struct jb_plan *p, struct jb_seen *e, struct jb_node *n)
+{
+	struct jb_seen_dir *dir = jb_sight_dir(&p->s, e->dirkey);
+	const char *old;
+	size_t old_len;
+
+	if (dir == NULL)
+		return;
+	old = jb_draft_path(&p->d, n);
+	if (old == NULL || jb_plan_failed(p))
+		return;
+	old_len = strlen(old);
+	if (old_len == dir->path_len && memcmp(old, dir->path, old_len) == 0)
+		return;
+	if (JB_WITHOUT(DESCEND) ||
+	    !(jb_draft_inside(n, p->d.own) ||
+	      jb_select_below(p->s.patterns, old, old_len) ||
+	      jb_select_below(p->s.patterns, dir->path, dir->path_len)))
+		return;
+	list_below(p, e, false);
+	enter_below(p, n);
+}
+
+static void close_entry(struct jb_plan *p, struct jb_seen *e)
+{
+	struct jb_node *n = jb_draft_by_src(&p->d, e->id), *above;
+	struct jb_slot *s;
+
+	for (struct jb_seen_name *name = e->names; name != NULL;
+	     name = name->next) {
+		if (!name->wanted)
+			continue;
+		above = jb_draft_by_src(&p->d, name->dir->id);
+		if (above == NULL) {
+			enter(p, jb_sight_entry(&p->s, name->dir->id)); /* a */
+			continue;
+		}
+		look(p, above);
+		s = jb_draft_slot(&p->d, above, name->name, name->len);
+		if (s != NULL)
+			enter_node(p, s->holder); /* b */
+	}
+	if (!jb_seen_is_dir(e) || jb_plan_failed(p))
+		return;
+	if (p->batch->everything)
+		list_below(p, e, false);
+	else if (n != NULL)
+		follow_path(p, e, n);
+	else if (!JB_WITHOUT(SAMENAME))
+		list_below(p, e, true); /* d */
+}
+
+/* Does the catalog have at this place the very entry of the node that is
+ * there? Then nobody need be asked who is. */
+static bool is_at(const struct jb_seen *e, const struct jb_slot *s)
+{
+	for (struct jb_seen_name *name = e->names; name != NULL;
+	     name = name->next)
+		if (name->attached && name->len == s->len &&
+		    jb_id_equal(name->dir->id, s->dir->row.src) &&
+		    memcmp(name->name, s->name, s->len) == 0)
+			return true;
+	return false;
+}
+
+static void close_node(struct jb_plan *p, struct jb_node *n)
+{
+	struct jb_seen *e = NULL;
+
+	if (jb_node_has_src(n)) {
+		e = jb_sight_entry(&p->s, n->row.src);
+		if (e == NULL)
+			return;
+	}
+	if (e != NULL && e->n_wanted > 0)
+		enter(p, e);
+	else if (jb_node_is_dir(n) && (e == NULL || !e->away))
+		enter_below(p, n); /* c */
+	if (p->batch->everything && jb_node_is_dir(n))
+		enter_below(p, n);
+	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
+		if (jb_node_has_src(s->dir) && (e == NULL || !is_at(e, s)))
+			enter(p, jb_sight_at(&p->s, s->dir->row.src, s->name,
+					     s->len));
+}
+
+/* ---- what the closure starts from */
+
+static void start_looks(struct jb_plan *p)
+{
+	const struct jb_look *l;
+	struct jb_node *dir;
+	struct jb_slot *s;
+
+	for (size_t i = 0; i < p->batch->n_looks && !jb_plan_failed(p); i++) {
+		l = &p->batch->looks[i];
+		if (l->id.ino != 0)
+			enter_told(p, l->id);
+		for (unsigned k = 0; k < l->n_places; k++) {
+			/* A name that came or went changed its directory. */
+			enter(p, jb_sight_entry(&p->s, l->places[k].dir));
+			enter(p, jb_sight_at(&p->s, l->places[k].dir,
+					     l->places[k].name,
+					     l->places[k].len));
+			dir = jb_draft_by_src(&p->d, l->places[k].dir);
+			if (dir == NULL)
+				continue;
+			s = jb_draft_slot(&p->d, dir, l->places[k].name,
+					  l->places[k].len);
+			if (s != NULL)
+				enter_node(p, s->holder);
+		}
+	}
+	for (size_t i = 0; i < p->batch->n_rids && !jb_plan_failed(p); i++)
+		enter_node(p, jb_draft_node(&p->d, p->batch->rids[i]));
+}
+
+static void start_left_over(struct jb_plan *p)
+{
+	struct jb_pending *next;
+
+	for (struct jb_pending *x = p->d.all_pendings; x != NULL; x = next) {
+		next = x->next; /* enter_told() may put others in front */
+		if (x->alive)
+			enter_told(p, x->row.id);
+	}
+	for (struct jb_due_rid *x = p->d.due_rids; x != NULL; x = x->next)
+		enter_node(p, jb_draft_node(&p->d, x->rid));
+	enter_below(p, p->d.own); /* what is parked: by every plan */
+}
+
+/* A full plan in one piece: every entry below the top, every node. */
+static void start_everything(struct jb_plan *p)
+{
+	list_below(p, p->s.top, false);
+	enter_below(p, p->d.top);
+}
+
+/* ---- one round */
+
+static bool has_room(const struct jb_plan *p)
+{
+	size_t page = p->planner->o.page;
+
+	return p->n_entries < (page != 0 ? page : PAGE);
+}
+
+static struct jb_listing **next_stack(struct jb_plan *p)
+{
+	if (p->open_whole != NULL)
+		return &p->open_whole;
+	return p->open_paged != NULL && has_room(p) ? &p->open_paged : NULL;
+}
+
+/* Take a stored listing up; false when there is none, or no room. */
+static bool next_stored(struct jb_plan *p, struct jb_id *after)
+{
+	struct jb_listing_row row;
+	int rv;
+
+	if (jb_plan_failed(p) || !has_room(p))
+		return false;
+	rv = jb_replica_next_listing(p->d.replica, *after, &row, &p->d.err);
+	if (rv < 0)
+		p->d.rv = rv;
+	if (rv <= 0)
+		return false;
+	*after = row.id;
+	resume_listing(p, &row);
+	return true;
+}
+
+/* Until nothing enters any more. */
+static void close_on(struct jb_plan *p, size_t *i, size_t *k)
+{
+	struct jb_listing **stack;
+
+	while (!jb_plan_failed(p)) {
+		if (*i < p->n_entries)
+			close_entry(p, p->entries[(*i)++]);
+		else if (*k < p->n_nodes)
+			close_node(p, p->nodes[(*k)++]);
+		else if ((stack = next_stack(p)) != NULL)
+			list_on(p, stack);
+		else
+			return;
+	}
+}
+
+static void close_in_snapshot(struct jb_plan *p)
+{
+	struct jb_id after = {0, INT64_MIN};
+	size_t i = 0, k = 0;
+
+	p->n_entries = p->n_nodes = p->n_looks = 0;
+	p->listings = p->open_whole = p->open_paged = NULL;
+	jb_sight_reset(&p->s);
+	if (jb_plan_failed(p))
+		return;
+	start_looks(p);
+	start_left_over(p);
+	if (p->batch->everything)
+		start_everything(p);
+	do
+		close_on(p, &i, &k);
+	while (next_stored(p, &after));
+}
+
+/* Look at the places. True: all rows are true. */
+static bool verify(struct jb_plan *p)
+{
+	bool all = true;
+	struct jb_slot *s;
+
+	if (JB_WITHOUT(LOOK))
+		return true;
+	for (size_t i = 0; i < p->n_looks && !jb_plan_failed(p); i++) {
+		s = p->looks[i];
+		if (s->holder == NULL || jb_plan_same(p, s) != JB_DIFFERENT)
+			continue;
+		jb_plan_lost(p, s);
+		all = false;
+	}
+	return all;
+}
+
+void jb_plan_close(struct jb_plan *p)
+{
+	bool all;
+
+	jb_draft_load_due(&p->d);
+	do {
+		if (jb_plan_failed(p))
+			return;
+		p->d.rv = p->s.view->ops->begin(p->s.view, &p->d.err);
+		if (jb_plan_failed(p))
+			return;
+		p->round++;
+		close_in_snapshot(p);
+		p->s.view->ops->end(p->s.view);
+		all = verify(p);
+	} while (!all);
+	p->report->closed += p->n_entries + p->n_nodes;
+}

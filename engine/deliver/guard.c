@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Step 4: what goes, and may it?
+ *
+ * An entry that is gone, none of whose places anybody else wants, is a
+ * deletion. Deletions are counted over a sliding window, across plans and
+ * restarts; when they are too many for the replica's size, or the first level
+ * becomes empty, they are held: what would go stays as it is, and everything
+ * else goes on. What was counted in T1 and then did not happen is taken off
+ * again in T3, or when a plan that did not end is settled. */
+#include "engine/deliver/plan.h"
+
+static bool is_wanted(const struct jb_node *n)
+{
+	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
+		if (s->want != NULL)
+			return true;
+	return false;
+}
+
+bool jb_plan_is_away(struct jb_plan *p, const struct jb_node *n)
+{
+	struct jb_seen *e;
+
+	if (!jb_node_has_src(n) || JB_WITHOUT(AWAY))
+		return false;
+	e = jb_sight_known(&p->s, n->row.src);
+	return e != NULL && e->away;
+}
+
+/* All nodes of the closed set that nobody keeps go. */
+static int64_t mark_dropped(struct jb_plan *p)
+{
+	int64_t gone = 0;
+	struct jb_node *n;
+
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		n = p->nodes[i];
+		if (!n->alive || n->keep != NULL || jb_plan_is_away(p, n))
+			continue;
+		n->dropped = true;
+		n->goes = n->newer == NULL && jb_node_has_src(n) &&
+			  !is_wanted(n) && !n->owed.approved;
+		gone += n->goes;
+	}
+	return gone;
+}
+
+static int64_t count_replaced(const struct jb_plan *p)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < p->n_items; i++)
+		n += p->entries[i]->old != NULL;
+	return n;
+}
+
+/* Does nothing stay at the target's first level of what was there? */
+static bool empties_top(struct jb_plan *p)
+{
+	bool goes = false;
+
+	jb_draft_load_slots(&p->d, p->d.top);
+	for (struct jb_slot *s = p->d.top->slots; s != NULL; s = s->next_slot) {
+		if (s->want != NULL ||
+		    (s->holder != NULL && !s->holder->dropped))
+			return false;
+		goes = goes || (s->holder != NULL && s->holder->goes);
+	}
+	return goes;
+}
+
+/* How many more may be counted in this window. */
+static int64_t left_in_window(struct jb_plan *p, enum jb_counted what,
+			      unsigned percent)
+{
+	const struct jb_planner_options *o = &p->planner->o;
+	int64_t count = 0, size = p->d.n_nodes, limit;
+
+	if (percent >= 100)
+		return INT64_MAX;
+	p->d.rv = jb_replica_counted(p->d.replica, what,
+				     p->d.now_us - o->delete_window_us, &count,
+				     &size, &p->d.err);
+	limit = size * percent / 100;
+	if (limit < o->max_delete_least)
+		limit = o->max_delete_least;
+	if (limit > o->max_delete_most)
+		limit = o->max_delete_most;
+	return limit - count;
+}
+
+static void hold(struct jb_plan *p)
+{
+	struct jb_node *n;
+
+	for (size_t i = 0; i < p->n_nodes; i++) {
+		n = p->nodes[i];
+		if (!n->dropped || !n->goes)
+			continue;
+		n->held = true;
+		n->goes = false;
+		p->report->held++;
+	}
+}
+
+static void guard_replacements(struct jb_plan *p)
+{
+	const struct jb_planner_options *o = &p->planner->o;
+	int64_t passed = 0;
+
+	p->replaced = count_replaced(p);
+	if (o->max_replace_percent == 0 || p->replaced == 0)
+		return;
+	p->d.rv = jb_replica_get(p->d.replica, "replace_released", 0, &passed,
+				 &p->d.err);
+	if (jb_plan_failed(p) || passed)
+		return;
+	p->hold_new = p->replaced > left_in_window(p, JB_COUNTED_REPLACED,
+						   o->max_replace_percent);
+	if (p->hold_new)
+		p->replaced = 0;
+}
+
+void jb_plan_guard(struct jb_plan *p)
+{
+	int64_t gone, was_held = 0;
+
+	if (jb_plan_failed(p))
+		return;
+	gone = mark_dropped(p);
+	p->d.rv = jb_replica_get(p->d.replica, "held", 0, &was_held,
+				 &p->d.err);
+	if (jb_plan_failed(p))
+		return;
+	p->hold = was_held != 0;
+	if (gone > 0 && !p->hold)
+		p->hold = gone > left_in_window(
+					 p, JB_COUNTED_DELETED,
+					 p->planner->o.max_delete_percent) ||
+			  (p->planner->o.max_delete_percent < 100 &&
+			   empties_top(p));
+	if (p->hold)
+		hold(p);
+	p->counted = p->hold || JB_WITHOUT(COUNT) ? 0 : gone;
+	p->report->hold = p->hold;
+	if (!jb_plan_failed(p))
+		guard_replacements(p);
+}
+
+/* ---- the window's rows, inside a transaction */
+
+static void count(struct jb_plan *p, enum jb_counted what, int64_t n)
+{
+	if (!jb_plan_failed(p) && n > 0)
+		p->d.rv = jb_replica_count(p->d.replica, what, p->d.now_us, n,
+					   p->d.n_nodes, &p->d.err);
+}
+
+void jb_plan_count(struct jb_plan *p)
+{
+	int64_t before = p->d.now_us - p->planner->o.delete_window_us;
+
+	if (!jb_plan_failed(p))
+		p->d.rv = jb_replica_forget_counted(p->d.replica, before,
+						    &p->d.err);
+	count(p, JB_COUNTED_DELETED, p->counted);
+	count(p, JB_COUNTED_REPLACED, p->replaced);
+	if (!jb_plan_failed(p))
+		p->d.rv = jb_replica_set(p->d.replica, "held", p->hold,
+					 &p->d.err);
+}
+
+void jb_plan_recount(struct jb_plan *p)
+{
+	int64_t n = 0;
+
+	if (jb_plan_failed(p) || p->counted == 0)
+		return;
+	for (size_t i = 0; i < p->n_nodes; i++)
+		n += p->nodes[i]->goes && !p->nodes[i]->alive;
+	p->d.rv = jb_replica_count(p->d.replica, JB_COUNTED_DELETED,
+				   p->d.now_us, n, p->d.n_nodes, &p->d.err);
+}
+
+/* ---- held and released */
+
+int jb_planner_is_held(struct jb_replica *r, bool *held, int64_t *count_,
+		       int64_t *seq, struct jb_error *err)
+{
+	int64_t on = 0;
+	int rv;
+
+	rv = jb_replica_get(r, "held", 0, &on, err);
+	if (rv == JB_OK)
+		rv = jb_replica_held(r, count_, seq, err);
+	*held = rv == JB_OK && (on != 0 || *count_ > 0);
+	return rv;
+}
+
+int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err)
+{
+	int rv;
+
+	rv = jb_replica_begin(r, err);
+	if (rv != JB_OK)
+		return rv;
+	rv = jb_replica_approve(r, seq, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(r, "held", 0, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(r, "replace_released", 1, err);
+	if (rv == JB_OK)
+		return jb_replica_commit(r, err);
+	jb_replica_rollback(r);
+	return rv;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Steps 2 and 3: which node is whose, and who is to be where.
+ *
+ * An entry's node is the one with its identity; else, top-down, one of the
+ * same type that has a place which the entry wants and whose own identity the
+ * selection no longer has: an atomic save, a restored source and a new epoch
+ * are replacements, not 'delete all, copy all'. Content that differs gets a
+ * new node; the old one stays until the new one can take its place. */
+#include "engine/deliver/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool jb_plan_fits(const struct jb_plan *p, const struct jb_node *n,
+		  const struct jb_seen *e)
+{
+	bool same = jb_id_equal(n->row.src, e->id);
+	bool alike = n->row.size == e->facts.size &&
+		     n->row.mtime == e->facts.mtime;
+
+	if (jb_seen_is_dir(e))
+		return true;
+	if (JB_WITHOUT(CSEQ) && same)
+		return n->row.ctime == e->facts.ctime || alike;
+	/* The journal numbers what changed content: exact. A copy that is
+	 * younger than the last such change has it too. */
+	if (same && n->row.epoch == p->epoch && n->row.cseq == e->cseq)
+		return true;
+	if (same && e->cctime <= n->row.ctime)
+		return true;
+	/* Another identity or epoch: size and time, as rsync does. A node
+	 * without identity is known to be old. */
+	return jb_node_has_src(n) && (!same || n->row.epoch != p->epoch) &&
+	       alike;
+}
+
+/* Directories by depth, then the rest by place: what is side by side in the
+ * target is worked on side by side. */
+static int by_work(const void *va, const void *vb)
+{
+	const struct jb_seen *a = *(struct jb_seen *const *)va;
+	const struct jb_seen *b = *(struct jb_seen *const *)vb;
+	bool dir = jb_seen_is_dir(a);
+	uint64_t at, bt;
+
+	if (dir != jb_seen_is_dir(b))
+		return dir ? -1 : 1;
+	if (dir && a->depth != b->depth)
+		return a->depth < b->depth ? -1 : 1;
+	at = a->names->dir->key;
+	bt = b->names->dir->key;
+	if (at != bt)
+		return at < bt ? -1 : 1;
+	return strcmp(a->names->name, b->names->name);
+}
+
+/* The node that a directory of the catalog has or will have. */
+static struct jb_node *node_of_dir(struct jb_plan *p, struct jb_seen_dir *dir)
+{
+	struct jb_seen *e = jb_sight_known(&p->s, dir->id);
+
+	if (e != NULL && e->closed == p->round && e->n_wanted > 0)
+		return e->node;
+	return jb_draft_by_src(&p->d, dir->id);
+}
+
+/* A node for an entry that has none: of several names one with its content. */
+static void match_by_name(struct jb_plan *p, struct jb_seen *e)
+{
+	struct jb_node *dir, *n;
+	struct jb_slot *s;
+
+	for (struct jb_seen_name *name = e->names; name != NULL;
+	     name = name->next) {
+		dir = name->wanted ? node_of_dir(p, name->dir) : NULL;
+		s = dir != NULL ? jb_draft_slot(&p->d, dir, name->name,
+						name->len)
+				: NULL;
+		n = s != NULL ? s->holder : NULL;
+		if (n == NULL || n->closed != p->round || n->taken ||
+		    n->row.type != jb_seen_type(e))
+			continue;
+		if (e->node == NULL || (!jb_plan_fits(p, e->node, e) &&
+					jb_plan_fits(p, n, e)))
+			e->node = n;
+	}
+	if (e->node != NULL)
+		e->node->taken = true;
+}
+
+/* ---- taking over what is there already */
+
+static bool equals_source(struct jb_plan *p, const struct jb_seen *e,
+			  const struct jb_object *at)
+{
+	int64_t mtime = e->facts.mtime;
+
+	(void)p;
+	if ((at->mode & 0170000) != jb_seen_type(e))
+		return false;
+	if (jb_seen_is_dir(e))
+		return true;
+	/* Some tools and file systems keep whole seconds only. */
+	if (at->mtime % 1000000000 == 0)
+		mtime -= mtime % 1000000000;
+	return at->size == e->facts.size && at->mtime == mtime &&
+	       at->rdev == e->facts.rdev;
+}
+
+/* True: the place and what is there are ours from now on. */
+static bool adopt(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s,
+		  const struct jb_object *at)
+{
+	struct jb_node_row row = {
+		.src = e->id,
+		.type = jb_seen_type(e),
+		.epoch = p->epoch,
+		.cseq = e->cseq,
+		.ctime = e->cctime,
+		.size = e->facts.size,
+		.mtime = e->facts.mtime,
+		.at = jb_stamp_of(at),
+	};
+	int rv;
+
+	if (!p->planner->o.adopt)
+		return false;
+	/* A further name of what was taken over. */
+	if (e->node != NULL && e->node->alive && !jb_seen_is_dir(e) &&
+	    jb_stamp_fits(&e->node->row.at, at)) {
+		jb_draft_add(&p->d, s, e->node);
+		return true;
+	}
+	if (e->node != NULL || !equals_source(p, e, at))
+		return false;
+	rv = jb_replica_by_target(p->d.replica, at->ino, at->birth, &p->d.err);
+	if (rv < 0)
+		p->d.rv = rv;
+	if (rv != 0)
+		return false;
+	e->node = jb_draft_new_node(&p->d);
+	if (e->node == NULL)
+		return false;
+	e->node->closed = p->round;
+	e->node->taken = true;
+	jb_draft_put(&p->d, e->node, &row);
+	jb_draft_add(&p->d, s, e->node);
+	p->report->adopted++;
+	jb_plan_tell(p, JB_VERB_ADOPT, JB_REASON_NONE, e, 0);
+	return true;
+}
+
+/* ---- places */
+
+/* May the entry have this place? Not when somebody else's entry is there. */
+static bool is_open(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s)
+{
+	struct jb_object at;
+	enum jb_outcome o;
+
+	/* The rows of the closed set were looked at; in a directory that is
+	 * yet to be made nobody is. */
+	if (s->holder != NULL || !s->dir->alive)
+		return true;
+	o = jb_plan_look(p, s, &at);
+	if (o == JB_OUTCOME_LOST || jb_plan_failed(p))
+		return !jb_plan_failed(p);
+	if (o == JB_OUTCOME_DONE && adopt(p, e, s, &at))
+		return true;
+	if (!jb_plan_failed(p))
+		jb_draft_pend(&p->d, e->id,
+			      o == JB_OUTCOME_DONE ? JB_REASON_FOREIGN
+						   : jb_plan_reason(o));
+	return false;
+}
+
+/* The slots of the names that it may have; false when there is none. */
+static bool find_places(struct jb_plan *p, struct jb_seen *e)
+{
+	struct jb_node *dir;
+	bool any = false;
+
+	for (struct jb_seen_name *name = e->names;
+	     name != NULL && !jb_plan_failed(p); name = name->next) {
+		name->slot = NULL;
+		if (!name->wanted)
+			continue;
+		dir = node_of_dir(p, name->dir);
+		if (dir == NULL) {
+			/* Its directory waits, and so does this: unlisted when
+			 * it is new, since the directory's plan lists it. */
+			if (e->node != NULL && !JB_WITHOUT(WAITS))
+				jb_draft_pend(&p->d, e->id, JB_REASON_WAITS);
+			continue;
+		}
+		name->slot = jb_draft_slot(&p->d, dir, name->name, name->len);
+		if (name->slot != NULL && !is_open(p, e, name->slot))
+			name->slot = NULL;
+		any = any || name->slot != NULL;
+	}
+	return any;
+}
+
+static void match(struct jb_plan *p, struct jb_seen *e)
+{
+	struct jb_node *had;
+	bool any;
+
+	if (e->node == NULL)
+		match_by_name(p, e);
+	any = find_places(p, e);
+	had = e->node;
+	e->item = any || had != NULL;
+	if (!e->item || jb_plan_failed(p))
+		return;
+	if (had == NULL || (any && !jb_plan_fits(p, had, e))) {
+		e->old = had;
+		e->node = jb_draft_new_node(&p->d);
+		if (e->node == NULL)
+			return;
+		e->node->row.type = jb_seen_type(e);
+		if (had != NULL)
+			had->newer = e->node;
+	}
+	e->node->keep = e;
+	for (struct jb_seen_name *name = e->names; name != NULL;
+	     name = name->next)
+		if (name->slot != NULL)
+			name->slot->want = e->node;
+}
+
+static void prepare(struct jb_plan *p)
+{
+	struct jb_seen *e;
+	struct jb_node *n;
+
+	for (size_t i = 0; i < p->n_nodes && !jb_plan_failed(p); i++) {
+		n = p->nodes[i];
+		if (!n->alive || !jb_node_has_src(n))
+			continue;
+		e = jb_sight_known(&p->s, n->row.src);
+		n->taken = e != NULL && e->n_wanted > 0;
+	}
+	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++)
+		p->entries[i]->node =
+			jb_draft_by_src(&p->d, p->entries[i]->id);
+}
+
+void jb_plan_match(struct jb_plan *p)
+{
+	struct jb_seen *e;
+	size_t n = 0;
+
+	if (jb_plan_failed(p))
+		return;
+	qsort(p->entries, p->n_entries, sizeof p->entries[0], by_work);
+	prepare(p);
+	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++)
+		match(p, p->entries[i]);
+	/* What there is to see to, in its order, in front. */
+	for (size_t i = 0; i < p->n_entries; i++) {
+		e = p->entries[i];
+		if (e->item) {
+			p->entries[i] = p->entries[n];
+			p->entries[n++] = e;
+		}
+	}
+	p->n_items = n;
+}

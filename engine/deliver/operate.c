@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One operation at the target, and the draft kept true to it. */
+#include "engine/deliver/order.h"
+
+#include <string.h>
+
+void jb_plan_touch(struct jb_plan *p, struct jb_node *dir)
+{
+	p->changed = true;
+	if (dir == p->d.own || dir->touched)
+		return;
+	dir->touched = true;
+	dir->next_touched = p->touched;
+	p->touched = dir;
+}
+
+/* Places and stamps of two slots; false when nothing may be done. */
+static bool prepare(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b,
+		    struct jb_place places[2])
+{
+	p->report->operations++;
+	return !jb_plan_failed(p) && jb_plan_place_copy(p, a, &places[0]) &&
+	       (b == NULL || jb_plan_place_copy(p, b, &places[1]));
+}
+
+static bool done(struct jb_plan *p, enum jb_outcome o,
+		 const struct jb_error *err)
+{
+	return jb_plan_outcome(p, o, err) == JB_OUTCOME_DONE;
+}
+
+bool jb_op_rename(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
+{
+	struct jb_target *t = p->planner->target;
+	struct jb_node *n = from->holder;
+	struct jb_error err = {0};
+	struct jb_place at[2];
+
+	if (!prepare(p, from, to, at) ||
+	    !done(p, t->ops->rename(t, at[0], &n->row.at, at[1], &err), &err))
+		return false;
+	jb_draft_cut(&p->d, from);
+	jb_draft_add(&p->d, to, n);
+	jb_plan_touch(p, from->dir);
+	jb_plan_touch(p, to->dir);
+	p->report->renamed += from->dir != p->d.own;
+	return true;
+}
+
+bool jb_op_exchange(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b)
+{
+	struct jb_target *t = p->planner->target;
+	struct jb_node *x = a->holder, *y = b->holder;
+	struct jb_error err = {0};
+	struct jb_place at[2];
+
+	if (!prepare(p, a, b, at) ||
+	    !done(p,
+		  t->ops->exchange(t, at[0], &x->row.at, at[1], &y->row.at,
+				   &err),
+		  &err))
+		return false;
+	jb_draft_cut(&p->d, a);
+	jb_draft_add(&p->d, b, x);
+	jb_draft_add(&p->d, a, y);
+	jb_plan_touch(p, a->dir);
+	jb_plan_touch(p, b->dir);
+	p->report->renamed++;
+	return true;
+}
+
+bool jb_op_link(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
+{
+	struct jb_target *t = p->planner->target;
+	struct jb_node *n = from->holder;
+	struct jb_error err = {0};
+	struct jb_place at[2];
+
+	if (!prepare(p, from, to, at) ||
+	    !done(p, t->ops->link(t, at[0], &n->row.at, at[1], &err), &err))
+		return false;
+	jb_draft_add(&p->d, to, n);
+	jb_plan_touch(p, to->dir);
+	p->report->linked++;
+	return true;
+}
+
+/* Under which path the trash keeps it: the one that it had. NULL: not kept. */
+static const struct jb_place *keep_as(struct jb_plan *p, struct jb_slot *s,
+				      bool last, struct jb_place *ret)
+{
+	struct jb_node *n = s->holder;
+
+	if (!last || !p->planner->o.keep_deleted || jb_node_is_dir(n))
+		return NULL;
+	if (s->dir == p->d.own && n->was != NULL)
+		s = n->was;
+	return jb_plan_place_copy(p, s, ret) ? ret : NULL;
+}
+
+bool jb_op_replace(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to,
+		   bool last)
+{
+	struct jb_target *t = p->planner->target;
+	struct jb_node *n = from->holder, *old = to->holder;
+	struct jb_error err = {0};
+	struct jb_place at[2], kept;
+	const struct jb_place *keep;
+
+	if (!prepare(p, from, to, at))
+		return false;
+	keep = keep_as(p, to, last, &kept);
+	if (!done(p,
+		  t->ops->replace(t, at[0], &n->row.at, at[1], &old->row.at,
+				  keep, &err),
+		  &err))
+		return false;
+	jb_draft_cut(&p->d, from);
+	jb_draft_cut(&p->d, to);
+	jb_draft_add(&p->d, to, n);
+	if (last)
+		jb_draft_forget(&p->d, old);
+	jb_plan_touch(p, from->dir);
+	jb_plan_touch(p, to->dir);
+	return true;
+}
+
+bool jb_op_remove(struct jb_plan *p, struct jb_slot *s, bool last)
+{
+	struct jb_target *t = p->planner->target;
+	struct jb_node *n = s->holder;
+	struct jb_error err = {0};
+	struct jb_place at[2], kept;
+	const struct jb_place *keep;
+
+	if (!prepare(p, s, NULL, at))
+		return false;
+	keep = keep_as(p, s, last, &kept);
+	if (!done(p, t->ops->remove(t, at[0], &n->row.at, keep, &err), &err))
+		return false;
+	jb_draft_cut(&p->d, s);
+	if (n->places == NULL) {
+		jb_draft_forget(&p->d, n);
+		p->report->removed++;
+	}
+	jb_plan_touch(p, s->dir);
+	return true;
+}
+
+static int on_any(void *arg, const char *name, const struct jb_object *o)
+{
+	(void)name;
+	(void)o;
+	*(bool *)arg = true;
+	return 1;
+}
+
+bool jb_op_is_empty(struct jb_plan *p, struct jb_node *dir)
+{
+	struct jb_target *t = p->planner->target;
+	struct jb_error err = {0};
+	bool any = false;
+	const char *path;
+	enum jb_outcome o;
+
+	path = jb_plan_failed(p) ? NULL : jb_draft_path(&p->d, dir);
+	if (path == NULL)
+		return false;
+	o = t->ops->list(t, path, on_any, &any, &err);
+	if (any)
+		return false;
+	return jb_plan_outcome(p, o, &err) == JB_OUTCOME_DONE;
+}
+
+bool jb_plan_is_detached_place(const struct jb_seen *e, const struct jb_slot *s)
+{
+	if (JB_WITHOUT(AWAY))
+		return false;
+	for (struct jb_seen_name *n = e->names; n != NULL; n = n->next)
+		if (!n->attached && n->len == s->len &&
+		    jb_id_equal(n->dir->id, s->dir->row.src) &&
+		    memcmp(n->name, s->name, s->len) == 0)
+			return true;
+	return false;
+}

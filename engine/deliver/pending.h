@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/pending.h - what a plan leaves for a later one. */
+#ifndef JB_DELIVER_PENDING_H
+#define JB_DELIVER_PENDING_H
+
+#include "engine/deliver/draft.h"
+
+/* How long to wait after the try number @attempts that ended so: 1 s, doubled
+ * each time up to a quarter of an hour; 0 for what costs nothing to try. */
+int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts);
+
+#endif

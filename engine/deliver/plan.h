@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/plan.h - one running plan, as its steps see it.
+ *
+ * planner.c tells the story; each step has its file. A step that can't go on
+ * (database, memory, the target as a whole) leaves an error in the draft, and
+ * everything after that does nothing: as if the process had died there. */
+#ifndef JB_DELIVER_PLAN_H
+#define JB_DELIVER_PLAN_H
+
+#include "engine/deliver/draft.h"
+#include "engine/deliver/planner.h"
+#include "engine/deliver/rules.h"
+#include "engine/deliver/seen.h"
+
+/* A directory that is being listed, see close.c. */
+struct jb_listing {
+	struct jb_id id;
+	uint64_t dirkey;
+	char after[JB_NAME_MAX + 1]; /* the last name taken */
+	uint8_t len;
+	bool paged;  /* may be left for a later plan */
+	bool stored; /* it has a row in the replica */
+	bool done;
+	struct jb_listing *next, *next_open;
+};
+
+struct jb_plan;
+
+struct jb_planner {
+	struct jb_replica *replica;   /* borrowed */
+	struct jb_catalog_view *view; /* borrowed */
+	struct jb_target *target;     /* borrowed */
+	unsigned can;		      /* JB_CAN_* */
+	struct jb_planner_options o;
+	jb_effect_fn *on_effect;
+	void *effect_arg;
+	/* For tests: called when the names are about to change. */
+	void (*on_names)(void *arg, struct jb_plan *p);
+	void *names_arg;
+};
+
+struct jb_plan {
+	const struct jb_planner *planner; /* borrowed */
+	const struct jb_batch *batch;	  /* borrowed */
+	struct jb_report *report;	  /* borrowed */
+	struct jb_draft d;
+	struct jb_sight s;
+	uint32_t epoch; /* number of the journal's epoch, ours */
+
+	/* the closed set, engine/deliver/close.c */
+	unsigned round;
+	struct jb_seen **entries; /* owned */
+	size_t n_entries, cap_entries;
+	struct jb_node **nodes; /* owned */
+	size_t n_nodes, cap_nodes;
+	struct jb_slot **looks; /* owned; places to look at */
+	size_t n_looks, cap_looks;
+	struct jb_listing *listings;   /* all of this plan, by next */
+	struct jb_listing *open_whole; /* stacks, by next_open: to the end */
+	struct jb_listing *open_paged; /* and as far as there is room */
+
+	/* entries[0..n_items) after match, in the order of the work */
+	size_t n_items;
+
+	/* the guard */
+	bool hold;
+	int64_t counted; /* deletions of this plan, in the window */
+	int64_t replaced;
+	bool hold_new; /* overwrites are held */
+
+	bool changed;		 /* something was changed at the target */
+	struct jb_node *touched; /* directories, by next_touched */
+};
+
+static inline bool jb_plan_failed(const struct jb_plan *p)
+{
+	return jb_draft_failed(&p->d);
+}
+
+/* ---- steps, in the order of a plan */
+
+/* 0: find out where things are after a plan that did not end; remove from OWN
+ * what was never finished. */
+void jb_plan_settle(struct jb_plan *p);
+void jb_plan_sweep(struct jb_plan *p);
+
+/* 1: the entries and nodes that have to be looked at together. */
+void jb_plan_close(struct jb_plan *p);
+
+/* 2, 3: which node is whose, and who is to be at which place. */
+void jb_plan_match(struct jb_plan *p);
+
+/* 4: what goes, and may it? */
+void jb_plan_guard(struct jb_plan *p);
+
+/* T1: make durable what the plan may be doing. */
+void jb_plan_intend(struct jb_plan *p);
+
+/* 5, T2: make in OWN all that is new, and remember it. */
+void jb_plan_stage(struct jb_plan *p);
+void jb_plan_identify(struct jb_plan *p);
+
+/* 6, 7: change the names. */
+void jb_plan_name(struct jb_plan *p);
+void jb_plan_clear(struct jb_plan *p);
+
+/* 8: attributes. */
+void jb_plan_attrs(struct jb_plan *p);
+
+/* T3. */
+void jb_plan_finish(struct jb_plan *p);
+
+/* ---- what several steps need */
+
+/* Does the node have the entry's content? */
+bool jb_plan_fits(const struct jb_plan *p, const struct jb_node *n,
+		  const struct jb_seen *e);
+
+/* Is at the place what its row says, as we left it? */
+enum jb_sameness { JB_SAME, JB_DIFFERENT, JB_UNKNOWN };
+enum jb_sameness jb_plan_same(struct jb_plan *p, struct jb_slot *s);
+
+/* One look; LOST: nothing is there. */
+enum jb_outcome jb_plan_look(struct jb_plan *p, const struct jb_slot *s,
+			     struct jb_object *ret);
+
+/* The place as the transport takes it. The path is valid until the next call
+ * of jb_draft_path(); false when the place has no path (or failed). */
+bool jb_plan_place(struct jb_plan *p, const struct jb_slot *s,
+		   struct jb_place *ret);
+
+/* A place as a row of its own: valid as long as the plan. */
+bool jb_plan_place_copy(struct jb_plan *p, const struct jb_slot *s,
+			struct jb_place *ret);
+
+/* The outcome of an operation: JB_OUTCOME_STOPPED ends the plan. */
+enum jb_outcome jb_plan_outcome(struct jb_plan *p, enum jb_outcome outcome,
+				const struct jb_error *err);
+
+/* The node's entry (or removal) is left for a later plan. */
+void jb_plan_fail(struct jb_plan *p, struct jb_node *n, enum jb_reason why);
+
+/* Why an operation at the target didn't come off. */
+enum jb_reason jb_plan_reason(enum jb_outcome outcome);
+
+/* The row at this place was contradicted: drop it, tell its entry. */
+void jb_plan_lost(struct jb_plan *p, struct jb_slot *s);
+
+/* Is it at no place of the source at the moment? See seen.h. */
+bool jb_plan_is_away(struct jb_plan *p, const struct jb_node *n);
+
+/* A transaction of the replica: what `write` (may be NULL) and the draft have
+ * to write. */
+void jb_plan_commit(struct jb_plan *p, void (*write)(struct jb_plan *p));
+
+/* All that was done at the target is durable. */
+void jb_plan_sync(struct jb_plan *p);
+
+/* Names in this directory were changed. */
+void jb_plan_touch(struct jb_plan *p, struct jb_node *dir);
+
+/* Its deletion is counted; at the end as it really was. */
+void jb_plan_count(struct jb_plan *p);
+void jb_plan_recount(struct jb_plan *p);
+
+void jb_plan_tell(struct jb_plan *p, enum jb_verb verb, enum jb_reason reason,
+		  const struct jb_seen *e, int64_t bytes);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/planner.h - make a target hold what the catalog has.
+ *
+ * A plan: the entries that were said to have changed (`looks`), with all that
+ * they concern, are compared with the replica and carried out at the target.
+ * A plan costs what it concerns, never the tree. One planner for batches of
+ * changes, full passes and retries; they differ in their looks alone.
+ *
+ * Lifecycle: new -> (run)* -> free. Belongs to the worker's thread. The target
+ * is between start() and end(). What a plan could not do is remembered in the
+ * replica and tried by later ones; after a crash, or when run() fails, the next
+ * run() first finds out where things are. */
+#ifndef JB_DELIVER_PLANNER_H
+#define JB_DELIVER_PLANNER_H
+
+#include "engine/deliver/reason.h"
+#include "engine/deliver/replica.h"
+#include "engine/deliver/target.h"
+#include "journal/catalog_view.h"
+
+struct jb_patterns;
+
+struct jb_planner_options {
+	const char *policy;		    /* its name, for messages */
+	const struct jb_patterns *patterns; /* borrowed; NULL: everything */
+
+	/* Deletions counted over the window; none if percent is 100 or more.
+	 * Between least and most whatever the size. */
+	int64_t delete_window_us; /* DeleteWindow=1h */
+	unsigned max_delete_percent; /* MaxDelete=10 */
+	int64_t max_delete_least;    /* 100 */
+	int64_t max_delete_most;     /* 100000 */
+	unsigned max_replace_percent; /* MaxReplace=, 0: off; least and most as
+				       * above */
+	uint64_t min_free_bytes;      /* MinFree= */
+
+	bool keep_deleted;    /* KeepDeleted=: old versions go to the trash */
+	bool keep_hashes;     /* XXH3 of what is copied, for `verify` */
+	bool links;	      /* hard links stay links (Preserve=) */
+	bool adopt;	      /* take over what equals the source */
+	bool adopt_content;   /* compare it byte by byte, not by size and time */
+	size_t page;	      /* entries that a new tree may add to one plan;
+			       * 0: a default */
+	int64_t racy_ns;      /* a ctime younger than this when copied can't
+			       * tell a later write (kernels before 6.13) */
+};
+
+/* Where to look. */
+struct jb_look {
+	struct jb_id id; /* ino 0: not an entry, only places */
+	unsigned n_places;
+	struct {
+		struct jb_id dir; /* the directory's identity */
+		const char *name; /* borrowed */
+		uint8_t len;
+	} places[2];
+};
+
+struct jb_batch {
+	const struct jb_look *looks; /* borrowed */
+	size_t n_looks;
+	const uint64_t *rids; /* borrowed; nodes to look at: full passes */
+	size_t n_rids;
+	bool everything;   /* all of the catalog and the replica, in one plan */
+	int64_t cursor;	   /* to be committed with the plan; 0: as it is */
+	uint64_t epoch;	   /* the journal's; another one than last time marks
+			    * what was copied before as of an older one */
+	int64_t now_us;
+	bool dry_run; /* nothing is written, the report says what would be */
+};
+
+/* What became of one entry; the path is relative to the root. */
+enum jb_verb {
+	JB_VERB_COPY,	 /* new, or new content */
+	JB_VERB_MKDIR,
+	JB_VERB_RENAME,
+	JB_VERB_LINK,
+	JB_VERB_ATTRS,
+	JB_VERB_REMOVE,
+	JB_VERB_ADOPT,
+};
+const char *jb_verb_word(enum jb_verb verb);
+
+struct jb_effect {
+	enum jb_verb verb;
+	enum jb_reason reason; /* NONE: done */
+	const char *path;      /* borrowed; "" if it has none */
+	int64_t bytes;
+};
+
+/* Called for each effect while a plan runs; a dry run's are intended ones. */
+typedef void jb_effect_fn(void *arg, const struct jb_effect *effect);
+
+struct jb_report {
+	uint64_t closed;   /* entries and nodes that were looked at */
+	uint64_t copied, bytes, made, linked, renamed, removed, attrs, adopted;
+	uint64_t moved, torn;
+	uint64_t operations; /* at the target, names only */
+	uint64_t held;	     /* deletions that the guard holds, of this plan */
+	bool hold;	     /* the policy's deletions are held */
+	bool more;	     /* a new tree is not listed to its end: run again */
+};
+
+struct jb_planner;
+
+/* All are borrowed. On success the caller owns *ret. */
+int jb_planner_new(struct jb_replica *replica, struct jb_catalog_view *view,
+		   struct jb_target *target, unsigned can,
+		   const struct jb_planner_options *options,
+		   struct jb_planner **ret, struct jb_error *err);
+void jb_planner_free(struct jb_planner *p);
+
+void jb_planner_on_effect(struct jb_planner *p, jb_effect_fn *fn, void *arg);
+
+/* Carry out one plan. JB_OK: what could be done is done and durable, the cursor
+ * stands at batch->cursor, and the rest is pending or owed. On failure nothing
+ * is lost and nothing may be believed done: run again with the same batch. */
+int jb_planner_run(struct jb_planner *p, const struct jb_batch *batch,
+		   struct jb_report *report, struct jb_error *err);
+
+/* Are deletions held, and since the plan up to which seq? */
+int jb_planner_is_held(struct jb_replica *r, bool *held, int64_t *count,
+		       int64_t *seq, struct jb_error *err);
+
+/* Approve what is held and was shown up to @seq. */
+int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/seen.h - the catalog as a plan sees it.
+ *
+ * Entries are read by identity, once, with all their names, and each name is
+ * tested against the selection. Lifecycle: init -> look up* -> (reset -> look
+ * up*)* -> fini. Reads happen between begin and end of the catalog's view
+ * alone; what was read stays after that. Errors stick to the draft.
+ *
+ * Detached rows. The recorder keeps an entry that is missing from its place,
+ * with all below it, until it knows whether it was renamed or deleted. Such a
+ * name is nowhere in the tree, so nobody wants it; but the entry is not
+ * deleted either, and a plan that took it for deleted would remove and copy
+ * again what was only renamed. So an entry all of whose names are detached, or
+ * lie below a detached directory, is `away`: its node stays as it is, it is no
+ * deletion, and what the journal said of it stays pending until the entry is
+ * back in the tree or gone from the catalog. If somebody else wants its name
+ * meanwhile, its node steps aside into stage/. Of an entry with other names
+ * too, those that are detached are left alone in the same way. */
+#ifndef JB_DELIVER_SEEN_H
+#define JB_DELIVER_SEEN_H
+
+#include "engine/base/pattern.h"
+#include "engine/deliver/draft.h"
+#include "journal/catalog_view.h"
+
+/* A directory of the catalog. */
+struct jb_seen_dir {
+	uint64_t key;
+	struct jb_id id;
+	struct jb_seen_dir *parent; /* NULL: the top */
+	const char *path;	    /* relative, "" for the top */
+	size_t path_len;
+	unsigned depth;
+	bool attached; /* and so is all above it */
+	bool selected; /* and so is all above it */
+	bool asked, fresh; /* engine/deliver/close.c */
+};
+
+struct jb_seen_name {
+	struct jb_seen_dir *dir;
+	const char *name;
+	uint8_t len;
+	bool attached;
+	bool wanted;		/* the selection takes it */
+	struct jb_slot *slot;	/* where it is to be, engine/deliver/match.c */
+	struct jb_seen_name *next;
+};
+
+/* An entry of the source. */
+struct jb_seen {
+	struct jb_id id;
+	bool exists; /* the catalog has it, detached or not */
+	struct jb_facts facts;
+	uint32_t flags;
+	uint64_t dirkey;
+	int64_t cseq, cctime;
+	struct jb_seen_name *names;
+	unsigned n_wanted;
+	unsigned depth; /* of the least deep wanted name */
+	bool away;
+
+	unsigned closed;      /* round in which it entered the closed set */
+	struct jb_node *node; /* the one that it is to have */
+	struct jb_node *old;  /* the one that it had, when that differs */
+	bool had;	      /* node is one that the replica had */
+	bool item;	      /* there is something to see to */
+};
+
+struct jb_sight {
+	struct jb_catalog_view *view;	   /* borrowed */
+	const struct jb_patterns *patterns; /* borrowed, may be NULL */
+	struct jb_draft *draft;		   /* borrowed: its error sticks */
+	struct jb_arena arena;
+	struct jb_table entries, dirs;
+	struct jb_seen *top; /* the root directory */
+	char *path;	     /* owned; scratch */
+	size_t path_size;
+};
+
+void jb_sight_init(struct jb_sight *s, struct jb_catalog_view *view,
+		   const struct jb_patterns *patterns, struct jb_draft *draft);
+/* Forget all that was read: the next snapshot may differ. Reads the top. */
+void jb_sight_reset(struct jb_sight *s);
+void jb_sight_fini(struct jb_sight *s);
+
+/* The entry of an identity; one that the catalog doesn't have has `exists`
+ * false. NULL only when failed. */
+struct jb_seen *jb_sight_entry(struct jb_sight *s, struct jb_id id);
+
+/* The same, but only if it was read already: needs no snapshot. */
+struct jb_seen *jb_sight_known(const struct jb_sight *s, struct jb_id id);
+
+/* The entry of a row that a listing brought. */
+struct jb_seen *jb_sight_row(struct jb_sight *s, const struct jb_entry *row);
+
+/* Who is at (directory @dir, @name)? NULL: nobody, or failed. */
+struct jb_seen *jb_sight_at(struct jb_sight *s, struct jb_id dir,
+			    const char *name, size_t len);
+
+/* The directory of an entry that is one. */
+struct jb_seen_dir *jb_sight_dir(struct jb_sight *s, uint64_t key);
+
+/* What jb_node_row.meta is compared with: two objects whose attributes were
+ * looked at in the same state have the same. Never 0. The ctime is in it, as
+ * it alone tells of a changed xattr or ACL. */
+uint64_t jb_meta_of(uint32_t mode, uint32_t uid, uint32_t gid, int64_t mtime,
+		    int64_t ctime);
+
+static inline uint32_t jb_seen_type(const struct jb_seen *e)
+{
+	return e->facts.mode & 0170000;
+}
+
+static inline uint64_t jb_seen_meta(const struct jb_seen *e)
+{
+	return jb_meta_of(e->facts.mode, e->facts.uid, e->facts.gid,
+			  e->facts.mtime, e->facts.ctime);
+}
+
+static inline bool jb_seen_is_dir(const struct jb_seen *e)
+{
+	return jb_seen_type(e) == 0040000;
+}
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What changed about an entry that is where it was: content, attributes.
+ *
+ * Content is decided by the kernel's word (MODIFY), by size and mtime, and,
+ * where events may be missing, by doubt: a row whose last look was so close to
+ * its mtime that a later write could have got the same one ('racy'). */
+#include "engine/record/recorder_priv.h"
+
+#include <sys/stat.h>
+
+int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
+		    struct jb_change *change, int64_t *seq,
+		    struct jb_error *err)
+{
+	int rv = jb_changes_append(r->changes, change, seq, err);
+
+	r->wrote = true;
+	if (rv == JB_OK && change->source == JB_SOURCE_SCAN &&
+	    root->gap.id != 0)
+		root->gap.found++;
+	return rv;
+}
+
+static int write_about(struct jb_recorder *r, struct jb_record_root *root,
+		       const struct jb_entry *e, enum jb_kind kind,
+		       unsigned what, const struct jb_look_flags *flags,
+		       int64_t *seq, struct jb_error *err)
+{
+	struct jb_change c = {
+		.kind = kind,
+		.what = what,
+		.dir = e->parent != 0 ? e->parent : e->dirkey,
+		.name = e->parent != 0 ? e->name : ".",
+		.name_len = e->parent != 0 ? e->name_len : 1u,
+		.id = e->id,
+		.facts = e->facts,
+		.entries = -1,
+		.source = flags->dirty & JB_DIRTY_EVENT ? JB_SOURCE_EVENT
+							: JB_SOURCE_SCAN,
+	};
+
+	return jb_write_change(r, root, &c, seq, err);
+}
+
+static bool content_changed(const struct jb_recorder *r,
+			    const struct jb_record_root *root,
+			    const struct jb_entry *e,
+			    const struct jb_look *found,
+			    const struct jb_look_flags *flags)
+{
+	unsigned ino;
+
+	if (!S_ISREG(found->facts.mode))
+		return false;
+	if (e->facts.mtime != found->facts.mtime ||
+	    e->facts.size != found->facts.size)
+		return true;
+	if (e->flags & JB_ENTRY_CONTENT || flags->dirty & JB_DIRTY_CONTENT)
+		return true;
+	ino = jb_dirty_ino(r->set, root->root->fs, found->id.ino);
+	if ((ino & (JB_INO_CONTENT | JB_INO_WRITTEN)) == JB_INO_CONTENT)
+		return true;
+	return flags->lossy && e->flags & JB_ENTRY_RACY &&
+	       jb_look_is_racy(e->facts.mtime, root->complete);
+}
+
+static bool visibly_differ(const struct jb_facts *a, const struct jb_facts *b)
+{
+	return a->mode != b->mode || a->uid != b->uid || a->gid != b->gid ||
+	       a->rdev != b->rdev;
+}
+
+/* Do the attributes of a file differ in a way that is worth a row? A rename
+ * changes ctime too, and alone says nothing. */
+static bool file_attrib(const struct jb_entry *e, const struct jb_look *found,
+			bool told, bool renamed)
+{
+	if (visibly_differ(&e->facts, &found->facts) ||
+	    e->facts.mtime != found->facts.mtime)
+		return true;
+	return e->facts.ctime != found->facts.ctime && (!renamed || told);
+}
+
+/* The same for a directory, whose times also change with each name in it: then
+ * mtime and ctime move together, and nobody is told. QUIET remembers that
+ * ctime was taken over so, since an event still unread may mean more. */
+static bool dir_attrib(struct jb_entry *e, const struct jb_look *found,
+		       bool told, bool renamed)
+{
+	bool ctime = e->facts.ctime != found->facts.ctime;
+	bool mtime = e->facts.mtime != found->facts.mtime;
+
+	if (visibly_differ(&e->facts, &found->facts))
+		return true;
+	if (told)
+		return ctime || e->flags & JB_ENTRY_QUIET;
+	if (!ctime)
+		return false;
+	if (mtime && (renamed || found->facts.ctime == found->facts.mtime)) {
+		e->flags |= JB_ENTRY_QUIET;
+		return false;
+	}
+	return !renamed;
+}
+
+static int store(struct jb_recorder *r, struct jb_entry *e,
+		 const struct jb_look *found, struct jb_error *err)
+{
+	uint32_t links = e->facts.nlink > found->facts.nlink
+				 ? e->facts.nlink
+				 : found->facts.nlink;
+	int rv;
+
+	e->facts = found->facts;
+	rv = jb_catalog_update(r->catalog, e, err);
+	r->wrote = true;
+	/* Facts belong to the identity: all its names get them. */
+	if (rv == JB_OK && !S_ISDIR(e->facts.mode) && links > 1)
+		rv = jb_catalog_spread(r->catalog, e, err);
+	return rv;
+}
+
+int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
+		     struct jb_entry *e, const struct jb_look *found,
+		     const struct jb_look_flags *flags, bool renamed,
+		     int64_t clock, struct jb_error *err)
+{
+	bool is_dir = S_ISDIR(found->facts.mode), told, differs;
+	uint32_t before = e->flags;
+	int rv = JB_OK;
+
+	told = flags->dirty & JB_DIRTY_ATTRIB || flags->lossy ||
+	       jb_dirty_ino(r->set, root->root->fs, found->id.ino) &
+		       JB_INO_ATTRIB;
+	differs = memcmp(&e->facts, &found->facts, sizeof e->facts) != 0;
+	if (content_changed(r, root, e, found, flags)) {
+		struct jb_entry row = *e;
+
+		row.facts = found->facts;
+		rv = write_about(r, root, &row, JB_KIND_MODIFIED,
+				 JB_WHAT_CONTENT, flags, &e->cseq, err);
+		e->cctime = found->facts.ctime;
+		e->flags &= ~(uint32_t)(JB_ENTRY_RACY | JB_ENTRY_CONTENT);
+		if (jb_look_is_racy(found->facts.mtime, clock))
+			e->flags |= JB_ENTRY_RACY;
+		jb_dirty_add_ino(r->set, root->root->fs, found->id.ino,
+				 JB_INO_WRITTEN);
+		differs = true;
+	} else if (is_dir ? dir_attrib(e, found, told, renamed)
+			  : file_attrib(e, found, told, renamed)) {
+		struct jb_entry row = *e;
+
+		row.facts = found->facts;
+		rv = write_about(r, root, &row, JB_KIND_ATTRIB,
+				 JB_WHAT_METADATA, flags, NULL, err);
+		e->flags &= ~(uint32_t)JB_ENTRY_QUIET;
+	}
+	if (rv == JB_OK && (differs || e->flags != before))
+		rv = store(r, e, found, err);
+	return rv;
+}
+
+int jb_facts_created(struct jb_recorder *r, struct jb_record_root *root,
+		     struct jb_entry *e, const struct jb_look_flags *flags,
+		     struct jb_error *err)
+{
+	unsigned what = JB_WHAT_PLACE | JB_WHAT_METADATA;
+	int rv;
+
+	if (S_ISREG(e->facts.mode) || S_ISLNK(e->facts.mode))
+		what |= JB_WHAT_CONTENT;
+	if (jb_gap_is_open(root) && root->gap.baseline &&
+	    e->facts.ctime < root->gap.noticed * 1000) {
+		root->gap.found++;
+		e->cseq = jb_changes_last(r->changes);
+		r->wrote = true;
+		return JB_OK;
+	}
+	rv = write_about(r, root, e, JB_KIND_CREATED, what, flags, &e->cseq,
+			 err);
+	/* One event is one change, however many names it reached. */
+	if (rv == JB_OK && jb_dirty_ino(r->set, root->root->fs, e->id.ino) != 0)
+		jb_dirty_add_ino(r->set, root->root->fs, e->id.ino,
+				 JB_INO_WRITTEN);
+	return rv;
+}
+
+int jb_facts_refresh_dir(struct jb_recorder *r, struct jb_visit *v,
+			 struct jb_error *err)
+{
+	const struct jb_look_flags flags = {.dirty = JB_DIRTY_EVENT};
+	struct jb_look found;
+	struct jb_entry e;
+	struct jb_dir dir;
+	int rv;
+
+	rv = jb_catalog_dir(r->catalog, v->dir, &dir, err);
+	if (rv <= 0 || dir.det != 0)
+		return rv < 0 ? rv : JB_OK;
+	rv = jb_look_fd(v->fd, &found, err);
+	if (rv != JB_OK || found.facts.nlink == 0)
+		return JB_OK; /* gone: its own place says so */
+	rv = jb_catalog_get(r->catalog, dir.parent, dir.name, dir.name_len, &e,
+			    err);
+	if (rv <= 0 || !jb_look_same(&found, &e))
+		return rv < 0 ? rv : JB_OK;
+	return jb_facts_compare(r, v->root, &e, &found, &flags, false, v->clock,
+				err);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which gaps are open, when their scans begin, and when they close.
+ *
+ * A gap is open from the batch that learned of a loss until a barrier taken at
+ * the end of its scan is passed: until what the scan marked is recorded, not
+ * only until it has walked. 'Complete until' stands still meanwhile. */
+#include "engine/base/log.h"
+#include "engine/record/recorder_priv.h"
+
+bool jb_gap_is_open(const struct jb_record_root *root)
+{
+	return root->owed || root->running || root->scan_mark != NULL ||
+	       root->scan_mark_due;
+}
+
+int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
+	       const char *reason, struct jb_error *err)
+{
+	root->owed = true;
+	root->time_valid = false;
+	if (root->gap.id != 0)
+		return JB_OK; /* one more scan closes it */
+	r->wrote = true;
+	jb_log_notice("root '%s': gap: %s", root->root->config->name, reason);
+	return jb_gap_open(r->store, root->root->id, reason,
+			   root->complete / 1000, r->now_us, &root->gap, err);
+}
+
+#define ROOT_LOST "the root is not there"
+
+int jb_gap_root_lost(struct jb_recorder *r, struct jb_record_root *root,
+		     const struct jb_error *why, struct jb_error *err)
+{
+	root->lost = true;
+	r->events.root_lost(r->events.arg, root->root, why);
+	return jb_gap_owe(r, root, ROOT_LOST, err);
+}
+
+static const char *reason_of(enum jb_loss loss)
+{
+	switch (loss) {
+	case JB_LOSS_OVERFLOW:
+		return "the kernel's event queue overflowed";
+	case JB_LOSS_TOO_MANY:
+		return "too many changes at once";
+	case JB_LOSS_WATCH:
+		return "a directory could not be watched";
+	case JB_LOSS_MEMORY:
+	case JB_LOSS_NONE:
+		break;
+	}
+	return "out of memory";
+}
+
+/* What other threads said, under the mutex. */
+static void take_messages(struct jb_recorder *r, unsigned i, bool *ended,
+			  const char **reason)
+{
+	struct jb_record_root *root = &r->roots[i];
+
+	pthread_mutex_lock(&r->mutex);
+	*ended = r->scan_ended[i];
+	*reason = r->owed_reason[i];
+	r->scan_ended[i] = false;
+	r->owed_reason[i] = NULL;
+	if (r->root_lost[i]) {
+		root->lost = true;
+		*reason = ROOT_LOST;
+	}
+	if (r->root_back[i])
+		root->lost = false;
+	r->root_lost[i] = r->root_back[i] = false;
+	if (r->scan_progress[i] != 0)
+		root->gap.progress = (int64_t)r->scan_progress[i];
+	pthread_mutex_unlock(&r->mutex);
+}
+
+int jb_gaps_note(struct jb_recorder *r, struct jb_error *err)
+{
+	const char *reason;
+	bool ended;
+	int rv = JB_OK;
+
+	for (unsigned i = 0; i < r->settings.n_roots && rv == JB_OK; i++) {
+		struct jb_record_root *root = &r->roots[i];
+
+		take_messages(r, i, &ended, &reason);
+		if (ended) {
+			root->running = false;
+			root->scan_mark_due = true;
+		}
+		if (r->set->loss != JB_LOSS_NONE)
+			reason = reason_of(r->set->loss);
+		if (reason != NULL)
+			rv = jb_gap_owe(r, root, reason, err);
+	}
+	return rv;
+}
+
+static int close_gap(struct jb_recorder *r, struct jb_record_root *root,
+		     struct jb_error *err)
+{
+	int rv = jb_gap_close(r->store, &root->gap, r->now_us, err);
+
+	jb_log_notice("root '%s': gap closed, %lld %s",
+		      root->root->config->name, (long long)root->gap.found,
+		      root->gap.baseline ? "entries found" : "changes found");
+	root->gap = (struct jb_gap){0};
+	jb_mark_unref(root->scan_mark);
+	root->scan_mark = NULL;
+	r->wrote = true;
+	/* The scan may have seen them moving: who is detached waits anew. */
+	if (rv == JB_OK && root->detached.count > 0) {
+		rv = jb_detached_regroup(&root->detached, r->set->no,
+					 r->next_det - 1, err);
+		if (rv == JB_OK && jb_recorder_oldest_left(r) > r->set->no)
+			root->detached.groups[0].mark =
+				jb_mark_ref(jb_recorder_mark(r));
+	}
+	return rv;
+}
+
+static int settle_time(struct jb_recorder *r, uint64_t oldest,
+		       struct jb_error *err)
+{
+	bool passed;
+	int rv = JB_OK;
+
+	if (r->time == NULL) {
+		if (!r->wrote)
+			return JB_OK;
+		r->time = jb_mark_ref(jb_recorder_mark(r));
+		for (unsigned i = 0; i < r->settings.n_roots; i++)
+			r->roots[i].time_valid = !jb_gap_is_open(&r->roots[i]);
+		return JB_OK;
+	}
+	passed = jb_mark_passed(r->time, r->set, oldest);
+	if (!passed)
+		return JB_OK;
+	for (unsigned i = 0; i < r->settings.n_roots && rv == JB_OK; i++) {
+		struct jb_record_root *root = &r->roots[i];
+
+		if (!root->time_valid || jb_gap_is_open(root) ||
+		    root->complete >= r->time->clock)
+			continue;
+		root->complete = r->time->clock;
+		rv = jb_known_root_set_complete(r->store, root->root->id,
+						root->complete, err);
+	}
+	jb_mark_unref(r->time);
+	r->time = NULL;
+	return rv;
+}
+
+int jb_gaps_settle(struct jb_recorder *r, struct jb_error *err)
+{
+	uint64_t oldest = jb_recorder_oldest_left(r);
+	int rv = JB_OK;
+
+	for (unsigned i = 0; i < r->settings.n_roots && rv == JB_OK; i++) {
+		struct jb_record_root *root = &r->roots[i];
+
+		if (root->scan_mark_due) {
+			jb_mark_unref(root->scan_mark);
+			root->scan_mark = jb_mark_ref(jb_recorder_mark(r));
+			root->scan_mark_due = false;
+			rv = jb_gap_update(r->store, &root->gap, err);
+		} else if (jb_mark_passed(root->scan_mark, r->set, oldest) &&
+			   !root->owed && !root->running) {
+			rv = close_gap(r, root, err);
+		}
+	}
+	return rv == JB_OK ? settle_time(r, oldest, err) : rv;
+}
+
+void jb_gaps_start_scans(struct jb_recorder *r)
+{
+	for (unsigned i = 0; i < r->settings.n_roots; i++) {
+		struct jb_record_root *root = &r->roots[i];
+
+		if (!root->owed || root->running || root->lost)
+			continue;
+		root->owed = false;
+		root->running = true;
+		r->events.scan_owed(r->events.arg, root->root,
+				    (uint64_t)root->gap.progress);
+	}
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looking at all names of a directory: those it has and those the catalog has.
+ *
+ * The directory's handle is in the map, and the loop has said so, before it is
+ * read: so whatever changes after the reading raises an event that is known to
+ * be ours. Large directories are done in parts, a budget per batch. */
+#include "engine/record/recorder_priv.h"
+
+#include "engine/scan/names.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PAGE_ROWS 256
+
+struct jb_listing {
+	struct jb_names names;
+	size_t pos;		     /* next to be looked at */
+	char after[JB_NAME_MAX + 1]; /* last name done, of either side */
+	uint8_t after_len;
+};
+
+void jb_listing_free(struct jb_listing *l)
+{
+	if (l == NULL)
+		return;
+	jb_names_fini(&l->names);
+	free(l);
+}
+
+/* All directories met so far into the map, in one message. */
+static int map_new_dirs(struct jb_recorder *r, struct jb_error *err)
+{
+	int rv;
+
+	if (r->n_new == 0)
+		return JB_OK;
+	rv = jb_intake_add_dirs(r->intake, r->new_dirs, r->n_new, err);
+	for (size_t i = 0; i < r->n_new; i++)
+		if (r->new_dirs[i].fd >= 0)
+			close(r->new_dirs[i].fd);
+	r->n_new = 0;
+	r->mapped_dirs = r->created_dirs;
+	return rv;
+}
+
+/* Inodes that a RENAME put here while nobody knew this directory: they may
+ * have been here and have gone on before this listing, so they count as
+ * moving. */
+static int note_beyond(struct jb_recorder *r, uint64_t key,
+		       struct jb_error *err)
+{
+	struct jb_record_root *root;
+	struct jb_dir dir;
+	int rv;
+
+	if (r->n_beyond == 0)
+		return JB_OK;
+	rv = jb_catalog_dir(r->catalog, key, &dir, err);
+	if (rv <= 0)
+		return rv;
+	root = jb_record_root_of(r, dir.root);
+	for (size_t i = 0; root != NULL && i < r->n_beyond; i++) {
+		const struct jb_dirty_beyond *b = &r->beyond[i];
+
+		if (b->fs == root->root->fs &&
+		    b->handle.len == dir.handle_len &&
+		    memcmp(b->handle.bytes, dir.handle, dir.handle_len) == 0)
+			jb_dirty_add_ino(r->set, b->fs, b->ino, JB_INO_MOVED);
+	}
+	return JB_OK;
+}
+
+static int load_page(struct jb_recorder *r, const struct jb_visit *v,
+		     struct jb_listing *l, size_t *row, uint64_t *structure,
+		     struct jb_error *err)
+{
+	*row = 0;
+	*structure = r->structure;
+	return jb_catalog_children(r->catalog, v->dir, l->after, l->after_len,
+				   PAGE_ROWS, &r->page, err);
+}
+
+/* Look at one name after the other, in their order, from both sides. */
+static int walk(struct jb_recorder *r, struct jb_visit *v, struct jb_listing *l,
+		unsigned dirty, struct jb_error *err)
+{
+	struct jb_look_flags flags = {.dirty = dirty & JB_DIRTY_EVENT,
+				      .lossy = true,
+				      .listed = true,
+				      .have_known = true};
+	struct jb_entry row;
+	const char *name;
+	uint64_t structure;
+	size_t at, len;
+	int cmp, rv;
+
+	rv = load_page(r, v, l, &at, &structure, err);
+	while (rv == JB_OK && r->budget > 0) {
+		if (structure != r->structure ||
+		    (at == r->page.n && r->page.n == PAGE_ROWS))
+			rv = load_page(r, v, l, &at, &structure, err);
+		if (rv != JB_OK || (l->pos == l->names.n && at == r->page.n))
+			break;
+		name = l->pos < l->names.n ? jb_names_get(&l->names, l->pos)
+					   : NULL;
+		cmp = name == NULL	? 1
+		      : at == r->page.n ? -1
+					: strcmp(name, r->page.v[at].name);
+		flags.have = NULL;
+		if (cmp >= 0) {
+			row = r->page.v[at++];
+			flags.have = &row;
+			name = row.name;
+			memcpy(l->after, row.name, (size_t)row.name_len + 1);
+			l->after_len = row.name_len;
+		}
+		if (cmp <= 0)
+			l->pos++;
+		len = strlen(name);
+		if (cmp < 0) { /* rows that come to lie here are done */
+			memcpy(l->after, name, len + 1);
+			l->after_len = (uint8_t)len;
+		}
+		r->budget--;
+		rv = jb_place_look(r, v, name, len, &flags, err);
+	}
+	return rv;
+}
+
+/* A renamed tree whose patterns go by path: what is below is listed too. */
+static int list_subdirs(struct jb_recorder *r, const struct jb_visit *v,
+			const struct jb_todo_item *item, struct jb_error *err)
+{
+	char after[JB_NAME_MAX + 1] = "";
+	size_t after_len = 0;
+	int rv;
+
+	do {
+		rv = jb_catalog_children(r->catalog, v->dir, after, after_len,
+					 PAGE_ROWS, &r->page, err);
+		for (size_t i = 0; rv == JB_OK && i < r->page.n; i++) {
+			const struct jb_entry *e = &r->page.v[i];
+			struct jb_todo_item sub = {.kind = JB_TODO_LIST,
+						   .origin = item->origin,
+						   .depth = item->depth + 1,
+						   .dir = e->dirkey,
+						   .flags = item->flags};
+
+			memcpy(after, e->name, (size_t)e->name_len + 1);
+			after_len = e->name_len;
+			if (e->dirkey != 0)
+				rv = jb_todo_push(&r->todo, sub, err);
+		}
+	} while (rv == JB_OK && r->page.n == PAGE_ROWS);
+	return rv;
+}
+
+int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
+		      struct jb_error *err)
+{
+	struct jb_listing *l = item->listing;
+	struct jb_visit v;
+	int rv = JB_OK;
+
+	if (r->budget == 0)
+		return jb_todo_push(&r->carry, *item, err);
+	if (item->needs > r->mapped_dirs)
+		rv = map_new_dirs(r, err);
+	if (rv == JB_OK)
+		rv = note_beyond(r, item->dir, err);
+	if (rv == JB_OK)
+		rv = jb_visit_open(r, item->dir, item->origin, &v, err);
+	if (rv <= 0) {
+		jb_todo_item_fini(item);
+		return rv;
+	}
+	rv = JB_OK;
+	if (l == NULL) {
+		l = item->listing = calloc(1, sizeof *l);
+		rv = l != NULL ? jb_names_read(v.fd, &l->names, err)
+			       : jb_error_set(err, JB_ENOMEM, 0, "listing");
+	}
+	if (rv == JB_OK)
+		rv = walk(r, &v, l, item->flags, err);
+	if (rv == JB_OK && r->budget == 0) {
+		rv = jb_todo_push(&r->carry, *item, err);
+		item->listing = NULL;
+	} else if (rv == JB_OK && item->flags & JB_DIRTY_SELF) {
+		rv = list_subdirs(r, &v, item, err);
+	}
+	jb_todo_item_fini(item);
+	if (rv == JB_OK)
+		return jb_visit_close(r, &v, err);
+	close(v.fd);
+	free((void *)(uintptr_t)v.path);
+	return rv;
+}

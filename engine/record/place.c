@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One look at one place: the heart of the recorder.
+ *
+ * Same object as the row: compare facts. Another or none: the row is detached,
+ * which says no more than 'not here'. Then whoever is found: detached
+ * elsewhere or missing from its old place, it was renamed; still there, it is
+ * one more hard link; unknown, it is created. */
+#include "engine/record/recorder_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINKS_CHECKED 64 /* names of one file that a look goes after */
+
+static bool is_own(const struct jb_recorder *r, const struct jb_look *found)
+{
+	for (unsigned i = 0; i < r->settings.n_own; i++)
+		if (found->id.ino == r->settings.own[i].ino &&
+		    found->dev == r->settings.own_dev[i])
+			return true;
+	return false;
+}
+
+static bool is_excluded(const struct jb_visit *v, const char *name, size_t len,
+			bool is_dir, struct jb_error *err, int *rv)
+{
+	const struct jb_patterns *patterns = v->root->root->config->patterns;
+	bool takes;
+	char *path;
+	size_t n;
+
+	if (patterns == NULL)
+		return false;
+	n = v->path_len + (v->path_len > 0) + len;
+	path = malloc(n + 1);
+	if (path == NULL) {
+		*rv = jb_error_set(err, JB_ENOMEM, 0, "path");
+		return true;
+	}
+	memcpy(path, v->path, v->path_len);
+	if (v->path_len > 0)
+		path[v->path_len] = '/';
+	memcpy(path + n - len, name, len);
+	path[n] = '\0';
+	takes = jb_patterns_takes_name(patterns, path, n, is_dir);
+	free(path);
+	return !takes;
+}
+
+/* All the names of this inode are seen with it: no need to go after them. */
+static void note_seen(struct jb_recorder *r, const struct jb_visit *v,
+		      const struct jb_look *found)
+{
+	uint8_t fs = v->root->root->fs;
+
+	if ((S_ISDIR(found->facts.mode) || found->facts.nlink == 1) &&
+	    jb_dirty_ino(r->set, fs, found->id.ino) != 0)
+		jb_dirty_add_ino(r->set, fs, found->id.ino, JB_INO_SEEN);
+}
+
+/* 1: there is something that concerns us. */
+static int look(struct jb_recorder *r, const struct jb_visit *v,
+		const char *name, size_t len, struct jb_look *found,
+		struct jb_error *err)
+{
+	int rv = jb_look_at(v->fd, name, found, err);
+
+	if (rv <= 0)
+		return rv;
+	if (is_own(r, found))
+		return 0;
+	if (is_excluded(v, name, len, S_ISDIR(found->facts.mode), err, &rv))
+		return rv < 0 ? rv : 0;
+	note_seen(r, v, found);
+	return 1;
+}
+
+static int push_name(struct jb_recorder *r, const struct jb_entry *e,
+		     uint64_t origin, unsigned flags, struct jb_todo *to,
+		     struct jb_error *err)
+{
+	struct jb_todo_item item = {.kind = JB_TODO_NAME,
+				    .origin = origin,
+				    .dir = e->parent,
+				    .flags = flags,
+				    .len = e->name_len};
+	int rv = jb_catalog_depth(r->catalog, e->parent, &item.depth, err);
+
+	if (rv != JB_OK)
+		return rv;
+	item.name = malloc((size_t)e->name_len + 1);
+	if (item.name == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "place");
+	memcpy(item.name, e->name, (size_t)e->name_len + 1);
+	return jb_todo_push(to, item, err);
+}
+
+/* ---- who is it? */
+
+/* Is the object of row @e still at the row's place? 1, 0 or an error. */
+static int still_there(struct jb_recorder *r, const struct jb_visit *v,
+		       const struct jb_entry *e, struct jb_error *err)
+{
+	struct jb_look found;
+	struct jb_visit there;
+	int rv;
+
+	if (e->parent == v->dir) {
+		rv = jb_look_at(v->fd, e->name, &found, err);
+		return rv > 0 ? jb_look_same(&found, e) : rv;
+	}
+	rv = jb_visit_open(r, e->parent, v->origin, &there, err);
+	if (rv <= 0)
+		return rv;
+	rv = jb_look_at(there.fd, e->name, &found, err);
+	close(there.fd);
+	free((void *)(uintptr_t)there.path);
+	return rv > 0 ? jb_look_same(&found, e) : rv;
+}
+
+/* Among the rows of the identity: who has come here? 1 and *src; 0: nobody, it
+ * is new, or one more link. */
+static int find_source(struct jb_recorder *r, struct jb_visit *v,
+		       const char *name, size_t len,
+		       const struct jb_look *found,
+		       const struct jb_look_flags *flags, struct jb_entry *src,
+		       struct jb_error *err)
+{
+	const struct jb_entry *e, *best = NULL;
+	size_t checked = 0;
+	int rv;
+
+	rv = jb_catalog_by_ino(r->catalog, v->root->root->id, found->id.ino,
+			       &r->rows, err);
+	if (rv != JB_OK)
+		return rv;
+	for (size_t i = 0; i < r->rows.n; i++) {
+		e = &r->rows.v[i];
+		if (e->det == 0 || !jb_look_same(found, e))
+			continue;
+		if (best == NULL ||
+		    (e->parent == v->dir && e->name_len == len &&
+		     memcmp(e->name, name, len) == 0))
+			best = e; /* back at its very place goes first */
+	}
+	if (best != NULL) {
+		*src = *best;
+		return 1;
+	}
+	for (size_t i = 0; i < r->rows.n && checked < LINKS_CHECKED; i++) {
+		struct jb_entry row = r->rows.v[i];
+
+		if (!jb_look_same(found, &row))
+			continue;
+		checked++;
+		rv = 0;
+		if (!S_ISDIR(found->facts.mode) && found->facts.nlink > 1)
+			rv = still_there(r, v, &row, err);
+		if (rv < 0)
+			return rv;
+		if (rv == 0) {
+			*src = row;
+			rv = push_name(r, &row, v->origin, flags->dirty,
+				       &r->todo, err);
+			return rv == JB_OK ? 1 : rv;
+		}
+	}
+	return 0;
+}
+
+/* ---- a directory that seems to lie below itself */
+
+static int detach_dir_row(struct jb_recorder *r, struct jb_visit *v,
+			  const struct jb_dir *dir, struct jb_error *err)
+{
+	struct jb_entry e;
+	int rv = jb_catalog_get(r->catalog, dir->parent, dir->name,
+				dir->name_len, &e, err);
+
+	if (rv > 0)
+		rv = jb_detach(r, v->root, &e, JB_DIRTY_EVENT, err);
+	return rv;
+}
+
+/* Is @dir still what stands at its own place? */
+static int dir_in_place(struct jb_recorder *r, struct jb_visit *v,
+			const struct jb_dir *dir, struct jb_error *err)
+{
+	struct jb_entry e = {.parent = dir->parent,
+			     .name_len = dir->name_len,
+			     .id = dir->id};
+
+	memcpy(e.name, dir->name, (size_t)dir->name_len + 1);
+	e.facts.mode = S_IFDIR;
+	return still_there(r, v, &e, err);
+}
+
+/* Does @src lie above the visited directory, by what the catalog believes? Then
+ * an ancestor is stale: the one that is not at its place is detached, or @src
+ * itself; *cut says so, and the look is repeated in the next batch. */
+static int cut_cycle(struct jb_recorder *r, struct jb_visit *v,
+		     struct jb_entry *src, bool *cut, struct jb_error *err)
+{
+	struct jb_dir dir;
+	uint64_t up = v->dir;
+	int rv;
+
+	*cut = false;
+	rv = jb_catalog_under(r->catalog, v->dir, src->dirkey, err);
+	if (rv <= 0)
+		return rv;
+	/* Attached all the way up? Else the chain is cut already. */
+	while (up != src->dirkey) {
+		rv = jb_catalog_dir(r->catalog, up, &dir, err);
+		if (rv <= 0 || dir.det != 0)
+			return rv < 0 ? rv : JB_OK;
+		up = dir.parent;
+	}
+	*cut = true;
+	for (up = v->dir; up != src->dirkey; up = dir.parent) {
+		rv = jb_catalog_dir(r->catalog, up, &dir, err);
+		if (rv > 0)
+			rv = dir_in_place(r, v, &dir, err);
+		if (rv < 0)
+			return rv;
+		if (rv == 0)
+			return detach_dir_row(r, v, &dir, err);
+	}
+	if (src->det == 0)
+		return jb_detach(r, v->root, src, JB_DIRTY_EVENT, err);
+	return JB_OK;
+}
+
+/* ---- what it means */
+
+static enum jb_change_source source_of(const struct jb_look_flags *flags)
+{
+	return flags->dirty & JB_DIRTY_EVENT ? JB_SOURCE_EVENT : JB_SOURCE_SCAN;
+}
+
+static int write_rename(struct jb_recorder *r, struct jb_visit *v,
+			const struct jb_entry *src, const char *name,
+			size_t len, const struct jb_look *found,
+			const struct jb_look_flags *flags, struct jb_error *err)
+{
+	struct jb_change c = {.kind = JB_KIND_RENAMED,
+			      .source = source_of(flags),
+			      .what = JB_WHAT_PLACE,
+			      .dir = v->dir,
+			      .name = name,
+			      .name_len = len,
+			      .old_dir = src->parent,
+			      .old_name = src->name,
+			      .old_name_len = src->name_len,
+			      .id = src->id,
+			      .facts = found->facts,
+			      .entries = -1};
+
+	return jb_write_change(r, v->root, &c, NULL, err);
+}
+
+static int list_later(struct jb_recorder *r, const struct jb_visit *v,
+		      const struct jb_entry *e, unsigned dirty, uint64_t needs,
+		      struct jb_error *err)
+{
+	struct jb_todo_item item = {.kind = JB_TODO_LIST,
+				    .origin = v->origin,
+				    .dir = e->dirkey,
+				    .flags = dirty | JB_DIRTY_LOSSY,
+				    .needs = needs};
+	int rv = jb_catalog_depth(r->catalog, e->dirkey, &item.depth, err);
+
+	return rv == JB_OK ? jb_todo_push(&r->todo, item, err) : rv;
+}
+
+static int take_rename(struct jb_recorder *r, struct jb_visit *v,
+		       struct jb_entry *src, const char *name, size_t len,
+		       const struct jb_look *found,
+		       const struct jb_look_flags *flags, struct jb_error *err)
+{
+	const struct jb_patterns *patterns = v->root->root->config->patterns;
+	bool moved = src->parent != v->dir || src->name_len != len ||
+		     memcmp(src->name, name, len) != 0;
+	bool was_detached = src->det != 0;
+	int rv = JB_OK;
+
+	if (moved)
+		rv = write_rename(r, v, src, name, len, found, flags, err);
+	if (rv == JB_OK)
+		rv = jb_catalog_move(r->catalog, src, v->dir, name, len, 0,
+				     err);
+	if (rv != JB_OK)
+		return rv;
+	r->structure++;
+	r->wrote = true;
+	if (was_detached)
+		v->root->detached.count--;
+	src->flags &= ~(uint32_t)JB_ENTRY_SCANNED;
+	if (moved && src->dirkey != 0 && patterns != NULL &&
+	    jb_patterns_depend_on_path(patterns))
+		rv = list_later(r, v, src, flags->dirty | JB_DIRTY_SELF, 0,
+				err);
+	if (rv == JB_OK)
+		rv = jb_facts_compare(r, v->root, src, found, flags, true,
+				      v->clock, err);
+	return rv;
+}
+
+/* Take the handle of the directory itself, not of whatever has its name a
+ * moment later. 0: it has gone meanwhile. */
+static int pin_directory(struct jb_recorder *r, struct jb_visit *v,
+			 const char *name, struct jb_look *found,
+			 struct jb_map_dir *ret, struct jb_error *err)
+{
+	struct jb_look now;
+	int fd, rv = 1;
+
+	(void)r;
+	fd = openat(v->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ret->handle.len = 0;
+	if (jb_look_fd(fd, &now, err) != JB_OK ||
+	    !jb_id_equal(now.id, found->id))
+		rv = 0;
+	else if (v->root->root->handle.len > 0 &&
+		 jb_handle_get(fd, "", &ret->handle, err) != JB_OK)
+		rv = 0;
+	if (rv == 1 && v->root->root->source->needs_fd)
+		ret->fd = fd;
+	else
+		close(fd);
+	return rv;
+}
+
+static int push_new_dir(struct jb_recorder *r, struct jb_map_dir *dir,
+			struct jb_error *err)
+{
+	if (r->n_new == r->cap_new) {
+		size_t cap = r->cap_new != 0 ? r->cap_new * 2 : 64;
+		void *v = reallocarray(r->new_dirs, cap, sizeof *r->new_dirs);
+
+		if (v == NULL) {
+			if (dir->fd >= 0)
+				close(dir->fd);
+			return jb_error_set(err, JB_ENOMEM, 0, "directories");
+		}
+		r->new_dirs = v;
+		r->cap_new = cap;
+	}
+	r->new_dirs[r->n_new++] = *dir;
+	r->created_dirs++;
+	return JB_OK;
+}
+
+static int take_new(struct jb_recorder *r, struct jb_visit *v, const char *name,
+		    size_t len, struct jb_look *found,
+		    const struct jb_look_flags *flags, struct jb_error *err)
+{
+	struct jb_entry e = {.parent = v->dir,
+			     .name_len = (uint8_t)len,
+			     .root = v->root->root->id,
+			     .id = found->id,
+			     .facts = found->facts,
+			     .cctime = found->facts.ctime};
+	struct jb_map_dir dir = {.root = v->root->root, .fd = -1};
+	int rv;
+
+	memcpy(e.name, name, len);
+	e.name[len] = '\0';
+	if (S_ISDIR(e.facts.mode)) {
+		rv = pin_directory(r, v, name, found, &dir, err);
+		if (rv <= 0)
+			return rv; /* its next event says more */
+		rv = jb_catalog_add_dir(r->catalog, &e, dir.handle.bytes,
+					dir.handle.len, err);
+		dir.key = e.dirkey;
+		if (rv == JB_OK)
+			rv = push_new_dir(r, &dir, err);
+		if (rv != JB_OK)
+			return rv;
+	}
+	if (S_ISREG(e.facts.mode) &&
+	    jb_look_is_racy(e.facts.mtime, v->clock))
+		e.flags |= JB_ENTRY_RACY;
+	rv = jb_facts_created(r, v->root, &e, flags, err);
+	if (rv == JB_OK)
+		rv = jb_catalog_insert(r->catalog, &e, err);
+	if (rv == JB_OK && !S_ISDIR(e.facts.mode) && e.facts.nlink > 1)
+		rv = jb_catalog_spread(r->catalog, &e, err);
+	if (rv == JB_OK && S_ISDIR(e.facts.mode))
+		rv = list_later(r, v, &e,
+				flags->dirty & JB_DIRTY_EVENT, r->created_dirs,
+				err);
+	return rv;
+}
+
+static int take_newcomer(struct jb_recorder *r, struct jb_visit *v,
+			 const char *name, size_t len, struct jb_look *found,
+			 const struct jb_look_flags *flags,
+			 struct jb_error *err)
+{
+	struct jb_entry src, place = {.parent = v->dir,
+				      .name_len = (uint8_t)len};
+	bool cut = false;
+	int rv;
+
+	rv = find_source(r, v, name, len, found, flags, &src, err);
+	if (rv == 0)
+		return take_new(r, v, name, len, found, flags, err);
+	if (rv > 0 && S_ISDIR(found->facts.mode))
+		rv = cut_cycle(r, v, &src, &cut, err);
+	if (rv < 0)
+		return rv;
+	if (!cut)
+		return take_rename(r, v, &src, name, len, found, flags, err);
+	memcpy(place.name, name, len);
+	place.name[len] = '\0';
+	return push_name(r, &place, v->origin, flags->dirty, &r->carry, err);
+}
+
+/* ---- where another file system begins */
+
+static bool is_mount(const struct jb_visit *v, const struct jb_look *found)
+{
+	return found->mount_id != v->root->root->mount_id ||
+	       found->dev != v->root->root->dev;
+}
+
+/* There stands an empty directory. What the catalog has below it is covered,
+ * not gone: it stays as it is. */
+static int take_mount(struct jb_recorder *r, struct jb_visit *v,
+		      const char *name, size_t len,
+		      const struct jb_look *found, struct jb_entry *have,
+		      const struct jb_look_flags *flags, struct jb_error *err)
+{
+	struct jb_entry e = {.parent = v->dir,
+			     .name_len = (uint8_t)len,
+			     .root = v->root->root->id,
+			     .facts = found->facts,
+			     .flags = JB_ENTRY_MOUNT};
+	int rv;
+
+	if (have != NULL) {
+		if (have->flags & JB_ENTRY_MOUNT)
+			return JB_OK;
+		have->flags |= JB_ENTRY_MOUNT;
+		r->wrote = true;
+		return jb_catalog_update(r->catalog, have, err);
+	}
+	memcpy(e.name, name, len);
+	e.name[len] = '\0';
+	e.facts.mode = S_IFDIR | 0755;
+	rv = jb_facts_created(r, v->root, &e, flags, err);
+	return rv == JB_OK ? jb_catalog_insert(r->catalog, &e, err) : rv;
+}
+
+/* What was covered by a mount can be seen again. */
+static int uncover(struct jb_recorder *r, struct jb_visit *v,
+		   struct jb_entry *have, const struct jb_look *found,
+		   bool *stays, struct jb_error *err)
+{
+	int rv;
+
+	*stays = have->id.ino != 0 && jb_look_same(found, have);
+	if (have->id.ino == 0) {
+		/* Its own identity was never seen: not a deletion. */
+		r->structure++;
+		return jb_catalog_remove(r->catalog, have, err);
+	}
+	if (!*stays)
+		return JB_OK;
+	have->flags &= ~(uint32_t)JB_ENTRY_MOUNT;
+	rv = jb_catalog_update(r->catalog, have, err);
+	if (rv == JB_OK && have->dirkey != 0)
+		rv = list_later(r, v, have, 0, 0, err);
+	return rv;
+}
+
+int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
+		  size_t len, const struct jb_look_flags *flags,
+		  struct jb_error *err)
+{
+	struct jb_entry have;
+	struct jb_look found;
+	bool has, there, stays = true;
+	int rv;
+
+	rv = look(r, v, name, len, &found, err);
+	if (rv < 0)
+		return rv;
+	there = rv > 0;
+	if (flags->have_known) {
+		has = flags->have != NULL;
+		if (has)
+			have = *flags->have;
+	} else {
+		rv = jb_catalog_get(r->catalog, v->dir, name, len, &have, err);
+		if (rv < 0)
+			return rv;
+		has = rv > 0;
+	}
+	if (there && is_mount(v, &found))
+		return take_mount(r, v, name, len, &found, has ? &have : NULL,
+				  flags, err);
+	if (has && there && have.flags & JB_ENTRY_MOUNT) {
+		rv = uncover(r, v, &have, &found, &stays, err);
+		if (rv < 0)
+			return rv;
+		has = have.id.ino != 0;
+	}
+	if (has && there && jb_look_same(&found, &have))
+		return jb_facts_compare(r, v->root, &have, &found, flags, false,
+					v->clock, err);
+	if (has) {
+		rv = jb_detach(r, v->root, &have, flags->dirty, err);
+		if (rv < 0)
+			return rv;
+	}
+	return there ? take_newcomer(r, v, name, len, &found, flags, err)
+		     : JB_OK;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opening the directory in which names are looked at. */
+#include "engine/record/recorder_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct jb_record_root *jb_record_root_of(struct jb_recorder *r, uint32_t id)
+{
+	for (unsigned i = 0; i < r->settings.n_roots; i++)
+		if (r->roots[i].root->id == id)
+			return &r->roots[i];
+	return NULL;
+}
+
+/* The directory is not where, or no longer what, the catalog believes: its own
+ * place says what became of it. */
+static int look_at_own_place(struct jb_recorder *r, const struct jb_dir *dir,
+			     uint64_t origin, struct jb_error *err)
+{
+	struct jb_todo_item item = {.kind = JB_TODO_NAME,
+				    .origin = origin,
+				    .dir = dir->parent,
+				    .flags = JB_DIRTY_LOSSY,
+				    .len = dir->name_len};
+	int rv;
+
+	if (dir->det != 0 || dir->parent == 0)
+		return JB_OK;
+	rv = jb_catalog_depth(r->catalog, dir->parent, &item.depth, err);
+	if (rv != JB_OK)
+		return rv;
+	item.name = malloc((size_t)dir->name_len + 1);
+	if (item.name == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "place");
+	memcpy(item.name, dir->name, (size_t)dir->name_len + 1);
+	return jb_todo_push(&r->todo, item, err);
+}
+
+static int open_dir(struct jb_recorder *r, const struct jb_root *root,
+		    const struct jb_dir *dir)
+{
+	const char *path;
+	size_t len;
+
+	if (root->by_handle && dir->parent != 0)
+		return jb_root_open_handle(
+			root,
+			(struct jb_handle_ref){dir->handle, dir->handle_len},
+			NULL);
+	if (jb_catalog_path(r->catalog, dir->key, &path, &len, NULL) != JB_OK)
+		return -1;
+	return jb_root_open_path(root, path, len, dir->id);
+}
+
+static int copy_path(struct jb_recorder *r, struct jb_visit *v,
+		     struct jb_error *err)
+{
+	const char *path;
+	char *copy;
+	int rv;
+
+	if (v->root->root->config->patterns == NULL)
+		return JB_OK;
+	rv = jb_catalog_path(r->catalog, v->dir, &path, &v->path_len, err);
+	if (rv != JB_OK)
+		return rv;
+	copy = malloc(v->path_len + 1);
+	if (copy == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "path");
+	memcpy(copy, path, v->path_len);
+	copy[v->path_len] = '\0';
+	v->path = copy;
+	return JB_OK;
+}
+
+/* 1: open; 0: nothing to look at here; or an error. */
+int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
+		  struct jb_visit *v, struct jb_error *err)
+{
+	struct jb_dir dir;
+	int rv;
+
+	memset(v, 0, sizeof *v);
+	v->fd = -1;
+	rv = jb_catalog_dir(r->catalog, key, &dir, err);
+	if (rv <= 0)
+		return rv; /* unknown: it has gone, its places with it */
+	v->root = jb_record_root_of(r, dir.root);
+	if (v->root == NULL || v->root->lost)
+		return 0;
+	v->dir = key;
+	v->origin = origin;
+	v->clock = jb_look_clock();
+	v->fd = open_dir(r, v->root->root, &dir);
+	if (v->fd < 0) {
+		rv = look_at_own_place(r, &dir, origin, err);
+		return rv;
+	}
+	rv = copy_path(r, v, err);
+	if (rv != JB_OK) {
+		close(v->fd);
+		return rv;
+	}
+	return 1;
+}
+
+/* A directory's own times change with its names: kept without a change row. */
+int jb_visit_close(struct jb_recorder *r, struct jb_visit *v,
+		   struct jb_error *err)
+{
+	int rv = jb_facts_refresh_dir(r, v, err);
+
+	close(v->fd);
+	free((void *)(uintptr_t)v->path);
+	v->fd = -1;
+	v->path = NULL;
+	return rv;
+}

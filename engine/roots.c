@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which backend watches which root, and roots that go and come back. */
+#include "engine/daemon_priv.h"
+
+#include "engine/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FANOTIFY, INOTIFY };
+
+static int open_source(struct jb_daemon *d, int which, struct jb_error *err)
+{
+	if (d->sources[which] != NULL)
+		return JB_OK;
+	return which == FANOTIFY ? jb_fanotify_open(d->config->queue_events,
+						    &d->sources[which], err)
+				 : jb_inotify_open(&d->sources[which], err);
+}
+
+static int watch_with(struct jb_daemon *d, struct jb_root *root, int which,
+		      struct jb_error *err)
+{
+	struct jb_source *s;
+	int rv = open_source(d, which, err);
+
+	if (rv != JB_OK)
+		return rv;
+	s = d->sources[which];
+	rv = s->ops->add_root(s, root, err);
+	if (rv == JB_OK)
+		root->source = s;
+	return rv;
+}
+
+static int watch_root(struct jb_daemon *d, struct jb_root *root,
+		      struct jb_error *err)
+{
+	enum jb_backend want = root->config->backend;
+	struct jb_error why = {0};
+	int rv = JB_ENOTSUP;
+
+	if (want != JB_BACKEND_INOTIFY) {
+		rv = watch_with(d, root, FANOTIFY, &why);
+		if (rv == JB_OK)
+			snprintf(root->why, sizeof root->why,
+				 want == JB_BACKEND_AUTO
+					 ? "one mark for the file system"
+					 : "as configured");
+	}
+	if (rv != JB_OK && want != JB_BACKEND_FANOTIFY) {
+		rv = watch_with(d, root, INOTIFY, err);
+		if (want == JB_BACKEND_AUTO)
+			snprintf(root->why, sizeof root->why,
+				 "no fanotify: %.120s", why.text);
+		else
+			snprintf(root->why, sizeof root->why, "as configured");
+		return rv;
+	}
+	if (rv != JB_OK && err != NULL) {
+		*err = why;
+		jb_error_prefix(err, "root '%s': Backend=fanotify",
+				root->config->name);
+	}
+	return rv;
+}
+
+/* Roots of one file system share one mark. */
+static uint8_t fs_index(const struct jb_daemon *d, const struct jb_root *root)
+{
+	for (unsigned i = 0; i < d->n_roots; i++)
+		if (d->roots[i].dev == root->dev)
+			return d->roots[i].fs;
+	return (uint8_t)d->n_roots;
+}
+
+int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err)
+{
+	const struct jb_config *c = d->config;
+	int rv = JB_OK;
+
+	if (c->n_roots == 0 || c->n_roots > JB_ROOTS_MAX)
+		return jb_error_set(err, JB_ECONFIG, 0,
+				    "%s: %zu roots: give between 1 and %d "
+				    "[Root NAME] sections",
+				    c->file, c->n_roots, JB_ROOTS_MAX);
+	d->roots = calloc(c->n_roots, sizeof *d->roots);
+	d->root_lost = calloc(c->n_roots, sizeof *d->root_lost);
+	if (d->roots == NULL || d->root_lost == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "roots");
+	for (size_t i = 0; i < c->n_roots && rv == JB_OK; i++) {
+		struct jb_root *root = &d->roots[i];
+
+		rv = jb_root_open(&c->roots[i], root, err);
+		if (rv != JB_OK)
+			break;
+		root->index = (unsigned)i;
+		root->fs = fs_index(d, root);
+		d->n_roots++;
+		rv = watch_root(d, root, err);
+		if (rv == JB_OK)
+			jb_log_info("root '%s': %s, %s: %s",
+				    root->config->name, root->config->path,
+				    root->source->ops->name, root->why);
+	}
+	return rv;
+}
+
+void jb_daemon_close_roots(struct jb_daemon *d)
+{
+	for (unsigned i = 0; i < d->n_roots; i++)
+		jb_root_close(&d->roots[i]);
+	free(d->roots);
+	free(d->root_lost);
+}
+
+/* The same file system on a new mount, or the same directory back at its path:
+ * take it over under the descriptor that everybody uses. */
+static bool reopen_root(struct jb_daemon *d, struct jb_root *root)
+{
+	struct jb_root now;
+	struct jb_error err;
+
+	if (jb_root_open(root->config, &now, NULL) != JB_OK)
+		return false;
+	if (!jb_id_equal(now.identity, root->identity) ||
+	    now.fsid != root->fsid) {
+		jb_root_close(&now);
+		return false;
+	}
+	if (now.mount_id != root->mount_id || now.dev != root->dev) {
+		root->source->ops->remove_root(root->source, root);
+		dup3(now.fd, root->fd, O_CLOEXEC);
+		root->mount_id = now.mount_id;
+		root->dev = now.dev;
+		if (root->source->ops->add_root(root->source, root, &err) !=
+		    JB_OK) {
+			jb_log_error("root '%s': %s", root->config->name,
+				     err.text);
+			jb_daemon_stop(d, &err);
+		}
+	}
+	jb_root_close(&now);
+	return true;
+}
+
+void jb_daemon_check_roots(struct jb_daemon *d)
+{
+	struct jb_error err;
+
+	for (unsigned i = 0; i < d->n_roots && !d->stopping; i++) {
+		struct jb_root *root = &d->roots[i];
+		bool there = jb_root_check(root, &err) == JB_OK;
+
+		if (!d->root_lost[i] && !there) {
+			d->root_lost[i] = true;
+			jb_log_warning("%s", err.text);
+			jb_recorder_lose_root(d->recorder, root);
+			jb_intake_poke(d->intake, NULL);
+		} else if (d->root_lost[i] && (there || reopen_root(d, root))) {
+			d->root_lost[i] = false;
+			jb_log_notice("root '%s': %s is back",
+				      root->config->name, root->config->path);
+			jb_recorder_root_back(d->recorder, root);
+			jb_intake_poke(d->intake, NULL);
+		}
+	}
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/scan/scan.h - the walk that closes a gap.
+ *
+ * A scan writes nothing and carries no facts: it walks the catalog's
+ * directories by their handles (a renamed directory could pass a walker's
+ * front), compares with the committed catalog, and marks what differs as
+ * dirty. The recorder looks for itself.
+ *
+ * One scan per root, on threads of its own with readers of their own.
+ * Lifecycle: init -> start* -> stop -> fini. start and stop: any thread but
+ * those of the scan; one at a time. */
+#ifndef JB_SCAN_SCAN_H
+#define JB_SCAN_SCAN_H
+
+#include "engine/record/recorder.h"
+#include "engine/root.h"
+#include "engine/watch/intake.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define JB_SCAN_THREADS 2
+
+struct jb_scan_credits;
+
+struct jb_scan {
+	struct jb_root *root;	      /* borrowed */
+	struct jb_intake *intake;     /* borrowed */
+	struct jb_recorder *recorder; /* borrowed */
+	const char *state_dir;	      /* borrowed */
+	struct jb_scan_credits *credits; /* borrowed */
+	pthread_t threads[JB_SCAN_THREADS];
+	bool joinable; /* under the mutex */
+	atomic_bool stopping;
+
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t cond;
+	uint64_t next;	  /* directories behind this key are still to come */
+	uint64_t last;	  /* the highest key when it began */
+	uint64_t done, total; /* directories */
+	unsigned active;  /* threads still walking */
+	int64_t began_us;
+	bool running;
+};
+
+/* Messages with places that may be on their way to the recorder, all scans
+ * together: what bounds them. */
+struct jb_scan_credits {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	unsigned out;
+	bool stopping;
+};
+
+struct jb_scan_progress {
+	bool running;
+	uint64_t done, total;
+	int64_t began_us;
+};
+
+void jb_scan_credits_init(struct jb_scan_credits *c);
+void jb_scan_credits_return(struct jb_scan_credits *c, unsigned n);
+void jb_scan_credits_stop(struct jb_scan_credits *c);
+
+int jb_scan_init(struct jb_scan *s, struct jb_root *root,
+		 const char *state_dir, struct jb_intake *intake,
+		 struct jb_recorder *recorder, struct jb_scan_credits *credits);
+
+/* Walk the root from directory key @from on; tells the recorder when it has
+ * ended. */
+int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err);
+/* Returns when the threads have ended. */
+void jb_scan_stop(struct jb_scan *s);
+void jb_scan_fini(struct jb_scan *s);
+
+void jb_scan_progress(struct jb_scan *s, struct jb_scan_progress *ret);
+
+#endif
