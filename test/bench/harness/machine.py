@@ -9,6 +9,8 @@ import time
 
 QUEUE_LIMIT = "/proc/sys/fs/fanotify/max_queued_events"
 
+VOLUMES = "/mnt"  # hidden below an own mount
+
 
 def read(path):
     with open(path) as f:
@@ -82,11 +84,17 @@ def mount_ext4(image, at, size, inodes):
     subprocess.run(["mount", "-o", "loop", image, at], check=True)
 
 
+def cover_volumes():
+    """Whatever the machine has there is not seen in this namespace."""
+    subprocess.run(["mount", "-t", "tmpfs", "bench", VOLUMES], check=True)
+
+
 @contextlib.contextmanager
-def volume(work, kind, size=6 << 30, inodes=600000):
-    """A new file system, mounted in this mount namespace only."""
-    at = os.path.join(work, "volume-" + kind)
-    image = at + ".img"
+def volume(work, kind, name=None, size=6 << 30, inodes=600000):
+    """A new file system, mounted in this mount namespace only. Its path is
+    short, as in life: lsyncd's hash of long ones makes it ten times slower."""
+    at = os.path.join(VOLUMES, name or kind)
+    image = os.path.join(work, (name or kind) + ".img")
     os.makedirs(at, exist_ok=True)
     if kind == "tmpfs":
         subprocess.run(["mount", "-t", "tmpfs", "-o",

@@ -20,8 +20,8 @@ def tree(ctx):
     if ctx.tree is None:
         names = TOPS * ctx.subdirs * (FILES_PER_DIR + 1)
         at = ctx.stack.enter_context(machine.volume(
-            ctx.work, "ext4", size=(2 << 30) + names * 6144,
-            inodes=names + 10000))
+            ctx.work, "ext4", name="tree", inodes=names + 10000,
+            size=(2 << 30) + names * 6144))
         made = measure(ctx.tool("bench_tree"), "-s", str(ctx.subdirs), at)
         ctx.tree, ctx.tree_files = at, made["files"]
         ctx.tree_name = f"{made['files']:,} files, {made['dirs']:,} " \
