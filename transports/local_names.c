@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* How often somebody else may come between. */
+#define EXCHANGES_MAX 64
+
 static bool is_own(const char *dir)
 {
 	size_t len = sizeof JB_OWN_DIR - 1;
@@ -160,24 +163,53 @@ enum jb_outcome jb_local_rename(struct jb_target *t, struct jb_place from,
 	return out;
 }
 
-/* Both sides come out as expected, or all goes back. */
+/* Exchange until one of ours lies at @a: 1 when it is what was at @b, 0 when it
+ * is what was at @a before. Whatever somebody else puts at @b meanwhile is so
+ * left at @b. */
+static int exchange_ours(const int dirs[2], struct jb_place a,
+			 const struct jb_object *was_a, struct jb_place b,
+			 const struct jb_object *was_b)
+{
+	struct jb_stamp stamp_a = jb_stamp_of(was_a);
+	struct jb_stamp stamp_b = jb_stamp_of(was_b);
+	struct jb_object now;
+	int rv;
+
+	for (int i = 0; i < EXCHANGES_MAX; i++) {
+		if (renameat2(dirs[0], a.name, dirs[1], b.name,
+			      RENAME_EXCHANGE) < 0)
+			return -errno;
+		rv = jb_tree_look(dirs[0], a.name, &now);
+		if (rv < 0)
+			return rv;
+		if (jb_stamp_fits(&stamp_b, &now))
+			return 1;
+		if (jb_stamp_fits(&stamp_a, &now))
+			return 0;
+	}
+	return -EBUSY;
+}
+
 static enum jb_outcome
 exchange_checked(struct jb_local *l, const int dirs[2], struct jb_place a,
-		 const struct jb_stamp *expect_a, struct jb_place b,
-		 const struct jb_stamp *expect_b, struct jb_error *err)
+		 const struct jb_object *was_a, struct jb_place b,
+		 const struct jb_object *was_b, struct jb_error *err)
 {
-	struct jb_object at_a, at_b;
+	struct jb_stamp stamp_a = jb_stamp_of(was_a);
+	struct jb_object now;
+	int rv;
 
-	if (renameat2(dirs[0], a.name, dirs[1], b.name, RENAME_EXCHANGE) < 0)
-		return fail(l, b, errno, err);
+	rv = exchange_ours(dirs, a, was_a, b, was_b);
 	note_pair(l, dirs);
-	if (jb_tree_look(dirs[0], a.name, &at_a) == 0 &&
-	    jb_stamp_fits(expect_b, &at_a) &&
-	    jb_tree_look(dirs[1], b.name, &at_b) == 0 &&
-	    jb_stamp_fits(expect_a, &at_b))
+	if (rv < 0)
+		return fail(l, b, -rv, err);
+	if (rv == 0)
+		return say_foreign(l, b, "was replaced by somebody else", err);
+	if (is_own(a.dir) || (jb_tree_look(dirs[1], b.name, &now) == 0 &&
+			      jb_stamp_fits(&stamp_a, &now)))
 		return JB_OUTCOME_DONE;
-	renameat2(dirs[0], a.name, dirs[1], b.name, RENAME_EXCHANGE);
-	return say_foreign(l, b, "was replaced by somebody else", err);
+	exchange_ours(dirs, a, was_b, b, was_a);
+	return say_foreign(l, a, "was replaced by somebody else", err);
 }
 
 enum jb_outcome jb_local_exchange(struct jb_target *t, struct jb_place a,
@@ -195,7 +227,7 @@ enum jb_outcome jb_local_exchange(struct jb_target *t, struct jb_place a,
 	if (out == JB_OUTCOME_DONE)
 		out = jb_local_expect(l, dirs[1], b, expect_b, &ob, err);
 	if (out == JB_OUTCOME_DONE)
-		out = exchange_checked(l, dirs, a, expect_a, b, expect_b, err);
+		out = exchange_checked(l, dirs, a, &oa, b, &ob, err);
 	if (out == JB_OUTCOME_DONE) {
 		note_move(l, &oa);
 		note_move(l, &ob);
@@ -258,27 +290,40 @@ enum jb_outcome jb_local_replace(struct jb_target *t, struct jb_place from,
 				 struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
+	struct jb_object new, old;
 	enum jb_outcome out;
-	struct jb_object o;
 	int dirs[2];
 
-	out = open_pair(l, from, expect_from, to, dirs, &o, err);
+	out = open_pair(l, from, expect_from, to, dirs, &new, err);
 	if (out == JB_OUTCOME_DONE)
-		out = jb_local_expect(l, dirs[1], to, expect_to, &o, err);
+		out = jb_local_expect(l, dirs[1], to, expect_to, &old, err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
-	if (S_ISDIR(o.mode))
+	if (S_ISDIR(old.mode) || S_ISDIR(new.mode))
 		return fail(l, to, EISDIR, err);
 	if (!(l->can & JB_CAN_EXCHANGE))
 		return replace_plainly(l, dirs, from, to, keep_as, err);
-	out = exchange_checked(l, dirs, from, expect_from, to, expect_to, err);
+	out = exchange_checked(l, dirs, from, &new, to, &old, err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
 	out = dispose(l, dirs[0], from, keep_as, err);
 	if (out != JB_OUTCOME_DONE)
-		renameat2(dirs[0], from.name, dirs[1], to.name,
-			  RENAME_EXCHANGE);
+		exchange_ours(dirs, from, &old, to, &new);
 	return out;
+}
+
+/* Somebody else's entry that was taken out goes back; if its name was taken
+ * meanwhile, to the trash: it is not ours to lose. */
+static void put_back(struct jb_local *l, int stage, const char *name, int dirfd,
+		     struct jb_place p)
+{
+	int trash;
+
+	if (rename_free(l, stage, name, dirfd, p.name) == 0 ||
+	    jb_local_trash_place(l, p, &trash, NULL) != JB_OUTCOME_DONE)
+		return;
+	rename_free(l, stage, name, trash, p.name);
+	close(trash);
 }
 
 /* Out of everybody's sight, so that what is removed is what was looked at. */
@@ -305,7 +350,7 @@ static enum jb_outcome take_out(struct jb_local *l, int dirfd,
 		return fail(l, p, -rv, err);
 	if (jb_stamp_fits(expect, &o))
 		return JB_OUTCOME_DONE;
-	rename_free(l, *stage, name, dirfd, p.name);
+	put_back(l, *stage, name, dirfd, p);
 	return say_foreign(l, p, "was replaced by somebody else", err);
 }
 
@@ -328,7 +373,7 @@ static enum jb_outcome remove_file(struct jb_local *l, int dirfd,
 	}
 	out = dispose(l, stage, out_place, keep_as, err);
 	if (out != JB_OUTCOME_DONE && stage != dirfd)
-		rename_free(l, stage, name, dirfd, p.name);
+		put_back(l, stage, name, dirfd, p);
 	return out;
 }
 
