@@ -63,7 +63,7 @@ Path=$dir/nfs
 Path=$dir/ssd
 T
 heading "The configuration, and the daemon with it"
-sed 's/^/  /' "$config"
+sed 's/^./  &/' "$config"
 start_daemon
 jb flush --timeout 30s
 echo
@@ -86,6 +86,7 @@ expect 1 --kind renamed
 expect 1 --kind deleted
 
 heading "Changes while the daemon is stopped"
+cursor=$(jb query -n 1 --show-cursor | sed -n 's/^-- cursor: //p')
 stop_daemon
 act 'mv nfs/pictures nfs/archive'
 act 'rm -r nfs/mail'
@@ -95,7 +96,7 @@ jb flush --timeout 30s
 echo
 echo "  started again: it compared the trees with what it knew"
 echo
-show query -n 5
+show query --after-cursor "$cursor"
 show query --gaps
 expect 2 --kind renamed
 

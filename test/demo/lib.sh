@@ -6,7 +6,7 @@
 set -euo pipefail
 program=$(readlink -f "$1")/journalctl-backup
 shift
-dir=$(mktemp -d "${TMPDIR:-/tmp}/journalctl-backup.XXXXXX")
+dir=$(mktemp -d "${TMPDIR:-/tmp}/jb-demo.XXXX")
 config=$dir/journalctl-backup.conf
 log=$dir/daemon.log
 daemon_pid=
@@ -23,17 +23,23 @@ heading()
 	printf '\n%s%s%s\n\n' "$bold" "$*" "$plain"
 }
 
-# Run the program, showing the line that a person would type.
-show()
-{
-	printf '%s$ journalctl-backup %s%s\n' "$dim" "$*" "$plain"
-	"$program" --config "$config" "$@"
-	echo
-}
-
 jb()
 {
 	"$program" --config "$config" "$@"
+}
+
+# Run the program, showing the line that a person would type.
+show()
+{
+	local word line='$ journalctl-backup'
+
+	for word; do
+		[[ $word != *[*\;]* ]] || word="'$word'"
+		line+=" $word"
+	done
+	printf '%s%s%s\n' "$dim" "$line" "$plain"
+	jb "$@"
+	echo
 }
 
 stop_daemon()

@@ -23,10 +23,8 @@ RuntimeDirectory=$dir/run
 Path=$root
 T
 start_daemon
-jb status --json | jq -r '.roots[0] |
-	"Watching \(.path) by \(.backend)" +
-	(if .scan.running then "; the first look at it goes on meanwhile"
-	 else "" end)' 2>/dev/null || echo "Watching $root"
+backend=$(jb status --json | grep -o '"backend": *"[a-z]*"' | cut -d '"' -f 4)
+echo "Watching $root by $backend"
 echo "Ctrl-C ends it; nothing is kept."
 echo
 
