@@ -61,15 +61,20 @@ void t_target_init(struct t_target *x, const struct t_pair *pair)
 	x->ops = jb_transport_find("local");
 	assert_non_null(x->ops);
 	t_mount_init(&x->source, pair->source, T_SOURCE, 0);
-	if (pair->target == T_none) { /* both on one file system */
+	x->is_shared = pair->target == T_none;
+	if (x->is_shared) { /* both on one file system */
 		t_shell("mkdir -p %s/s %s/t " T_TARGET, T_SOURCE, T_SOURCE);
 		assert_int_equal(
 			mount(T_SOURCE "/t", T_TARGET, NULL, MS_BIND, NULL), 0);
 		assert_int_equal(
 			mount(T_SOURCE "/s", T_SOURCE, NULL, MS_BIND, NULL), 0);
+	} else if (pair->target_mb != 0) { /* smaller than t_mount makes */
+		t_shell("mkdir -p " T_TARGET "; rm -f /mnt/small;"
+			"truncate -s %uM /mnt/small; mkfs.ext4 -q /mnt/small;"
+			"mount -o loop /mnt/small " T_TARGET,
+			pair->target_mb);
 	} else {
-		t_mount_init(&x->target, pair->target, T_TARGET,
-			     pair->target_mb);
+		t_mount_init(&x->target, pair->target, T_TARGET, 0);
 	}
 	t_target_open(x, JB_PRESERVE_ALL, 0);
 }
@@ -77,10 +82,10 @@ void t_target_init(struct t_target *x, const struct t_pair *pair)
 void t_target_fini(struct t_target *x)
 {
 	x->ops->close(x->t);
-	if (x->target.path[0] == '\0') {
-		umount2(T_SOURCE, 0);
+	if (x->target.path[0] == '\0')
 		umount2(T_TARGET, 0);
-	}
+	if (x->is_shared)
+		umount2(T_SOURCE, 0);
 	t_mount_fini(&x->target);
 	t_mount_fini(&x->source);
 }

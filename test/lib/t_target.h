@@ -16,6 +16,7 @@ struct t_target {
 	struct t_mount source, target;
 	struct jb_target *t;
 	const struct jb_target_ops *ops;
+	bool is_shared; /* source and target are on one file system */
 	unsigned can;
 	char uuid[37];
 	struct jb_error err; /* of the last operation */
@@ -25,7 +26,7 @@ struct t_target {
  * state of a test may be a struct t_pair. Returns what main() returns. */
 struct t_pair {
 	enum t_fs source, target;
-	unsigned target_mb; /* 0: comfortable */
+	unsigned target_mb; /* a small ext4; 0: comfortable */
 };
 
 struct CMUnitTest;
