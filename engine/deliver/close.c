@@ -150,8 +150,7 @@ static struct jb_listing *add_listing(struct jb_plan *p, struct jb_id id,
 /* The last one first, so that a tree is listed directory by directory. */
 static void open_listing(struct jb_plan *p, struct jb_listing *l)
 {
-	struct jb_listing **stack =
-		l->paged ? &p->open_paged : &p->open_whole;
+	struct jb_listing **stack = l->paged ? &p->open_paged : &p->open_whole;
 
 	l->next_open = *stack;
 	*stack = l;
@@ -374,9 +373,9 @@ static void start_looks(struct jb_plan *p)
 		for (unsigned k = 0; k < l->n_places; k++) {
 			/* A name that came or went changed its directory. */
 			enter(p, jb_sight_entry(&p->s, l->places[k].dir));
-			enter(p, jb_sight_at(&p->s, l->places[k].dir,
-					     l->places[k].name,
-					     l->places[k].len));
+			enter(p,
+			      jb_sight_at(&p->s, l->places[k].dir,
+					  l->places[k].name, l->places[k].len));
 			dir = jb_draft_by_src(&p->d, l->places[k].dir);
 			if (dir == NULL)
 				continue;

@@ -51,7 +51,8 @@ struct jb_node {
 	struct jb_slot *was;	/* its place when the names began to change */
 	bool touched;		/* a directory: names in it were changed */
 	struct jb_node *next_touched;
-	bool meant;   /* the running plan's intents name it */
+	bool meant; /* the running plan's intents name it */
+	const struct jb_intent_row *intent; /* that may change its mtime */
 };
 
 /* A place at the target: a name in a directory of ours. */
@@ -95,10 +96,10 @@ struct jb_draft {
 	struct jb_due_rid *due_rids;
 	uint64_t next_rid;
 	int64_t now_us;
-	int64_t seq;		  /* the cursor: owed rows say when */
+	int64_t seq;		      /* the cursor: owed rows say when */
 	bool some_pending, some_owed; /* the database has any */
-	int64_t n_nodes;	  /* how many there are */
-	char *path;		  /* owned; of jb_draft_path */
+	int64_t n_nodes;	      /* how many there are */
+	char *path;		      /* owned; of jb_draft_path */
 	size_t path_size;
 	int rv; /* sticks */
 	struct jb_error err;

@@ -33,8 +33,8 @@ static void flush_nodes(struct jb_draft *d)
 		d->dirty_nodes = n->next_dirty;
 		n->dirty = false;
 		if (n->alive)
-			d->rv = jb_replica_put_node(d->replica, n->rid,
-						    &n->row, &d->err);
+			d->rv = jb_replica_put_node(d->replica, n->rid, &n->row,
+						    &d->err);
 		else if (n->stored)
 			d->rv = jb_replica_drop_node(d->replica, n->rid,
 						     &d->err);

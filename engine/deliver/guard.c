@@ -128,8 +128,7 @@ void jb_plan_guard(struct jb_plan *p)
 	if (jb_plan_failed(p))
 		return;
 	gone = mark_dropped(p);
-	p->d.rv = jb_replica_get(p->d.replica, "held", 0, &was_held,
-				 &p->d.err);
+	p->d.rv = jb_replica_get(p->d.replica, "held", 0, &was_held, &p->d.err);
 	if (jb_plan_failed(p))
 		return;
 	p->hold = was_held != 0;

@@ -40,9 +40,11 @@ static bool is_meant(const struct jb_seen *e)
 }
 
 static void write_intent(struct jb_plan *p, const struct jb_node *n,
-			 const struct jb_slot *s, unsigned flags)
+			 const struct jb_slot *s, unsigned flags, int64_t mtime)
 {
-	struct jb_intent_row row = {.rid = n->rid, .flags = flags};
+	struct jb_intent_row row = {.rid = n->rid,
+				    .flags = flags,
+				    .mtime = mtime};
 
 	if (jb_plan_failed(p))
 		return;
@@ -57,24 +59,30 @@ static void write_intent(struct jb_plan *p, const struct jb_node *n,
 /* The node and all its places; those that it is to have come with its entry. */
 static void write_node(struct jb_plan *p, struct jb_node *n, unsigned flags)
 {
+	int64_t mtime = 0;
+
 	if (n->meant)
 		return;
 	n->meant = true;
-	write_intent(p, n, NULL, flags);
+	if (n->keep != NULL && gets_attrs(n->keep)) {
+		flags |= JB_INTENT_ATTRS;
+		mtime = n->keep->facts.mtime;
+	}
+	write_intent(p, n, NULL, flags, mtime);
 	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
-		write_intent(p, n, s, 0);
+		write_intent(p, n, s, 0, 0);
 }
 
 static void write_entry(struct jb_plan *p, const struct jb_seen *e)
 {
 	if (!is_meant(e))
 		return;
-	write_node(p, e->node, gets_attrs(e) ? JB_INTENT_ATTRS : 0);
+	write_node(p, e->node, 0);
 	for (struct jb_seen_name *n = e->names; n != NULL; n = n->next) {
 		if (n->slot == NULL || n->slot->want != e->node)
 			continue;
 		if (n->slot->holder != e->node)
-			write_intent(p, e->node, n->slot, 0);
+			write_intent(p, e->node, n->slot, 0, 0);
 		/* Whoever is there will be somewhere else. */
 		if (n->slot->holder != NULL && n->slot->holder != e->node)
 			write_node(p, n->slot->holder, 0);
@@ -161,6 +169,8 @@ static void lift(struct jb_plan *p, struct intents *all)
 	for (size_t i = 0; i < all->n && !jb_plan_failed(p); i++) {
 		n = jb_draft_node(&p->d, all->v[i].row.rid);
 		all->v[i].node = n;
+		if (n != NULL && all->v[i].row.flags & JB_INTENT_ATTRS)
+			n->intent = &all->v[i].row;
 		if (n == NULL || n->meant)
 			continue;
 		n->meant = true;
@@ -177,27 +187,24 @@ static void lift(struct jb_plan *p, struct intents *all)
 	}
 }
 
-/* The attributes of a file may have been applied, its mtime among them, with
- * no row to say so. Then its content proves that it is ours. */
-static void prove(struct jb_plan *p, struct jb_node *n, struct jb_slot *s,
-		  const struct jb_object *found)
+/* Its attributes may have been applied, with no row to say so. Then it has the
+ * mtime that the intent foretold; a target may keep whole seconds only. */
+static void accept_mtime(struct jb_plan *p, struct jb_node *n,
+			 const struct jb_object *found)
 {
-	struct jb_target *t = p->planner->target;
 	struct jb_node_row row = n->row;
-	struct jb_stamp now = jb_stamp_of(found);
-	struct jb_hash hash;
-	struct jb_place place;
-	enum jb_outcome o;
+	int64_t mtime;
 
-	if (jb_node_is_dir(n) || jb_stamp_fits(&row.at, found) ||
-	    found->size != row.at.size || row.hash == 0 ||
-	    !jb_plan_place(p, s, &place))
+	if (n->intent == NULL || jb_node_is_dir(n) ||
+	    found->size != row.at.size)
 		return;
-	o = jb_plan_outcome(p, t->ops->hash(t, place, &now, &hash, &p->d.err),
-			    &p->d.err);
-	if (o != JB_OUTCOME_DONE || hash.low != row.hash)
+	mtime = n->intent->mtime;
+	if (found->mtime % 1000000000 == 0)
+		mtime -= mtime % 1000000000;
+	if (found->mtime != mtime)
 		return;
-	row.at = now;
+	row.at.mtime = found->mtime;
+	row.meta = 0;
 	jb_draft_put(&p->d, n, &row);
 }
 
@@ -257,7 +264,7 @@ static void find_in_own(struct jb_plan *p, struct intents *all)
 		if (s == NULL)
 			continue;
 		jb_draft_add(&p->d, s, n);
-		prove(p, n, s, &o->object);
+		accept_mtime(p, n, &o->object);
 	}
 }
 
@@ -297,7 +304,7 @@ static bool find_at_place(struct jb_plan *p, struct intents *all,
 	if (n == NULL || s->holder != NULL)
 		return false;
 	jb_draft_add(&p->d, s, n);
-	prove(p, n, s, &found);
+	accept_mtime(p, n, &found);
 	return jb_node_is_dir(n);
 }
 
@@ -361,8 +368,10 @@ static void settle(struct jb_plan *p, struct intents *all)
 	leave_to_plan(p, all);
 	for (size_t i = 0; i < all->n; i++) {
 		counted = counted || all->v[i].row.flags & JB_INTENT_GOES;
-		if (all->v[i].node != NULL)
+		if (all->v[i].node != NULL) {
 			all->v[i].node->meant = false;
+			all->v[i].node->intent = NULL;
+		}
 	}
 	if (jb_plan_failed(p))
 		return;

@@ -15,8 +15,8 @@ bool jb_plan_fits(const struct jb_plan *p, const struct jb_node *n,
 		  const struct jb_seen *e)
 {
 	bool same = jb_id_equal(n->row.src, e->id);
-	bool alike = n->row.size == e->facts.size &&
-		     n->row.mtime == e->facts.mtime;
+	bool alike =
+		n->row.size == e->facts.size && n->row.mtime == e->facts.mtime;
 
 	if (jb_seen_is_dir(e))
 		return true;
@@ -73,15 +73,15 @@ static void match_by_name(struct jb_plan *p, struct jb_seen *e)
 	for (struct jb_seen_name *name = e->names; name != NULL;
 	     name = name->next) {
 		dir = name->wanted ? node_of_dir(p, name->dir) : NULL;
-		s = dir != NULL ? jb_draft_slot(&p->d, dir, name->name,
-						name->len)
-				: NULL;
+		s = dir != NULL
+			    ? jb_draft_slot(&p->d, dir, name->name, name->len)
+			    : NULL;
 		n = s != NULL ? s->holder : NULL;
 		if (n == NULL || n->closed != p->round || n->taken ||
 		    n->row.type != jb_seen_type(e))
 			continue;
-		if (e->node == NULL || (!jb_plan_fits(p, e->node, e) &&
-					jb_plan_fits(p, n, e)))
+		if (e->node == NULL ||
+		    (!jb_plan_fits(p, e->node, e) && jb_plan_fits(p, n, e)))
 			e->node = n;
 	}
 	if (e->node != NULL)
@@ -242,8 +242,7 @@ static void prepare(struct jb_plan *p)
 		n->taken = e != NULL && e->n_wanted > 0;
 	}
 	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++)
-		p->entries[i]->node =
-			jb_draft_by_src(&p->d, p->entries[i]->id);
+		p->entries[i]->node = jb_draft_by_src(&p->d, p->entries[i]->id);
 }
 
 void jb_plan_match(struct jb_plan *p)

@@ -410,11 +410,32 @@ static void clear_surplus(struct jb_plan *p, struct jb_seen *e)
 	}
 }
 
+/* One that is away and had to give way is at no place that it ever had. */
+static void clear_away(struct jb_plan *p, struct jb_node *n)
+{
+	struct jb_slot *next;
+
+	for (struct jb_slot *s = n->places; s != NULL && goes_on(p, n);
+	     s = next) {
+		next = s->next_place;
+		if (s->start != n && s->dir != p->d.own)
+			park(p, n, s);
+	}
+}
+
 void jb_plan_clear(struct jb_plan *p)
 {
+	struct jb_node *n;
+
 	for (size_t i = 0; i < p->n_items && !jb_plan_failed(p); i++)
 		clear_surplus(p, p->entries[i]);
-	for (size_t i = 0; i < p->n_nodes && !jb_plan_failed(p); i++)
-		if (p->nodes[i]->dropped && p->nodes[i]->alive)
-			drop(p, p->nodes[i]);
+	for (size_t i = 0; i < p->n_nodes && !jb_plan_failed(p); i++) {
+		n = p->nodes[i];
+		if (!n->alive)
+			continue;
+		if (n->dropped)
+			drop(p, n);
+		else if (n->keep == NULL)
+			clear_away(p, n);
+	}
 }

@@ -43,8 +43,8 @@ static struct jb_pending *add_pending(struct jb_draft *d,
 /* Also one that is not alive: known not to be there. */
 static struct jb_pending *find_pending(struct jb_draft *d, struct jb_id id)
 {
-	struct jb_pending *p = jb_table_find(&d->pendings, jb_hash_id(id),
-					     same_id, &id);
+	struct jb_pending *p =
+		jb_table_find(&d->pendings, jb_hash_id(id), same_id, &id);
 	struct jb_pending_row row = {.id = id};
 	int rv = 0;
 
@@ -96,8 +96,7 @@ void jb_draft_pend(struct jb_draft *d, struct jb_id id, enum jb_reason why)
 	if (!again && jb_reason_counts(why))
 		p->row.attempts++;
 	p->row.reason = why;
-	p->row.next_us =
-		d->now_us + jb_pending_wait_us(why, p->row.attempts);
+	p->row.next_us = d->now_us + jb_pending_wait_us(why, p->row.attempts);
 	p->alive = true;
 	p->retry = false;
 	mark(d, p);
@@ -174,8 +173,7 @@ void jb_draft_owe(struct jb_draft *d, struct jb_node *n, enum jb_reason why)
 	if (!again && jb_reason_counts(why))
 		n->owed.attempts++;
 	n->owed.reason = why;
-	n->owed.next_us =
-		d->now_us + jb_pending_wait_us(why, n->owed.attempts);
+	n->owed.next_us = d->now_us + jb_pending_wait_us(why, n->owed.attempts);
 	mark_owed(d, n);
 }
 

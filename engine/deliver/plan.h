@@ -107,6 +107,9 @@ void jb_plan_clear(struct jb_plan *p);
 /* 8: attributes. */
 void jb_plan_attrs(struct jb_plan *p);
 
+/* A dry run ends with this. */
+void jb_plan_show(struct jb_plan *p);
+
 /* T3. */
 void jb_plan_finish(struct jb_plan *p);
 

@@ -26,23 +26,23 @@ struct jb_planner_options {
 
 	/* Deletions counted over the window; none if percent is 100 or more.
 	 * Between least and most whatever the size. */
-	int64_t delete_window_us; /* DeleteWindow=1h */
-	unsigned max_delete_percent; /* MaxDelete=10 */
-	int64_t max_delete_least;    /* 100 */
-	int64_t max_delete_most;     /* 100000 */
+	int64_t delete_window_us;     /* DeleteWindow=1h */
+	unsigned max_delete_percent;  /* MaxDelete=10 */
+	int64_t max_delete_least;     /* 100 */
+	int64_t max_delete_most;      /* 100000 */
 	unsigned max_replace_percent; /* MaxReplace=, 0: off; least and most as
 				       * above */
 	uint64_t min_free_bytes;      /* MinFree= */
 
-	bool keep_deleted;    /* KeepDeleted=: old versions go to the trash */
-	bool keep_hashes;     /* XXH3 of what is copied, for `verify` */
-	bool links;	      /* hard links stay links (Preserve=) */
-	bool adopt;	      /* take over what equals the source */
-	bool adopt_content;   /* compare it byte by byte, not by size and time */
-	size_t page;	      /* entries that a new tree may add to one plan;
-			       * 0: a default */
-	int64_t racy_ns;      /* a ctime younger than this when copied can't
-			       * tell a later write (kernels before 6.13) */
+	bool keep_deleted;  /* KeepDeleted=: old versions go to the trash */
+	bool keep_hashes;   /* XXH3 of what is copied, for `verify` */
+	bool links;	    /* hard links stay links (Preserve=) */
+	bool adopt;	    /* take over what equals the source */
+	bool adopt_content; /* compare it byte by byte, not by size and time */
+	size_t page;	    /* entries that a new tree may add to one plan;
+			     * 0: a default */
+	int64_t racy_ns;    /* a ctime younger than this when copied can't
+			     * tell a later write (kernels before 6.13) */
 };
 
 /* Where to look. */
@@ -61,17 +61,17 @@ struct jb_batch {
 	size_t n_looks;
 	const uint64_t *rids; /* borrowed; nodes to look at: full passes */
 	size_t n_rids;
-	bool everything;   /* all of the catalog and the replica, in one plan */
-	int64_t cursor;	   /* to be committed with the plan; 0: as it is */
-	uint64_t epoch;	   /* the journal's; another one than last time marks
-			    * what was copied before as of an older one */
+	bool everything; /* all of the catalog and the replica, in one plan */
+	int64_t cursor;	 /* to be committed with the plan; 0: as it is */
+	uint64_t epoch;	 /* the journal's; another one than last time marks
+			  * what was copied before as of an older one */
 	int64_t now_us;
 	bool dry_run; /* nothing is written, the report says what would be */
 };
 
 /* What became of one entry; the path is relative to the root. */
 enum jb_verb {
-	JB_VERB_COPY,	 /* new, or new content */
+	JB_VERB_COPY, /* new, or new content */
 	JB_VERB_MKDIR,
 	JB_VERB_RENAME,
 	JB_VERB_LINK,
@@ -92,13 +92,13 @@ struct jb_effect {
 typedef void jb_effect_fn(void *arg, const struct jb_effect *effect);
 
 struct jb_report {
-	uint64_t closed;   /* entries and nodes that were looked at */
+	uint64_t closed; /* entries and nodes that were looked at */
 	uint64_t copied, bytes, made, linked, renamed, removed, attrs, adopted;
 	uint64_t moved, torn;
 	uint64_t operations; /* at the target, names only */
 	uint64_t held;	     /* deletions that the guard holds, of this plan */
 	bool hold;	     /* the policy's deletions are held */
-	bool more;	     /* a new tree is not listed to its end: run again */
+	bool more; /* a new tree is not listed to its end: run again */
 };
 
 struct jb_planner;

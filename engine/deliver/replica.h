@@ -77,7 +77,7 @@ struct jb_owed_row {
 /* Bits of intent.flags. */
 enum jb_intent_flag {
 	JB_INTENT_GOES = 1,  /* a deletion that the guard has counted */
-	JB_INTENT_ATTRS = 2, /* may get another mtime */
+	JB_INTENT_ATTRS = 2, /* may get the mtime that the row says */
 };
 
 struct jb_intent_row {
@@ -86,6 +86,7 @@ struct jb_intent_row {
 	uint8_t len;
 	char name[JB_NAME_MAX + 1];
 	unsigned flags;
+	int64_t mtime;
 };
 
 enum jb_counted { JB_COUNTED_DELETED = 0, JB_COUNTED_REPLACED = 1 };

@@ -269,6 +269,7 @@ int jb_replica_intents(struct jb_replica *r, jb_intent_fn *fn, void *arg,
 		row.name[len] = '\0';
 		row.len = (uint8_t)len;
 		row.flags = (unsigned)sqlite3_column_int(st, 3);
+		row.mtime = sqlite3_column_int64(st, 4);
 		rv = fn(arg, &row);
 		if (rv != 0) {
 			sqlite3_reset(st);
@@ -292,6 +293,10 @@ int jb_replica_put_intent(struct jb_replica *r, const struct jb_intent_row *row,
 		sqlite3_bind_null(st, 3);
 	}
 	sqlite3_bind_int64(st, 4, row->flags);
+	if (row->flags & JB_INTENT_ATTRS)
+		sqlite3_bind_int64(st, 5, row->mtime);
+	else
+		sqlite3_bind_null(st, 5);
 	return jb_replica_run(r, ST_PUT_INTENT, err);
 }
 

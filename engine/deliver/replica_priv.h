@@ -50,13 +50,13 @@
 	X(DROP_OWED, "DELETE FROM owed WHERE rid = ?1")                        \
 	X(APPROVE, "UPDATE owed SET approved = 1, next = 0"                    \
 		   " WHERE next IS NULL AND seq <= ?1")                        \
-	X(ANY, "SELECT EXISTS(SELECT 1 FROM pending),"                        \
-	       " EXISTS(SELECT 1 FROM owed)")                                 \
-	X(HELD, "SELECT count(*), ifnull(max(seq), 0) FROM owed"              \
-		" WHERE next IS NULL")                                        \
-	X(INTENTS, "SELECT rid, prid, name, flags FROM intent")                \
-	X(PUT_INTENT, "INSERT INTO intent(rid, prid, name, flags)"             \
-		      " VALUES(?1, ?2, ?3, ?4)")                               \
+	X(ANY, "SELECT EXISTS(SELECT 1 FROM pending),"                         \
+	       " EXISTS(SELECT 1 FROM owed)")                                  \
+	X(HELD, "SELECT count(*), ifnull(max(seq), 0) FROM owed"               \
+		" WHERE next IS NULL")                                         \
+	X(INTENTS, "SELECT rid, prid, name, flags, mtime FROM intent")         \
+	X(PUT_INTENT, "INSERT INTO intent(rid, prid, name, flags, mtime)"      \
+		      " VALUES(?1, ?2, ?3, ?4, ?5)")                           \
 	X(DROP_INTENTS, "DELETE FROM intent")                                  \
 	X(COUNTED, "SELECT ifnull(sum(count), 0), (SELECT size FROM deleted"   \
 		   " WHERE what = ?1 AND time > ?2 ORDER BY time LIMIT 1)"     \

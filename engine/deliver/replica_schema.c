@@ -51,7 +51,7 @@ static const char SQL_VERSION_1[] =
 	/* The running plan; empty when none is. */
 	"CREATE TABLE intent("
 	" rid INTEGER NOT NULL, prid INTEGER, name BLOB,"
-	" flags INTEGER NOT NULL);"
+	" flags INTEGER NOT NULL, mtime INTEGER);"
 
 	/* what: jb_counted. size: how many nodes there were then. */
 	"CREATE TABLE deleted("

@@ -21,8 +21,9 @@ struct row_list {
 void jb_sight_init(struct jb_sight *s, struct jb_catalog_view *view,
 		   const struct jb_patterns *patterns, struct jb_draft *draft)
 {
-	*s = (struct jb_sight){
-		.view = view, .patterns = patterns, .draft = draft};
+	*s = (struct jb_sight){.view = view,
+			       .patterns = patterns,
+			       .draft = draft};
 }
 
 void jb_sight_fini(struct jb_sight *s)
@@ -238,8 +239,8 @@ struct jb_seen *jb_sight_entry(struct jb_sight *s, struct jb_id id)
 	rv = s->view->ops->names(s->view, id, on_row, &list, &d->err);
 	if (rv < 0)
 		d->rv = rv;
-	for (struct found_row *f = list.first;
-	     f != NULL && !jb_draft_failed(d); f = f->next)
+	for (struct found_row *f = list.first; f != NULL && !jb_draft_failed(d);
+	     f = f->next)
 		add_row(s, e, &f->row);
 	return jb_draft_failed(d) ? NULL : e;
 }
@@ -310,9 +311,8 @@ void jb_sight_reset(struct jb_sight *s)
 uint64_t jb_meta_of(uint32_t mode, uint32_t uid, uint32_t gid, int64_t mtime,
 		    int64_t ctime)
 {
-	const uint64_t v[4] = {
-		mode, (uint64_t)uid << 32 | gid, (uint64_t)mtime,
-		(uint64_t)ctime};
+	const uint64_t v[4] = {mode, (uint64_t)uid << 32 | gid, (uint64_t)mtime,
+			       (uint64_t)ctime};
 	/* 47 bits: six bytes in the database */
 	uint64_t h = XXH3_64bits(v, sizeof v) & UINT64_C(0x7fffffffffff);
 

@@ -31,8 +31,8 @@ struct jb_seen_dir {
 	const char *path;	    /* relative, "" for the top */
 	size_t path_len;
 	unsigned depth;
-	bool attached; /* and so is all above it */
-	bool selected; /* and so is all above it */
+	bool attached;	   /* and so is all above it */
+	bool selected;	   /* and so is all above it */
 	bool asked, fresh; /* engine/deliver/close.c */
 };
 
@@ -41,8 +41,8 @@ struct jb_seen_name {
 	const char *name;
 	uint8_t len;
 	bool attached;
-	bool wanted;		/* the selection takes it */
-	struct jb_slot *slot;	/* where it is to be, engine/deliver/match.c */
+	bool wanted;	      /* the selection takes it */
+	struct jb_slot *slot; /* where it is to be, engine/deliver/match.c */
 	struct jb_seen_name *next;
 };
 
@@ -67,9 +67,9 @@ struct jb_seen {
 };
 
 struct jb_sight {
-	struct jb_catalog_view *view;	   /* borrowed */
+	struct jb_catalog_view *view;	    /* borrowed */
 	const struct jb_patterns *patterns; /* borrowed, may be NULL */
-	struct jb_draft *draft;		   /* borrowed: its error sticks */
+	struct jb_draft *draft;		    /* borrowed: its error sticks */
 	struct jb_arena arena;
 	struct jb_table entries, dirs;
 	struct jb_seen *top; /* the root directory */

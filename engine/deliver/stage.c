@@ -59,9 +59,9 @@ static const char *choose_near(struct jb_plan *p, const struct jb_seen *e,
 		if (!may_hold(n->slot, e) || !n->slot->dir->alive)
 			continue;
 		path = jb_draft_path(&p->d, n->slot->dir);
-		return path != NULL ? jb_arena_copy(&p->d.arena, path,
-						    strlen(path))
-				    : NULL;
+		return path != NULL
+			       ? jb_arena_copy(&p->d.arena, path, strlen(path))
+			       : NULL;
 	}
 	return NULL;
 }
@@ -137,8 +137,8 @@ static void remember(struct jb_plan *p, struct jb_seen *e,
 	if (racy != 0 && o->ctime > p->d.now_us * 1000 - racy)
 		row.ctime = 0;
 	if (!jb_seen_is_dir(e) && !w->partial)
-		row.meta = jb_meta_of(o->mode, o->uid, o->gid, o->mtime,
-				      o->ctime);
+		row.meta =
+			jb_meta_of(o->mode, o->uid, o->gid, o->mtime, o->ctime);
 	jb_draft_put(&p->d, e->node, &row);
 	jb_draft_add(&p->d, e->node->staged, e->node);
 	p->changed = true;

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Step 8: attributes, last of all, since every name that changes changes its
+ * directory's times. First what is no directory, then directories bottom-up:
+ * one that nobody may enter any more has nothing left to be done in it. */
+#include "engine/deliver/plan.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define AT_ONCE 256
+
+struct attrs {
+	struct jb_plan *plan;
+	struct jb_work *work; /* owned; AT_ONCE of them */
+	size_t n;
+};
+
+static void take_result(struct jb_plan *p, struct jb_work *w)
+{
+	struct jb_seen *e = w->tag;
+	struct jb_node *n = e->node;
+	const struct jb_object *o = &w->source;
+	struct jb_node_row row = n->row;
+	enum jb_reason why;
+
+	jb_plan_outcome(p, w->outcome, &w->err);
+	if (jb_plan_failed(p))
+		return;
+	if (w->outcome == JB_OUTCOME_DONE) {
+		row.meta =
+			jb_meta_of(o->mode, o->uid, o->gid, o->mtime, o->ctime);
+		row.at = jb_stamp_of(&w->target);
+		jb_draft_put(&p->d, n, &row);
+		n->touched = false;
+		p->changed = true;
+		p->report->attrs++;
+		return;
+	}
+	why = jb_plan_reason(w->outcome);
+	if (why == JB_REASON_TORN)
+		why = JB_REASON_MOVED; /* the journal will speak of it again */
+	if (why == JB_REASON_FOREIGN)
+		why = JB_REASON_LOST;
+	jb_plan_tell(p, JB_VERB_ATTRS, why, e, 0);
+	if (n != p->d.top)
+		jb_draft_pend(&p->d, e->id, why);
+}
+
+static void apply(struct attrs *a)
+{
+	struct jb_plan *p = a->plan;
+	struct jb_target *t = p->planner->target;
+
+	if (a->n == 0 || jb_plan_failed(p))
+		return;
+	jb_plan_outcome(p, t->ops->attrs(t, a->work, a->n, &p->d.err),
+			&p->d.err);
+	for (size_t i = 0; i < a->n && !jb_plan_failed(p); i++)
+		take_result(p, &a->work[i]);
+	a->n = 0;
+}
+
+static void add_work(struct attrs *a, struct jb_seen *e, struct jb_place from,
+		     struct jb_place to)
+{
+	a->work[a->n++] = (struct jb_work){
+		.tag = e,
+		.from = from,
+		.to = to,
+		.ino = e->id.ino,
+		.birth = e->id.birth,
+		.mode = e->facts.mode,
+		.ctime = jb_seen_is_dir(e) ? 0 : e->facts.ctime,
+		.mount = (e->flags & JB_ENTRY_MOUNT) != 0,
+		.expect = e->node->row.at,
+	};
+	if (a->n == AT_ONCE)
+		apply(a);
+}
+
+static void add_entry(struct attrs *a, struct jb_seen *e)
+{
+	struct jb_plan *p = a->plan;
+	struct jb_seen_name *from = e->names;
+	struct jb_place to;
+
+	while (from != NULL && !from->attached)
+		from = from->next;
+	if (from != NULL && e->node->places != NULL &&
+	    jb_plan_place_copy(p, e->node->places, &to))
+		add_work(a, e, (struct jb_place){from->dir->path, from->name},
+			 to);
+}
+
+static bool needs_attrs(const struct jb_seen *e)
+{
+	return e->node != NULL && e->node->alive &&
+	       (e->node->touched || e->node->row.meta != jb_seen_meta(e));
+}
+
+/* Directories that the closed set doesn't have, but names in them changed. */
+static size_t see_touched(struct jb_plan *p, struct jb_seen **ret)
+{
+	struct jb_error err;
+	struct jb_seen *e;
+	size_t n = 0;
+
+	if (p->s.view->ops->begin(p->s.view, &err) != JB_OK)
+		return 0; /* only their times: the next full pass sees it */
+	for (struct jb_node *x = p->touched; x != NULL; x = x->next_touched) {
+		if (!x->alive || !x->touched || x->keep != NULL ||
+		    !jb_node_has_src(x) || x == p->d.top)
+			continue;
+		e = jb_sight_entry(&p->s, x->row.src);
+		if (e == NULL || e->n_wanted == 0)
+			continue;
+		e->node = x;
+		if (ret != NULL)
+			ret[n] = e;
+		n++;
+	}
+	p->s.view->ops->end(p->s.view);
+	return n;
+}
+
+static int deepest_first(const void *va, const void *vb)
+{
+	const struct jb_seen *a = *(struct jb_seen *const *)va;
+	const struct jb_seen *b = *(struct jb_seen *const *)vb;
+
+	return a->depth != b->depth ? (a->depth > b->depth ? -1 : 1) : 0;
+}
+
+/* The directories whose attributes are to be set; the caller frees them. */
+static struct jb_seen **collect_dirs(struct jb_plan *p, size_t *ret)
+{
+	size_t n = see_touched(p, NULL);
+	struct jb_seen **dirs;
+
+	for (size_t i = 0; i < p->n_items; i++)
+		n += jb_seen_is_dir(p->entries[i]);
+	dirs = malloc((n + 1) * sizeof(struct jb_seen *));
+	if (dirs == NULL) {
+		p->d.rv = jb_error_set(&p->d.err, JB_ENOMEM, 0, "plan");
+		return NULL;
+	}
+	n = see_touched(p, dirs);
+	for (size_t i = 0; i < p->n_items; i++)
+		if (jb_seen_is_dir(p->entries[i]) && needs_attrs(p->entries[i]))
+			dirs[n++] = p->entries[i];
+	qsort(dirs, n, sizeof(struct jb_seen *), deepest_first);
+	*ret = n;
+	return dirs;
+}
+
+static void set_dirs(struct attrs *a)
+{
+	struct jb_plan *p = a->plan;
+	struct jb_seen **dirs;
+	size_t n = 0;
+
+	dirs = collect_dirs(p, &n);
+	for (size_t i = 0; i < n && !jb_plan_failed(p); i++) {
+		if (i > 0 && dirs[i]->depth != dirs[i - 1]->depth)
+			apply(a);
+		add_entry(a, dirs[i]);
+	}
+	apply(a);
+	free(dirs);
+}
+
+/* The top itself, whose row holds nothing but its attributes. */
+static void set_top(struct attrs *a)
+{
+	struct jb_plan *p = a->plan;
+	struct jb_seen *e = p->s.top;
+	struct jb_object found;
+	struct jb_target *t = p->planner->target;
+	const struct jb_place top = {"", ""};
+	struct jb_error err = {0};
+
+	if (e == NULL || jb_plan_failed(p))
+		return;
+	e->node = p->d.top;
+	if (!needs_attrs(e) ||
+	    jb_plan_outcome(p, t->ops->look(t, top, &found, &err), &err) !=
+		    JB_OUTCOME_DONE)
+		return;
+	p->d.top->row.at = jb_stamp_of(&found);
+	add_work(a, e, top, top);
+	apply(a);
+}
+
+void jb_plan_attrs(struct jb_plan *p)
+{
+	struct attrs a = {.plan = p};
+
+	if (jb_plan_failed(p))
+		return;
+	a.work = malloc(AT_ONCE * sizeof *a.work);
+	if (a.work == NULL) {
+		p->d.rv = jb_error_set(&p->d.err, JB_ENOMEM, 0, "plan");
+		return;
+	}
+	for (size_t i = 0; i < p->n_items && !jb_plan_failed(p); i++)
+		if (!jb_seen_is_dir(p->entries[i]) &&
+		    needs_attrs(p->entries[i]))
+			add_entry(&a, p->entries[i]);
+	apply(&a);
+	set_dirs(&a);
+	set_top(&a);
+	free(a.work);
+}

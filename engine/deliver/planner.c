@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A plan, from the first row read to the last one written.
+ *
+ *   settle, sweep   find out where things are, if the last plan did not end
+ *   close           what has to be looked at together           (close.c)
+ *   match           which node is whose, who is to be where     (match.c)
+ *   guard           what goes, and may it?                      (guard.c)
+ *   T1  intend      durable: what this plan may be doing        (intent.c)
+ *   stage           make all that is new, where nobody sees it  (stage.c)
+ *   T2  identify    durable: which inode is which entry
+ *   name, clear     one visible operation per place             (order.c)
+ *   attrs           attributes, directories last                (attrs.c)
+ *   T3  finish      durable: the new replica, and the cursor
+ *
+ * A crash before T1 has changed nothing. After T1 the next plan looks at what
+ * the intents name: an object is where its inode is found. After T2 nothing
+ * that was copied is copied again. After T3 it is done. The target is durable
+ * before T2 and before T3, so no row promises what a power cut takes away. */
+#include "engine/deliver/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the middle of a plan: what must not be forgotten */
+
+/* What this plan looks at needn't be pending any more, unless it fails again:
+ * that is decided by its end, and becomes true with T3. */
+static void retry_pending(struct jb_plan *p)
+{
+	struct jb_pending *x;
+	struct jb_seen *e;
+
+	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++) {
+		x = jb_draft_pending(&p->d, p->entries[i]->id);
+		if (x != NULL)
+			x->retry = true;
+	}
+	for (x = p->d.all_pendings; x != NULL; x = x->next) {
+		e = x->alive ? jb_sight_known(&p->s, x->row.id) : NULL;
+		if (e != NULL && e->n_wanted == 0 && !e->away)
+			x->retry = true;
+	}
+}
+
+static void write_listings(struct jb_plan *p)
+{
+	struct jb_listing_row row;
+
+	for (struct jb_listing *l = p->listings;
+	     l != NULL && !jb_plan_failed(p); l = l->next) {
+		if (l->done) {
+			if (l->stored)
+				p->d.rv = jb_replica_drop_listing(p->d.replica,
+								  l->id,
+								  &p->d.err);
+			continue;
+		}
+		row.id = l->id;
+		row.len = l->len;
+		memcpy(row.after, l->after, sizeof row.after);
+		p->d.rv = jb_replica_put_listing(p->d.replica, &row, &p->d.err);
+		p->report->more = true;
+	}
+}
+
+static void end_pending(struct jb_plan *p)
+{
+	struct jb_node *n;
+
+	for (struct jb_pending *x = p->d.all_pendings; x != NULL; x = x->next)
+		if (x->retry)
+			jb_draft_unpend(&p->d, x);
+	for (size_t i = 0; i < p->n_items; i++) {
+		n = p->entries[i]->node;
+		if (n != NULL && n->alive &&
+		    jb_id_equal(n->row.src, p->entries[i]->id))
+			jb_draft_unowe(&p->d, n);
+	}
+	/* What is parked waits for its place. */
+	for (struct jb_slot *s = p->d.own->slots; s != NULL; s = s->next_slot)
+		if (s->holder != NULL && jb_node_has_src(s->holder) &&
+		    jb_draft_pending(&p->d, s->holder->row.src) == NULL)
+			jb_draft_pend(&p->d, s->holder->row.src,
+				      JB_REASON_PARKED);
+}
+
+static void write_end(struct jb_plan *p)
+{
+	const struct jb_batch *b = p->batch;
+
+	jb_plan_recount(p);
+	write_listings(p);
+	if (!jb_plan_failed(p))
+		p->d.rv = jb_replica_drop_intents(p->d.replica, &p->d.err);
+	if (!jb_plan_failed(p) && b->cursor != 0)
+		p->d.rv = jb_replica_set(p->d.replica, "cursor", b->cursor,
+					 &p->d.err);
+	if (!jb_plan_failed(p))
+		p->d.rv = jb_replica_set(p->d.replica, "epoch",
+					 (int64_t)b->epoch, &p->d.err);
+	if (!jb_plan_failed(p))
+		p->d.rv = jb_replica_set(p->d.replica, "epoch_no", p->epoch,
+					 &p->d.err);
+	if (!jb_plan_failed(p) && !p->hold_new)
+		p->d.rv = jb_replica_set(p->d.replica, "replace_released", 0,
+					 &p->d.err);
+}
+
+void jb_plan_finish(struct jb_plan *p)
+{
+	if (p->changed)
+		jb_plan_sync(p);
+	if (jb_plan_failed(p))
+		return;
+	end_pending(p);
+	jb_plan_commit(p, write_end);
+}
+
+/* ---- what several steps need */
+
+void jb_plan_commit(struct jb_plan *p, void (*write)(struct jb_plan *p))
+{
+	if (jb_plan_failed(p))
+		return;
+	p->d.rv = jb_replica_begin(p->d.replica, &p->d.err);
+	if (jb_plan_failed(p))
+		return;
+	if (write != NULL)
+		write(p);
+	jb_draft_flush(&p->d);
+	if (!jb_plan_failed(p))
+		p->d.rv = jb_replica_commit(p->d.replica, &p->d.err);
+	if (jb_plan_failed(p))
+		jb_replica_rollback(p->d.replica);
+}
+
+void jb_plan_sync(struct jb_plan *p)
+{
+	struct jb_target *t = p->planner->target;
+
+	if (!jb_plan_failed(p))
+		p->d.rv = t->ops->sync(t, &p->d.err);
+}
+
+enum jb_outcome jb_plan_outcome(struct jb_plan *p, enum jb_outcome outcome,
+				const struct jb_error *err)
+{
+	if (outcome != JB_OUTCOME_STOPPED && outcome != JB_OUTCOME_SKIPPED)
+		return outcome;
+	if (jb_plan_failed(p))
+		return outcome;
+	if (err != &p->d.err)
+		p->d.err = *err;
+	if (p->d.err.code == JB_OK)
+		jb_error_set(&p->d.err, JB_ECANCELED, 0, "stopped");
+	p->d.rv = p->d.err.code;
+	return outcome;
+}
+
+enum jb_reason jb_plan_reason(enum jb_outcome outcome)
+{
+	switch (outcome) {
+	case JB_OUTCOME_MOVED:
+		return JB_REASON_MOVED;
+	case JB_OUTCOME_TORN:
+		return JB_REASON_TORN;
+	case JB_OUTCOME_UNREADABLE:
+		return JB_REASON_UNREADABLE;
+	case JB_OUTCOME_FOREIGN:
+		return JB_REASON_FOREIGN;
+	case JB_OUTCOME_LOST:
+		return JB_REASON_LOST;
+	case JB_OUTCOME_NOT_EMPTY:
+		return JB_REASON_NOT_EMPTY;
+	case JB_OUTCOME_REFUSED:
+		return JB_REASON_REFUSED;
+	default:
+		return JB_REASON_FAILED;
+	}
+}
+
+void jb_plan_fail(struct jb_plan *p, struct jb_node *n, enum jb_reason why)
+{
+	if (jb_plan_failed(p))
+		return;
+	if (jb_node_has_src(n))
+		jb_draft_pend(&p->d, n->row.src, why);
+	else
+		jb_draft_owe(&p->d, n, why);
+}
+
+void jb_plan_lost(struct jb_plan *p, struct jb_slot *s)
+{
+	struct jb_node *n = s->holder;
+
+	jb_draft_cut(&p->d, s);
+	if (jb_node_has_src(n))
+		jb_draft_pend(&p->d, n->row.src, JB_REASON_LOST);
+	if (n->places == NULL)
+		jb_draft_forget(&p->d, n);
+}
+
+bool jb_plan_place(struct jb_plan *p, const struct jb_slot *s,
+		   struct jb_place *ret)
+{
+	ret->dir = jb_plan_failed(p) ? NULL : jb_draft_path(&p->d, s->dir);
+	ret->name = s->name;
+	return ret->dir != NULL;
+}
+
+bool jb_plan_place_copy(struct jb_plan *p, const struct jb_slot *s,
+			struct jb_place *ret)
+{
+	char *copy;
+
+	if (!jb_plan_place(p, s, ret))
+		return false;
+	copy = jb_arena_copy(&p->d.arena, ret->dir, strlen(ret->dir));
+	if (copy == NULL)
+		p->d.rv = jb_error_set(&p->d.err, JB_ENOMEM, 0, "plan");
+	ret->dir = copy;
+	return copy != NULL;
+}
+
+enum jb_outcome jb_plan_look(struct jb_plan *p, const struct jb_slot *s,
+			     struct jb_object *ret)
+{
+	struct jb_target *t = p->planner->target;
+	struct jb_error err = {0};
+	struct jb_place place;
+
+	if (!jb_plan_place(p, s, &place))
+		return JB_OUTCOME_SKIPPED;
+	return jb_plan_outcome(p, t->ops->look(t, place, ret, &err), &err);
+}
+
+enum jb_sameness jb_plan_same(struct jb_plan *p, struct jb_slot *s)
+{
+	struct jb_object found;
+
+	switch (jb_plan_look(p, s, &found)) {
+	case JB_OUTCOME_DONE:
+		return (found.mode & 0170000) == s->holder->row.type &&
+				       jb_stamp_fits(&s->holder->row.at, &found)
+			       ? JB_SAME
+			       : JB_DIFFERENT;
+	case JB_OUTCOME_LOST:
+		return JB_DIFFERENT;
+	default:
+		return JB_UNKNOWN;
+	}
+}
+
+void jb_plan_tell(struct jb_plan *p, enum jb_verb verb, enum jb_reason reason,
+		  const struct jb_seen *e, int64_t bytes)
+{
+	struct jb_effect effect = {
+		.verb = verb, .reason = reason, .path = "", .bytes = bytes};
+	const struct jb_seen_name *n = e->names;
+	char *path = NULL;
+
+	if (p->planner->on_effect == NULL)
+		return;
+	while (n != NULL && !n->wanted)
+		n = n->next;
+	if (n != NULL && n->dir->path_len > 0 &&
+	    asprintf(&path, "%s/%s", n->dir->path, n->name) < 0)
+		path = NULL;
+	if (n != NULL)
+		effect.path = path != NULL ? path : n->name;
+	p->planner->on_effect(p->planner->effect_arg, &effect);
+	free(path);
+}
+
+const char *jb_verb_word(enum jb_verb verb)
+{
+	static const char *const words[] = {
+		[JB_VERB_COPY] = "copy",     [JB_VERB_MKDIR] = "make",
+		[JB_VERB_RENAME] = "rename", [JB_VERB_LINK] = "link",
+		[JB_VERB_ATTRS] = "attrs",   [JB_VERB_REMOVE] = "remove",
+		[JB_VERB_ADOPT] = "adopt",
+	};
+
+	return words[verb];
+}
+
+/* ---- the planner */
+
+int jb_planner_new(struct jb_replica *replica, struct jb_catalog_view *view,
+		   struct jb_target *target, unsigned can,
+		   const struct jb_planner_options *options,
+		   struct jb_planner **ret, struct jb_error *err)
+{
+	struct jb_planner *p = calloc(1, sizeof *p);
+
+	if (p == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'",
+				    options->policy);
+	p->replica = replica;
+	p->view = view;
+	p->target = target;
+	p->can = can;
+	p->o = *options;
+	*ret = p;
+	return JB_OK;
+}
+
+void jb_planner_free(struct jb_planner *p)
+{
+	free(p);
+}
+
+void jb_planner_on_effect(struct jb_planner *p, jb_effect_fn *fn, void *arg)
+{
+	p->on_effect = fn;
+	p->effect_arg = arg;
+}
+
+/* Which of our numbers the journal's epoch has. */
+static void read_epoch(struct jb_plan *p)
+{
+	int64_t epoch = 0, number = 0;
+
+	p->d.rv = jb_replica_get(p->d.replica, "epoch", 0, &epoch, &p->d.err);
+	if (!jb_plan_failed(p))
+		p->d.rv = jb_replica_get(p->d.replica, "epoch_no", 0, &number,
+					 &p->d.err);
+	p->epoch = (uint32_t)number + ((uint64_t)epoch != p->batch->epoch);
+}
+
+static void check_space(struct jb_plan *p)
+{
+	struct jb_target *t = p->planner->target;
+	struct jb_space space;
+
+	if (jb_plan_failed(p) || p->planner->o.min_free_bytes == 0)
+		return;
+	p->d.rv = t->ops->space(t, &space, &p->d.err);
+	if (!jb_plan_failed(p) &&
+	    space.free_bytes < p->planner->o.min_free_bytes)
+		p->d.rv = jb_error_set(
+			&p->d.err, JB_ENOSPC, 0,
+			"target: %llu bytes free, MinFree= asks for %llu",
+			(unsigned long long)space.free_bytes,
+			(unsigned long long)p->planner->o.min_free_bytes);
+}
+
+static void carry_out(struct jb_plan *p)
+{
+	read_epoch(p);
+	check_space(p);
+	if (!p->batch->dry_run) {
+		jb_plan_settle(p);
+		jb_plan_sweep(p);
+	}
+	jb_plan_close(p);
+	retry_pending(p);
+	jb_plan_match(p);
+	jb_plan_guard(p);
+	if (p->batch->dry_run) {
+		jb_plan_show(p);
+		return;
+	}
+	jb_plan_intend(p);
+	jb_plan_stage(p);
+	jb_plan_identify(p);
+	jb_plan_name(p);
+	jb_plan_clear(p);
+	jb_plan_attrs(p);
+	jb_plan_finish(p);
+}
+
+int jb_planner_run(struct jb_planner *planner, const struct jb_batch *batch,
+		   struct jb_report *report, struct jb_error *err)
+{
+	struct jb_plan p = {.planner = planner,
+			    .batch = batch,
+			    .report = report};
+	int rv;
+
+	*report = (struct jb_report){0};
+	rv = jb_draft_init(&p.d, planner->replica, batch->now_us, err);
+	if (rv != JB_OK)
+		return rv;
+	p.d.seq = batch->cursor != 0 ? batch->cursor : p.d.seq;
+	jb_sight_init(&p.s, planner->view, planner->o.patterns, &p.d);
+	carry_out(&p);
+	rv = p.d.rv;
+	if (rv != JB_OK && err != NULL)
+		*err = p.d.err;
+	jb_sight_fini(&p.s);
+	jb_draft_fini(&p.d);
+	free(p.entries);
+	free(p.nodes);
+	free(p.looks);
+	return rv;
+}

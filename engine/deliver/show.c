@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A dry run: what a plan would do, told instead of done. */
+#include "engine/deliver/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static enum jb_verb verb_of(const struct jb_seen *e)
+{
+	if (!e->node->alive)
+		return jb_seen_is_dir(e) ? JB_VERB_MKDIR : JB_VERB_COPY;
+	for (struct jb_seen_name *n = e->names; n != NULL; n = n->next)
+		if (n->slot != NULL && n->slot->want == e->node &&
+		    n->slot->holder != e->node)
+			return e->n_wanted > 1 ? JB_VERB_LINK : JB_VERB_RENAME;
+	return JB_VERB_ATTRS;
+}
+
+static void show_entry(struct jb_plan *p, const struct jb_seen *e)
+{
+	enum jb_verb verb;
+
+	if (e->node == NULL)
+		return;
+	verb = verb_of(e);
+	if (verb == JB_VERB_ATTRS && e->node->row.meta == jb_seen_meta(e))
+		return;
+	p->report->copied += verb == JB_VERB_COPY;
+	p->report->made += verb == JB_VERB_MKDIR;
+	p->report->renamed += verb == JB_VERB_RENAME;
+	p->report->linked += verb == JB_VERB_LINK;
+	p->report->attrs += verb == JB_VERB_ATTRS;
+	if (verb == JB_VERB_COPY)
+		p->report->bytes += (uint64_t)e->facts.size;
+	jb_plan_tell(p, verb, JB_REASON_NONE, e,
+		     verb == JB_VERB_COPY ? e->facts.size : 0);
+}
+
+static void show_removal(struct jb_plan *p, const struct jb_node *n)
+{
+	struct jb_effect effect = {
+		.verb = JB_VERB_REMOVE,
+		.reason = n->held ? JB_REASON_HELD : JB_REASON_NONE,
+		.bytes = n->row.size,
+	};
+	const char *dir;
+	char *path = NULL;
+
+	p->report->removed += !n->held;
+	if (p->planner->on_effect == NULL || n->places == NULL)
+		return;
+	dir = jb_draft_path(&p->d, n->places->dir);
+	if (dir == NULL || asprintf(&path, "%s%s%s", dir, *dir ? "/" : "",
+				    n->places->name) < 0)
+		return;
+	effect.path = path;
+	p->planner->on_effect(p->planner->effect_arg, &effect);
+	free(path);
+}
+
+void jb_plan_show(struct jb_plan *p)
+{
+	for (size_t i = 0; i < p->n_items && !jb_plan_failed(p); i++)
+		show_entry(p, p->entries[i]);
+	for (size_t i = 0; i < p->n_nodes && !jb_plan_failed(p); i++)
+		if (p->nodes[i]->alive && p->nodes[i]->dropped)
+			show_removal(p, p->nodes[i]);
+}
