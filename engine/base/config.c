@@ -199,7 +199,7 @@ static int choose_plugin_dir(struct jb_config *c, struct jb_error *err)
 	if (n < (ssize_t)sizeof build ||
 	    strncmp(exe, build, sizeof build - 1) != 0)
 		return JB_OK;
-	if (strcmp(c->plugin_dir, JB_PLUGIN_DIR) != 0)
+	if (c->plugin_dir != NULL && strcmp(c->plugin_dir, JB_PLUGIN_DIR) != 0)
 		return JB_OK;
 	free(c->plugin_dir);
 	c->plugin_dir = strdup(JB_BUILD_DIR "/plugins");

@@ -88,7 +88,9 @@ int jb_config_load(const char *file, struct jb_config **ret,
 		   struct jb_error *err);
 
 /* What only the file system can tell: each root is a directory that can be
- * read and not inside another one, the state directory can be made. */
+ * read, and none lies inside another one, be it by links or bind mounts; what
+ * is mounted below a root may be a root itself. The state directory can be
+ * made. JB_ECONFIG, as above. */
 int jb_config_check_paths(const struct jb_config *config, struct jb_error *err);
 
 /* Accepts NULL. */

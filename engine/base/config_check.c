@@ -32,31 +32,9 @@ bool jb_config_is_below(const char *path, const char *dir)
 	       (path[len] == '\0' || path[len] == '/');
 }
 
-static int check_root_pair(const struct jb_config_root *a,
-			   const struct jb_config_root *b, struct jb_error *err)
-{
-	if (strcmp(a->path, b->path) == 0)
-		return fail_at(&b->where, err,
-			       "[Root %s] has the same Path= as [Root %s] at "
-			       "line %d; remove one of them",
-			       b->name, a->name, a->where.line);
-	if (jb_config_is_below(b->path, a->path))
-		return fail_at(&b->where, err,
-			       "[Root %s] %s lies inside [Root %s] %s; remove "
-			       "it, its changes are in that one",
-			       b->name, b->path, a->name, a->path);
-	if (jb_config_is_below(a->path, b->path))
-		return fail_at(&b->where, err,
-			       "[Root %s] %s lies inside [Root %s] %s; remove "
-			       "one of them",
-			       a->name, a->path, b->name, b->path);
-	return JB_OK;
-}
-
 static int check_roots(const struct jb_config *c, struct jb_error *err)
 {
 	const struct jb_config_root *r;
-	int rv;
 
 	if (c->n_roots == 0)
 		return jb_error_set(err, JB_ECONFIG, 0,
@@ -70,11 +48,15 @@ static int check_roots(const struct jb_config *c, struct jb_error *err)
 				       "[Root %s] %s lies inside "
 				       "StateDirectory=%s; move one of them",
 				       r->name, r->path, c->state_dir);
-		for (size_t j = 0; j < i; j++) {
-			rv = check_root_pair(&c->roots[j], r, err);
-			if (rv != JB_OK)
-				return rv;
-		}
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(r->path, c->roots[j].path) == 0)
+				return fail_at(
+					&r->where, err,
+					"[Root %s] has the same Path= as "
+					"[Root %s] at line %d; remove "
+					"one of them",
+					r->name, c->roots[j].name,
+					c->roots[j].where.line);
 	}
 	return JB_OK;
 }
@@ -224,29 +206,41 @@ static int check_places(const struct place *a, const struct place *b,
 		       a->policy->name, a->dir);
 }
 
+/* Is what @p writes in @root? A root ends where something is mounted, so it
+ * ends above a target that must be. */
+static bool writes_into(const struct place *p,
+			const struct jb_config_root *root)
+{
+	const char *path = jb_config_text(p->target, "Path");
+
+	if (*p->host != '\0' || !jb_config_is_below(p->dir, root->path))
+		return false;
+	return !jb_config_bool(p->target, "RequireMount") ||
+	       jb_config_is_below(root->path, path);
+}
+
+static bool feeds(const struct place *p, const struct jb_config_root *root)
+{
+	return writes_into(p, root) ||
+	       (*p->host == '\0' && jb_config_is_below(root->path, p->dir));
+}
+
 static int check_own_root(const struct place *p, struct jb_error *err)
 {
-	if (*p->host != '\0')
-		return JB_OK;
-	if (jb_config_is_below(p->dir, p->root->path))
+	if (writes_into(p, p->root))
 		return fail_at(place_where(p), err,
 			       "[Policy %s] writes to %s, inside its own "
-			       "[Root %s] %s; choose another Target=",
+			       "[Root %s] %s; choose another Target=, or "
+			       "RequireMount=yes if a disk is mounted there",
 			       p->policy->name, p->dir, p->root->name,
 			       p->root->path);
-	if (jb_config_is_below(p->root->path, p->dir))
+	if (feeds(p, p->root))
 		return fail_at(place_where(p), err,
 			       "[Policy %s] writes to %s, which holds its own "
 			       "[Root %s] %s; choose another Target=",
 			       p->policy->name, p->dir, p->root->name,
 			       p->root->path);
 	return JB_OK;
-}
-
-static bool feeds(const struct place *p, const struct jb_config_root *root)
-{
-	return *p->host == '\0' && (jb_config_is_below(p->dir, root->path) ||
-				    jb_config_is_below(root->path, p->dir));
 }
 
 /* Does what is written at @at come back into the root of @start? */

@@ -6,7 +6,7 @@
 
 #include "engine/base/config.h"
 
-/* Roots inside roots, names that lead nowhere, targets inside one another or
+/* Two roots of one path, names that lead nowhere, targets inside one another or
  * inside their own root, rings of roots: as far as the text can tell.
  * JB_ECONFIG: "FILE:LINE: what is wrong, what to do". */
 int jb_config_check_text(const struct jb_config *config, struct jb_error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/base/config.h"
 
-#include "engine/base/config_check.h"
+#include "engine/base/mount_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,10 +27,11 @@ fail_root(const struct jb_config_root *r, int errnum, struct jb_error *err,
 			    text);
 }
 
-static int check_root(const struct jb_config_root *r, struct stat *st,
-		      char **ret_real, struct jb_error *err)
+static int check_root(const struct jb_config_root *r, struct jb_error *err)
 {
-	if (stat(r->path, st) < 0) {
+	struct stat st;
+
+	if (stat(r->path, &st) < 0) {
 		if (errno == ENOENT)
 			return fail_root(r, errno, err,
 					 "there is no such directory; create "
@@ -42,7 +43,7 @@ static int check_root(const struct jb_config_root *r, struct stat *st,
 		return fail_root(r, errno, err, "%s; check its permissions",
 				 strerrordesc_np(errno));
 	}
-	if (!S_ISDIR(st->st_mode))
+	if (!S_ISDIR(st.st_mode))
 		return fail_root(r, ENOTDIR, err,
 				 "is not a directory; name the directory that "
 				 "holds it");
@@ -51,54 +52,54 @@ static int check_root(const struct jb_config_root *r, struct stat *st,
 				 "can't be read by user %d; run as root, or "
 				 "give that user access",
 				 (int)geteuid());
-	*ret_real = realpath(r->path, NULL);
-	if (*ret_real == NULL)
-		return fail_root(r, errno, err, "%s; check the path",
-				 strerrordesc_np(errno));
 	return JB_OK;
 }
 
-/* Is @dir, or a directory above it, the one of @st? Follows the tree upwards,
- * so bind mounts of a directory are seen too. */
-static bool is_inside(const char *dir, const struct stat *st)
-{
-	char *path = strdup(dir), *slash;
-	struct stat above;
-	bool found = false;
-
-	while (path != NULL && !found) {
-		found = stat(path, &above) == 0 && above.st_dev == st->st_dev &&
-			above.st_ino == st->st_ino;
-		slash = strrchr(path, '/');
-		if (slash == NULL || slash[1] == '\0')
-			break;
-		slash[slash == path] = '\0';
-	}
-	free(path);
-	return found;
-}
-
-static int check_pair(const struct jb_config_root *a, const struct stat *st_a,
-		      const char *real_a, const struct jb_config_root *b,
-		      const struct stat *st_b, const char *real_b,
+static int check_pair(const struct jb_config_root *a,
+		      const struct jb_mount_place *place_a,
+		      const struct jb_config_root *b,
+		      const struct jb_mount_place *place_b,
 		      struct jb_error *err)
 {
-	if (st_a->st_dev == st_b->st_dev && st_a->st_ino == st_b->st_ino)
+	if (jb_mount_place_is_same(place_a, place_b))
 		return fail_root(b, 0, err,
 				 "is the same directory as [Root %s] %s; "
 				 "remove one of them",
 				 a->name, a->path);
-	if (is_inside(real_b, st_a))
+	if (jb_mount_place_is_below(place_b, place_a))
 		return fail_root(b, 0, err,
-				 "is really %s, inside [Root %s] %s; remove "
-				 "one of them",
-				 real_b, a->name, a->path);
-	if (is_inside(real_a, st_b))
-		return fail_root(b, 0, err,
-				 "holds [Root %s] %s, which is really %s; "
-				 "remove one of them",
-				 a->name, a->path, real_a);
+				 "lies inside [Root %s] %s; remove one of "
+				 "them",
+				 a->name, a->path);
+	if (jb_mount_place_is_below(place_a, place_b))
+		return fail_root(a, 0, err,
+				 "lies inside [Root %s] %s; remove one of "
+				 "them",
+				 b->name, b->path);
 	return JB_OK;
+}
+
+/* What is mounted below a root is not of that root, and may be one itself. */
+static int check_roots(const struct jb_config *c, struct jb_error *err)
+{
+	struct jb_mount_place *places = calloc(c->n_roots + 1, sizeof *places);
+	int rv = JB_OK;
+
+	if (places == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "configuration");
+	for (size_t i = 0; rv == JB_OK && i < c->n_roots; i++) {
+		rv = check_root(&c->roots[i], err);
+		if (rv == JB_OK)
+			rv = jb_mount_place_find(c->roots[i].path, &places[i],
+						 err);
+		for (size_t j = 0; rv == JB_OK && j < i; j++)
+			rv = check_pair(&c->roots[j], &places[j], &c->roots[i],
+					&places[i], err);
+	}
+	for (size_t i = 0; i < c->n_roots; i++)
+		jb_mount_place_fini(&places[i]);
+	free(places);
+	return rv;
 }
 
 /* The nearest directory above @path that exists, in place. */
@@ -145,29 +146,13 @@ static int check_own_dir(const char *key, const char *dir,
 
 int jb_config_check_paths(const struct jb_config *config, struct jb_error *err)
 {
-	size_t n = config->n_roots;
-	struct stat *st = calloc(n + 1, sizeof *st);
-	char **real = calloc(n + 1, sizeof *real);
-	int rv = JB_OK;
+	int rv = check_roots(config, err);
 
-	if (st == NULL || real == NULL)
-		rv = jb_error_set(err, JB_ENOMEM, 0, "configuration");
-	for (size_t i = 0; rv == JB_OK && i < n; i++) {
-		rv = check_root(&config->roots[i], &st[i], &real[i], err);
-		for (size_t j = 0; rv == JB_OK && j < i; j++)
-			rv = check_pair(&config->roots[j], &st[j], real[j],
-					&config->roots[i], &st[i], real[i],
-					err);
-	}
 	if (rv == JB_OK)
 		rv = check_own_dir("StateDirectory", config->state_dir, config,
 				   err);
 	if (rv == JB_OK)
 		rv = check_own_dir("RuntimeDirectory", config->runtime_dir,
 				   config, err);
-	for (size_t i = 0; real != NULL && i < n; i++)
-		free(real[i]);
-	free(real);
-	free(st);
 	return rv;
 }

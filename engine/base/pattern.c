@@ -86,6 +86,8 @@ static int init_rule(struct rule *r, bool include, const char *pattern,
 	size_t len = strlen(pattern);
 	const char *stars = strstr(pattern, "**");
 	bool wild = strpbrk(pattern, "*[?") != NULL;
+	struct jb_wildcard *w;
+	int rv;
 
 	memset(r, 0, sizeof *r);
 	r->include = include;
@@ -104,7 +106,12 @@ static int init_rule(struct rule *r, bool include, const char *pattern,
 	r->n_slashes = r->anchored;
 	for (size_t i = 0; i < r->len; i++)
 		r->n_slashes += r->text[i] == '/';
-	return wild ? jb_wildcard_compile(r->text, &r->wildcard, err) : JB_OK;
+	if (!wild)
+		return JB_OK;
+	rv = jb_wildcard_compile(r->text, &w, err);
+	if (rv == JB_OK)
+		r->wildcard = w;
+	return rv;
 }
 
 int jb_patterns_add(struct jb_patterns *p, bool include, const char *pattern,
