@@ -25,7 +25,7 @@
 #define N_RULES	    4
 #define RUNS	    250
 #define RUNS_LONG   5000
-#define SECONDS_MAX 12
+#define SECONDS_MAX 8
 #define PATH_SIZE   256
 
 struct rule {
