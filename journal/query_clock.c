@@ -128,7 +128,7 @@ int jb_clock_skip(struct jb_clock *c, int64_t seq, bool down, int64_t *ret,
 	*ret = found;
 	if (down) {
 		rv = find_end(c, found, ret, err);
-		;
+		--*ret;
 	}
 	return rv < 0 ? rv : 1;
 }
