@@ -47,7 +47,7 @@ static int on_root(struct jb_overview *ov, sqlite3_stmt *st)
 	r->id = sqlite3_column_int64(st, 0);
 	r->name = copy_column(st, 1);
 	r->path = copy_column(st, 2);
-	r->complete_us = sqlite3_column_int64(st, 3);
+	r->complete_us = sqlite3_column_int64(st, 3) / 1000;
 	r->gaps_open = (uint32_t)sqlite3_column_int(st, 4);
 	return r->name != NULL && r->path != NULL ? JB_OK : JB_ENOMEM;
 }
