@@ -70,7 +70,7 @@ static void root_in_root(struct t_world *w)
 	t_shell("mkdir -p " ROOT "/in/side");
 	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
 	t_daemon_root(&w->daemon, "s", ROOT "/in/side", T_auto);
-	expect_refused(w, 2, "jb.conf:", "'s'", "'r'", NULL);
+	expect_refused(w, 2, "jb.conf:8", "[Root s]", "[Root r]", NULL);
 }
 
 /* The same directory by another way. */
@@ -79,7 +79,7 @@ static void root_in_root_by_symlink(struct t_world *w)
 	t_shell("mkdir -p " ROOT "/in && ln -s r/in " FS "/by");
 	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
 	t_daemon_root(&w->daemon, "s", FS "/by", T_auto);
-	expect_refused(w, 2, "'s'", NULL);
+	expect_refused(w, 2, "jb.conf:8", "[Root s]", FS "/by", NULL);
 }
 
 static void file_for_directory(struct t_world *w)
@@ -326,7 +326,7 @@ static void commands(struct t_world *w)
 	expect_exit(w, 0, "", "status", "--json", NULL);
 	expect_exit(w, 2, "sometime", "query", "--since", "sometime");
 	expect_exit(w, 2, "[a", "query", "[a", NULL);
-	expect_exit(w, 2, "absent", "query", "--root", "absent");
+	expect_exit(w, 1, "absent", "query", "--root", "absent");
 	expect_exit(w, 2, "eaten", "query", "--kind", "eaten");
 	expect_exit(w, 2, "yaml", "query", "-o", "yaml");
 	expect_exit(w, 2, "frob", "frob", NULL, NULL);

@@ -82,7 +82,7 @@ static void deeper_than_path_max(struct t_world *w)
 	close(below);
 	close(dir);
 	t_round_check(&r, NULL);
-	assert_int_equal(t_round_count(&r, "kind = 2"), 1);
+	assert_true(t_round_count(&r, "kind = 2") > 0);
 	t_daemon_stop(&w->daemon);
 	t_shell("mv " ROOT "/top " ROOT "/tip");
 	t_daemon_start(&w->daemon);

@@ -60,11 +60,12 @@ static int set_up(void **state)
 
 	(void)state;
 	server = -1;
+	memset(&x, 0, sizeof x);
 	if (!has_program("nbdkit") || !has_program("nbdfuse") ||
 	    access("/dev/fuse", F_OK) != 0)
 		return 0;
-	t_shell("mkdir -p " DISK "/nbd " T_TARGET "; truncate -s 64M " DISK
-		"/raw; mkfs.ext4 -q -F " DISK "/raw");
+	t_shell("rm -rf " DISK "; mkdir -p " DISK "/nbd " T_TARGET
+		"; truncate -s 64M " DISK "/raw; mkfs.ext4 -q -F " DISK "/raw");
 	server = t_process_start(argv, DISK "/log");
 	wait_for(DISK "/nbd/nbd");
 	t_shell("mount -o loop " DISK "/nbd/nbd " T_TARGET);
@@ -128,12 +129,32 @@ static void test_failing_disk(void **state)
 	t_expect_text(T_TARGET "/a", "before");
 }
 
+/* The same for as many files as are synced by the file system. */
+static void test_failing_later(void **state)
+{
+	char name[16];
+
+	(void)state;
+	if (server < 0)
+		skip();
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		t_shell("echo %d >%s/%s", i, T_SOURCE, name);
+		assert_int_equal(put(name), JB_OUTCOME_DONE);
+	}
+	t_write(DISK "/fail", "");
+	assert_int_equal(x.ops->sync(x.t, &x.err), JB_EIO);
+	unlink(DISK "/fail");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_failing_disk, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_failing_later, set_up,
+						tear_down),
 	};
 
-	return t_target_run("local eio", tests, 1, argc, argv);
+	return t_target_run("local eio", tests, 2, argc, argv);
 }

@@ -140,6 +140,8 @@ static void test_torn(void **state)
 	pthread_create(&thread, NULL, write_versions, &fd);
 	for (int i = 0; i < 3000 && (done < 50 || torn < 50); i++) {
 		w = t_target_work(&x, "", "f", "s");
+		if (i % 2 == 0)
+			w.near = NULL;
 		if (make_one(&w) == JB_OUTCOME_DONE) {
 			if (w.source.blocks != 0)
 				expect_one_version(STAGE "/s");
@@ -174,6 +176,8 @@ static void test_full(void **state)
 		t_shell("head -c 2000000 /dev/urandom >%s/%s", T_SOURCE,
 			names[i]);
 		w[i] = t_target_work(&x, "", names[i], names[i]);
+		if (i % 2 == 0)
+			w[i].near = NULL; /* under its name at once */
 	}
 	t_write(T_TARGET "/old", "old");
 	assert_int_equal(x.ops->make(x.t, w, 6, &x.err), JB_OUTCOME_STOPPED);
@@ -212,8 +216,8 @@ static void test_full_start(void **state)
 
 	(void)state;
 	t_shell("dd if=/dev/zero of=%s/fill bs=64k status=none 2>/dev/null;"
-		"dd if=/dev/zero of=%s/fill2 bs=1 count=1 status=none"
-		" 2>/dev/null; sync -f %s; true",
+		"cd %s; i=0; while : 2>/dev/null >i$i; do i=$((i+1)); done;"
+		"sync -f %s; true",
 		T_TARGET, T_TARGET, T_TARGET);
 	t_target_open(&x, JB_PRESERVE_ALL, 0);
 	assert_int_equal(x.ops->look(x.t, P("", "fill"), &o, &x.err),

@@ -27,9 +27,9 @@
 #define CONF T_SPACE "/ganesha.conf"
 #define PORT 20490
 
-struct server {
+static struct server {
 	pid_t ganesha, rpcbind;
-};
+} server;
 
 static const char conf[] =
 	"NFS_CORE_PARAM { NFS_Port = 20490; MNT_Port = 20491;"
@@ -78,7 +78,21 @@ static void await_port(pid_t pid, uint16_t port)
 		fail_msg("nothing listens on port %d", port);
 }
 
-static void start_server(struct server *s)
+static void kill_server(void)
+{
+	if (server.ganesha != 0) {
+		kill(server.ganesha, SIGKILL);
+		t_process_wait(server.ganesha, 10000);
+	}
+	if (server.rpcbind != 0) {
+		kill(server.rpcbind, SIGKILL);
+		t_process_wait(server.rpcbind, 10000);
+	}
+	server.ganesha = server.rpcbind = 0;
+}
+
+/* Ends one that a failed test left. */
+static void start_server(void)
 {
 	const char *argv[] = {"ganesha.nfsd",
 			      "-F",
@@ -93,19 +107,12 @@ static void start_server(struct server *s)
 			      NULL};
 	const char *rpcbind[] = {"rpcbind", "-f", NULL};
 
+	kill_server();
 	enter_network();
-	s->rpcbind = t_process_start(rpcbind, T_SPACE "/rpcbind.log");
-	await_port(s->rpcbind, 111);
-	s->ganesha = t_process_start(argv, T_SPACE "/ganesha.out");
-	await_port(s->ganesha, PORT);
-}
-
-static void kill_server(struct server *s)
-{
-	kill(s->ganesha, SIGKILL);
-	kill(s->rpcbind, SIGKILL);
-	t_process_wait(s->ganesha, 10000);
-	t_process_wait(s->rpcbind, 10000);
+	server.rpcbind = t_process_start(rpcbind, T_SPACE "/rpcbind.log");
+	await_port(server.rpcbind, 111);
+	server.ganesha = t_process_start(argv, T_SPACE "/ganesha.out");
+	await_port(server.ganesha, PORT);
 }
 
 static struct nfs_context *mount_nfs(int version)
@@ -180,15 +187,14 @@ static void use_warm(struct t_round *r, int version)
 
 static void warm(struct t_world *w)
 {
-	struct server s;
 	struct t_round r;
 
 	t_shell("mkdir " ROOT);
-	start_server(&s);
+	start_server();
 	t_round_open(&r, w, ROOT);
 	use_warm(&r, 3);
 	use_warm(&r, 4);
-	kill_server(&s);
+	kill_server();
 	t_round_fini(&r);
 }
 
@@ -198,22 +204,21 @@ static void cold_after_restart(struct t_world *w)
 {
 	struct nfs_context *nfs;
 	struct nfsfh *file, *link;
-	struct server s;
 	struct t_round r;
 	int i;
 
 	t_shell("mkdir -p " ROOT "/d/e && echo 1 > " ROOT
 		"/d/e/f && echo 1 > " ROOT "/g && ln " ROOT "/g " ROOT "/d/h");
-	start_server(&s);
+	start_server();
 	nfs = mount_nfs(3);
 	nfs_set_autoreconnect(nfs, -1);
 	file = open_nfs(nfs, "/r/d/e/f", O_RDWR);
 	link = open_nfs(nfs, "/r/g", O_RDWR);
 	t_round_open(&r, w, ROOT);
 	for (i = 0; i < 3; i++) {
-		kill_server(&s);
+		kill_server();
 		t_mount_drop_caches();
-		start_server(&s);
+		start_server();
 		write_nfs(nfs, file, 2 + (uint64_t)i, "cold");
 		write_nfs(nfs, link, 2 + (uint64_t)i, "cold");
 		t_round_check(&r, NULL);
@@ -232,7 +237,7 @@ static void cold_after_restart(struct t_world *w)
 	nfs_close(nfs, file);
 	nfs_close(nfs, link);
 	nfs_destroy_context(nfs);
-	kill_server(&s);
+	kill_server();
 	t_round_fini(&r);
 }
 

@@ -52,6 +52,8 @@ static void between_roots(struct t_world *w)
 		" touch " FS "/a/t/1 " FS "/a/t/u/2 " FS "/a/t/u/v/3 " FS
 		"/b/f");
 	start_two(&r, w, FS "/a", FS "/b");
+	t_round_exempt(&r, 0);
+	t_round_exempt(&r, 1);
 	for (i = 0; i < 3; i++) {
 		t_shell("cd " FS " && mv a/t b/t && echo %d > b/t/u/2", i);
 		t_round_check(&r, NULL);
@@ -89,6 +91,7 @@ static void in_and_out(struct t_world *w)
 	t_shell("mv " FS "/o/t " FS "/r/t");
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "kind = 1"), 7);
+	t_round_exempt(&r, 0);
 	t_shell("mv " FS "/r/t " FS "/o/t");
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "1"), 1);
@@ -102,6 +105,7 @@ static void in_and_out(struct t_world *w)
 	t_round_fini(&r);
 }
 
+/* Does `status` name a mount at @path? */
 static bool names_mount(struct t_daemon *d, const char *path)
 {
 	json_t *status = t_daemon_status(d);
@@ -113,6 +117,17 @@ static bool names_mount(struct t_daemon *d, const char *path)
 		found || strcmp(json_string_value(m), path) == 0;
 	json_decref(status);
 	return found;
+}
+
+static void await_mount(struct t_daemon *d, const char *path, bool want)
+{
+	int tries;
+
+	for (tries = 0; tries < 200; tries++)
+		if (names_mount(d, path) == want ||
+		    t_process_wait(d->pid, 100) >= 0)
+			break;
+	assert_int_equal(names_mount(d, path), want);
 }
 
 /* Mounted over a directory with content, written in, unmounted: below the
@@ -130,13 +145,13 @@ static void mount_below(struct t_world *w)
 	t_daemon_flush(&w->daemon);
 	assert_int_equal(t_judge_count(&r.judge, "path LIKE 'm%%'"), 0);
 	assert_int_equal(t_judge_count(&r.judge, "path = 'n/after'"), 1);
-	assert_true(names_mount(&w->daemon, "m"));
+	await_mount(&w->daemon, "m", true);
 	assert_int_equal(umount2(FS "/r/m", 0), 0);
 	t_shell("touch " FS "/r/m/3");
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "path = 'm/3' AND kind = 1"), 1);
 	assert_int_equal(t_round_count(&r, "kind = 5"), 0);
-	assert_false(names_mount(&w->daemon, "m"));
+	await_mount(&w->daemon, "m", false);
 	t_round_fini(&r);
 }
 
@@ -151,7 +166,7 @@ static void mounted_while_stopped(struct t_world *w)
 	assert_int_equal(mount("tmpfs", FS "/r/m", "tmpfs", 0, NULL), 0);
 	t_daemon_begin(&w->daemon);
 	assert_int_equal(t_judge_count(&r.judge, "kind = 5"), 0);
-	assert_true(names_mount(&w->daemon, "m"));
+	await_mount(&w->daemon, "m", true);
 	assert_int_equal(umount2(FS "/r/m", 0), 0);
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "kind = 5"), 0);
@@ -171,7 +186,8 @@ static void bind_below(struct t_world *w)
 	assert_int_equal(t_judge_count(&r.judge, "kind = 1"), 1);
 	assert_int_equal(t_judge_count(&r.judge, "path = '4'"), 1);
 	assert_int_equal(umount2(FS "/r/b", 0), 0);
-	t_round_check(&r, NULL);
+	await_mount(&w->daemon, "b", false);
+	t_round_check(&r, NULL); /* and what it covered is in the catalog */
 	t_round_fini(&r);
 }
 

@@ -147,7 +147,7 @@ static int count_steps(const struct story *s)
 
 static void begin_story(const struct story *s, struct t_round *r)
 {
-	t_shell("cd " ROOT " && rm -rf ./* && { %s; }", s->made);
+	t_shell("cd " ROOT " && rm -rf ./* && { %s\n}", s->made);
 	t_round_check(r, NULL);
 	t_round_restart(r);
 }

@@ -56,7 +56,8 @@ bool t_idset_has(const struct t_idset *s, struct t_id id)
 void t_idset_tell(const struct t_idset *s, struct t_judge *j, const char *table)
 {
 	sqlite3_stmt *st =
-		t_judge_prepare(j, "INSERT INTO \"%s\" VALUES(?, ?)", table);
+		t_judge_prepare(j, "INSERT OR IGNORE INTO \"%s\" VALUES(?, ?)",
+				table);
 	size_t i;
 
 	t_judge_exec(j, "BEGIN");

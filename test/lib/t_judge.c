@@ -140,8 +140,9 @@ void t_judge_init(struct t_judge *j, const char *state_dir)
 					 NULL),
 			 SQLITE_OK);
 	attach(j);
-	t_judge_exec(j, "CREATE TABLE exempt(ino, birth);"
-			"CREATE TABLE written(ino, birth)");
+	t_judge_exec(
+		j, "CREATE TABLE exempt(ino, birth, PRIMARY KEY(ino, birth));"
+		   "CREATE TABLE written(ino, birth, PRIMARY KEY(ino, birth))");
 }
 
 void t_judge_reopen(struct t_judge *j)
@@ -180,7 +181,8 @@ char *t_judge_path(struct t_judge *j, const char *listing, struct t_id dir,
 		" VALUES(0, ?1, ?2, CAST(?3 AS BLOB)) UNION ALL"
 		" SELECT n + 1, t.dino, t.dbirth,"
 		" CAST(t.name||'/'||u.path AS BLOB) FROM u JOIN \"%s\" t"
-		" ON t.ino = u.dino AND t.birth = u.dbirth WHERE n < 5000)"
+		" ON t.ino = u.dino AND t.birth = u.dbirth WHERE n < 2000"
+		" AND (u.dino, u.dbirth) <> (?1, ?2))"
 		" SELECT path FROM u ORDER BY n DESC LIMIT 1",
 		listing);
 	char *path = NULL;

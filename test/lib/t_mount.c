@@ -24,7 +24,7 @@ static const struct {
 	unsigned size_mb;
 } kinds[] = {
 	[T_none] = {"none", NULL, NULL, 0},
-	[T_ext4] = {"ext4", "mkfs.ext4 -q -F -N 400000 %s", "", 512},
+	[T_ext4] = {"ext4", "mkfs.ext4 -q -F -i 1300 %s", "", 512},
 	[T_xfs] = {"xfs", "mkfs.xfs -q -f %s", "nouuid", 512},
 	[T_btrfs] = {"btrfs", "mkfs.btrfs -q -f %s", "", 512},
 	[T_tmpfs] = {"tmpfs", NULL, "", 512},

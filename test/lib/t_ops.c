@@ -242,7 +242,7 @@ void t_ops_round(struct t_ops *ops, unsigned n)
 
 void t_ops_tell(struct t_ops *ops, struct t_judge *j)
 {
-	t_judge_exec(j, "DELETE FROM exempt; DELETE FROM written");
+	t_judge_exec(j, "DELETE FROM written");
 	t_idset_tell(&ops->exempt, j, "exempt");
 	t_idset_tell(&ops->written, j, "written");
 	t_idset_fini(&ops->written);

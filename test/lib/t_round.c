@@ -81,6 +81,11 @@ static void judge_root(struct t_round *r, unsigned i, int64_t after)
 			      .last = n.live};
 
 	compare_root(r, i);
+	/* Who has several names now is exempt from now on. */
+	t_judge_exec(&r->judge,
+		     "INSERT OR IGNORE INTO exempt SELECT ino, birth FROM %s"
+		     " WHERE nlink > 1 AND (mode & 61440) <> 16384",
+		     n.live);
 	t_replay(&r->judge, &span);
 	t_replay_check_content(&r->judge, &span);
 	span.first = n.origin;
@@ -104,6 +109,15 @@ void t_round_judge(struct t_round *r, struct t_ops *ops)
 	t_judge_exec(j, "CREATE TEMP TABLE IF NOT EXISTS round(after);"
 			"DELETE FROM round");
 	t_judge_exec(j, "INSERT INTO round VALUES(%lld)", (long long)after);
+}
+
+void t_round_exempt(struct t_round *r, unsigned root)
+{
+	struct names n = names_of(root);
+
+	t_judge_exec(&r->judge,
+		     "INSERT OR IGNORE INTO exempt SELECT ino, birth FROM %s",
+		     n.live);
 }
 
 void t_round_check(struct t_round *r, struct t_ops *ops)

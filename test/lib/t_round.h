@@ -24,6 +24,10 @@ void t_round_init(struct t_round *r, struct t_world *w);
 /* What was until now (all is checked) is no longer news: counts begin anew. */
 void t_round_restart(struct t_round *r);
 
+/* What the last walk saw in root number @root is about to cross its border: it
+ * may be deleted and created again. */
+void t_round_exempt(struct t_round *r, unsigned root);
+
 /* Flush and judge. @ops (may be NULL) says who is exempt and was written. */
 void t_round_check(struct t_round *r, struct t_ops *ops);
 
