@@ -157,6 +157,7 @@ static void do_flush(struct client *c, const json_t *request)
 		send_error(c, JB_EBUSY, "flush: one at a time");
 		return;
 	}
+	jb_daemon_check_mounts(d); /* mounting is a change too */
 	jb_intake_answer(d->intake, mark);
 	f->control = c->control;
 	f->client = c;

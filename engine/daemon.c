@@ -139,6 +139,7 @@ static void on_mounts(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	jb_daemon_check_roots(d);
+	jb_daemon_check_mounts(d);
 }
 
 static void on_intake_failed(void *arg, const struct jb_error *err)
@@ -357,6 +358,7 @@ static void start_handles(struct jb_daemon *d)
 	    uv_poll_init(&d->loop, &d->mounts, d->mounts_fd) == 0) {
 		d->mounts.data = d;
 		uv_poll_start(&d->mounts, UV_PRIORITIZED, on_mounts);
+		jb_daemon_check_mounts(d);
 	}
 }
 

@@ -6,6 +6,7 @@
 #define JB_ENGINE_DAEMON_PRIV_H
 
 #include "engine/base/config.h"
+#include "engine/mounts.h"
 #include "engine/record/recorder.h"
 #include "engine/root.h"
 #include "engine/scan/scan.h"
@@ -35,6 +36,7 @@ struct jb_daemon {
 	uv_timer_t tick; /* watchdog, and a look at the roots */
 	uv_poll_t mounts;
 	int mounts_fd; /* owned; /proc/self/mountinfo */
+	struct jb_mounts mounted;
 	uv_async_t told;
 	int64_t epoch;
 	bool stopping, recorder_running;
@@ -63,6 +65,8 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err);
 /* Are the roots what they were? What has gone is told to the recorder, what is
  * back is watched and scanned again. */
 void jb_daemon_check_roots(struct jb_daemon *d);
+/* What was mounted or unmounted below a root is looked at. */
+void jb_daemon_check_mounts(struct jb_daemon *d);
 void jb_daemon_close_roots(struct jb_daemon *d);
 
 /* control.c: the socket RUNTIMEDIR/control. */

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MOUNTINFO "/proc/self/mountinfo"
+
 enum { FANOTIFY, INOTIFY };
 
 static int open_source(struct jb_daemon *d, int which, struct jb_error *err)
@@ -113,6 +115,7 @@ void jb_daemon_close_roots(struct jb_daemon *d)
 {
 	for (unsigned i = 0; i < d->n_roots; i++)
 		jb_root_close(&d->roots[i]);
+	jb_mounts_fini(&d->mounted);
 	free(d->roots);
 	free(d->root_lost);
 }
@@ -168,4 +171,32 @@ void jb_daemon_check_roots(struct jb_daemon *d)
 			jb_intake_poke(d->intake, NULL);
 		}
 	}
+}
+
+static void on_mount_changed(void *arg, const char *path)
+{
+	struct jb_daemon *d = arg;
+	struct jb_error err;
+
+	for (unsigned i = 0; i < d->n_roots; i++) {
+		const char *top = d->roots[i].config->path;
+		size_t len = strlen(top);
+
+		if (strncmp(path, top, len) != 0 || path[len] != '/' ||
+		    path[len + 1] == '\0')
+			continue;
+		if (jb_recorder_look_at_path(d->recorder, &d->roots[i],
+					     path + len + 1, &err) != JB_OK)
+			jb_log_error("%s: %s", path, err.text);
+		jb_intake_poke(d->intake, NULL);
+	}
+}
+
+void jb_daemon_check_mounts(struct jb_daemon *d)
+{
+	struct jb_error err;
+
+	if (jb_mounts_update(&d->mounted, MOUNTINFO, on_mount_changed, d,
+			     &err) != JB_OK)
+		jb_log_error("%s", err.text);
 }

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LINKS_CHECKED 64 /* names of one file that a look goes after */
@@ -78,31 +80,29 @@ static int look(struct jb_recorder *r, const struct jb_visit *v,
 	return 1;
 }
 
-static int push_name(struct jb_recorder *r, const struct jb_entry *e,
-		     uint64_t origin, unsigned flags, struct jb_todo *to,
-		     struct jb_error *err)
+int jb_push_name(struct jb_recorder *r, uint64_t dir, const char *name,
+		 size_t len, uint64_t origin, unsigned flags,
+		 struct jb_todo *to, struct jb_error *err)
 {
 	struct jb_todo_item item = {.kind = JB_TODO_NAME,
 				    .origin = origin,
-				    .dir = e->parent,
+				    .dir = dir,
 				    .flags = flags,
-				    .len = e->name_len};
-	int rv = jb_catalog_depth(r->catalog, e->parent, &item.depth, err);
+				    .len = (uint8_t)len};
+	int rv = jb_catalog_depth(r->catalog, dir, &item.depth, err);
 
 	if (rv != JB_OK)
 		return rv;
-	item.name = malloc((size_t)e->name_len + 1);
+	item.name = strndup(name, len);
 	if (item.name == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "place");
-	memcpy(item.name, e->name, (size_t)e->name_len + 1);
 	return jb_todo_push(to, item, err);
 }
 
 /* ---- who is it? */
 
-/* Is the object of row @e still at the row's place? 1, 0 or an error. */
-static int still_there(struct jb_recorder *r, const struct jb_visit *v,
-		       const struct jb_entry *e, struct jb_error *err)
+int jb_still_there(struct jb_recorder *r, const struct jb_visit *v,
+		   const struct jb_entry *e, struct jb_error *err)
 {
 	struct jb_look found;
 	struct jb_visit there;
@@ -158,80 +158,18 @@ static int find_source(struct jb_recorder *r, struct jb_visit *v,
 		checked++;
 		rv = 0;
 		if (!S_ISDIR(found->facts.mode) && found->facts.nlink > 1)
-			rv = still_there(r, v, &row, err);
+			rv = jb_still_there(r, v, &row, err);
 		if (rv < 0)
 			return rv;
 		if (rv == 0) {
 			*src = row;
-			rv = push_name(r, &row, v->origin, flags->dirty,
-				       &r->todo, err);
+			rv = jb_push_name(r, row.parent, row.name,
+					  row.name_len, v->origin,
+					  flags->dirty, &r->todo, err);
 			return rv == JB_OK ? 1 : rv;
 		}
 	}
 	return 0;
-}
-
-/* ---- a directory that seems to lie below itself */
-
-static int detach_dir_row(struct jb_recorder *r, struct jb_visit *v,
-			  const struct jb_dir *dir, struct jb_error *err)
-{
-	struct jb_entry e;
-	int rv = jb_catalog_get(r->catalog, dir->parent, dir->name,
-				dir->name_len, &e, err);
-
-	if (rv > 0)
-		rv = jb_detach(r, v->root, &e, JB_DIRTY_EVENT, err);
-	return rv;
-}
-
-/* Is @dir still what stands at its own place? */
-static int dir_in_place(struct jb_recorder *r, struct jb_visit *v,
-			const struct jb_dir *dir, struct jb_error *err)
-{
-	struct jb_entry e = {.parent = dir->parent,
-			     .name_len = dir->name_len,
-			     .id = dir->id};
-
-	memcpy(e.name, dir->name, (size_t)dir->name_len + 1);
-	e.facts.mode = S_IFDIR;
-	return still_there(r, v, &e, err);
-}
-
-/* Does @src lie above the visited directory, by what the catalog believes? Then
- * an ancestor is stale: the one that is not at its place is detached, or @src
- * itself; *cut says so, and the look is repeated in the next batch. */
-static int cut_cycle(struct jb_recorder *r, struct jb_visit *v,
-		     struct jb_entry *src, bool *cut, struct jb_error *err)
-{
-	struct jb_dir dir;
-	uint64_t up = v->dir;
-	int rv;
-
-	*cut = false;
-	rv = jb_catalog_under(r->catalog, v->dir, src->dirkey, err);
-	if (rv <= 0)
-		return rv;
-	/* Attached all the way up? Else the chain is cut already. */
-	while (up != src->dirkey) {
-		rv = jb_catalog_dir(r->catalog, up, &dir, err);
-		if (rv <= 0 || dir.det != 0)
-			return rv < 0 ? rv : JB_OK;
-		up = dir.parent;
-	}
-	*cut = true;
-	for (up = v->dir; up != src->dirkey; up = dir.parent) {
-		rv = jb_catalog_dir(r->catalog, up, &dir, err);
-		if (rv > 0)
-			rv = dir_in_place(r, v, &dir, err);
-		if (rv < 0)
-			return rv;
-		if (rv == 0)
-			return detach_dir_row(r, v, &dir, err);
-	}
-	if (src->det == 0)
-		return jb_detach(r, v->root, src, JB_DIRTY_EVENT, err);
-	return JB_OK;
 }
 
 /* ---- what it means */
@@ -306,6 +244,8 @@ static int take_rename(struct jb_recorder *r, struct jb_visit *v,
 	if (rv == JB_OK)
 		rv = jb_facts_compare(r, v->root, src, found, flags, true,
 				      v->clock, err);
+	if (rv == JB_OK && src->dirkey != 0)
+		rv = jb_cycle_resume(r, src->dirkey, v->origin, err);
 	return rv;
 }
 
@@ -356,15 +296,18 @@ static int push_new_dir(struct jb_recorder *r, struct jb_map_dir *dir,
 	return JB_OK;
 }
 
+/* @flag: 0, or JB_ENTRY_MOUNT: what is in it is not looked at. */
 static int take_new(struct jb_recorder *r, struct jb_visit *v, const char *name,
 		    size_t len, struct jb_look *found,
-		    const struct jb_look_flags *flags, struct jb_error *err)
+		    const struct jb_look_flags *flags, uint32_t flag,
+		    struct jb_error *err)
 {
 	struct jb_entry e = {.parent = v->dir,
 			     .name_len = (uint8_t)len,
 			     .root = v->root->root->id,
 			     .id = found->id,
 			     .facts = found->facts,
+			     .flags = flag,
 			     .cctime = found->facts.ctime};
 	struct jb_map_dir dir = {.root = v->root->root, .fd = -1};
 	int rv;
@@ -391,7 +334,7 @@ static int take_new(struct jb_recorder *r, struct jb_visit *v, const char *name,
 		rv = jb_catalog_insert(r->catalog, &e, err);
 	if (rv == JB_OK && !S_ISDIR(e.facts.mode) && e.facts.nlink > 1)
 		rv = jb_catalog_spread(r->catalog, &e, err);
-	if (rv == JB_OK && S_ISDIR(e.facts.mode))
+	if (rv == JB_OK && S_ISDIR(e.facts.mode) && flag == 0)
 		rv = list_later(r, v, &e,
 				flags->dirty & JB_DIRTY_EVENT, r->created_dirs,
 				err);
@@ -403,23 +346,19 @@ static int take_newcomer(struct jb_recorder *r, struct jb_visit *v,
 			 const struct jb_look_flags *flags,
 			 struct jb_error *err)
 {
-	struct jb_entry src, place = {.parent = v->dir,
-				      .name_len = (uint8_t)len};
+	struct jb_entry src;
 	bool cut = false;
 	int rv;
 
 	rv = find_source(r, v, name, len, found, flags, &src, err);
 	if (rv == 0)
-		return take_new(r, v, name, len, found, flags, err);
+		return take_new(r, v, name, len, found, flags, 0, err);
 	if (rv > 0 && S_ISDIR(found->facts.mode))
-		rv = cut_cycle(r, v, &src, &cut, err);
+		rv = jb_cycle_cut(r, v, &src, name, len, flags, &cut, err);
 	if (rv < 0)
 		return rv;
-	if (!cut)
-		return take_rename(r, v, &src, name, len, found, flags, err);
-	memcpy(place.name, name, len);
-	place.name[len] = '\0';
-	return push_name(r, &place, v->origin, flags->dirty, &r->carry, err);
+	return cut ? JB_OK
+		   : take_rename(r, v, &src, name, len, found, flags, err);
 }
 
 /* ---- where another file system begins */
@@ -430,12 +369,21 @@ static bool is_mount(const struct jb_visit *v, const struct jb_look *found)
 	       found->dev != v->root->root->dev;
 }
 
-/* There stands an empty directory. What the catalog has below it is covered,
- * not gone: it stays as it is. */
-static int take_mount(struct jb_recorder *r, struct jb_visit *v,
-		      const char *name, size_t len,
-		      const struct jb_look *found, struct jb_entry *have,
-		      const struct jb_look_flags *flags, struct jb_error *err)
+/* See what a mount covers: through a private clone of our own mount, which has
+ * nothing mounted on it. Returns a descriptor of the visited directory there,
+ * -1 where that is not permitted. */
+static int open_covered(const struct jb_visit *v)
+{
+	return (int)syscall(SYS_open_tree, v->fd, "",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+				    AT_EMPTY_PATH);
+}
+
+/* Where the covered directory can't be seen: some directory stands there. */
+static int take_unseen(struct jb_recorder *r, struct jb_visit *v,
+		       const char *name, size_t len,
+		       const struct jb_look *found,
+		       const struct jb_look_flags *flags, struct jb_error *err)
 {
 	struct jb_entry e = {.parent = v->dir,
 			     .name_len = (uint8_t)len,
@@ -444,13 +392,6 @@ static int take_mount(struct jb_recorder *r, struct jb_visit *v,
 			     .flags = JB_ENTRY_MOUNT};
 	int rv;
 
-	if (have != NULL) {
-		if (have->flags & JB_ENTRY_MOUNT)
-			return JB_OK;
-		have->flags |= JB_ENTRY_MOUNT;
-		r->wrote = true;
-		return jb_catalog_update(r->catalog, have, err);
-	}
 	memcpy(e.name, name, len);
 	e.name[len] = '\0';
 	e.facts.mode = S_IFDIR | 0755;
@@ -458,25 +399,59 @@ static int take_mount(struct jb_recorder *r, struct jb_visit *v,
 	return rv == JB_OK ? jb_catalog_insert(r->catalog, &e, err) : rv;
 }
 
+/* Another file system begins here: there stands an empty directory. What the
+ * catalog has below it is covered, not gone: it stays as it is. */
+static int take_mount(struct jb_recorder *r, struct jb_visit *v,
+		      const char *name, size_t len, struct jb_look *found,
+		      struct jb_entry *have, const struct jb_look_flags *flags,
+		      struct jb_error *err)
+{
+	struct jb_visit below = *v;
+	struct jb_look covered;
+	int rv = 0;
+
+	if (have != NULL && !(have->flags & JB_ENTRY_MOUNT)) {
+		have->flags |= JB_ENTRY_MOUNT;
+		r->wrote = true;
+		rv = jb_catalog_update(r->catalog, have, err);
+		if (rv != JB_OK)
+			return rv;
+	}
+	below.fd = open_covered(v);
+	if (below.fd >= 0)
+		rv = jb_look_at(below.fd, name, &covered, err);
+	if (rv > 0 && have != NULL && jb_look_same(&covered, have))
+		rv = jb_facts_compare(r, v->root, have, &covered, flags, false,
+				      v->clock, err);
+	else if (rv > 0 && have == NULL)
+		rv = take_new(r, &below, name, len, &covered, flags,
+			      JB_ENTRY_MOUNT, err);
+	else if (rv == 0 && have == NULL)
+		rv = take_unseen(r, v, name, len, found, flags, err);
+	if (below.fd >= 0)
+		close(below.fd);
+	return rv < 0 ? rv : JB_OK;
+}
+
 /* What was covered by a mount can be seen again. */
 static int uncover(struct jb_recorder *r, struct jb_visit *v,
 		   struct jb_entry *have, const struct jb_look *found,
-		   bool *stays, struct jb_error *err)
+		   struct jb_error *err)
 {
 	int rv;
 
-	*stays = have->id.ino != 0 && jb_look_same(found, have);
+	r->wrote = true;
 	if (have->id.ino == 0) {
 		/* Its own identity was never seen: not a deletion. */
 		r->structure++;
 		return jb_catalog_remove(r->catalog, have, err);
 	}
-	if (!*stays)
+	if (!jb_look_same(found, have))
 		return JB_OK;
 	have->flags &= ~(uint32_t)JB_ENTRY_MOUNT;
 	rv = jb_catalog_update(r->catalog, have, err);
 	if (rv == JB_OK && have->dirkey != 0)
-		rv = list_later(r, v, have, 0, 0, err);
+		rv = list_later(r, v, have, 0, r->created_dirs, err);
 	return rv;
 }
 
@@ -486,7 +461,7 @@ int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
 {
 	struct jb_entry have;
 	struct jb_look found;
-	bool has, there, stays = true;
+	bool has, there;
 	int rv;
 
 	rv = look(r, v, name, len, &found, err);
@@ -507,7 +482,7 @@ int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
 		return take_mount(r, v, name, len, &found, has ? &have : NULL,
 				  flags, err);
 	if (has && there && have.flags & JB_ENTRY_MOUNT) {
-		rv = uncover(r, v, &have, &found, &stays, err);
+		rv = uncover(r, v, &have, &found, err);
 		if (rv < 0)
 			return rv;
 		has = have.id.ino != 0;

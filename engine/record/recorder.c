@@ -218,23 +218,12 @@ static int push_names_of(struct jb_recorder *r, const struct jb_dirty_inode *s,
 	for (size_t i = 0; rv == JB_OK && i < r->rows.n; i++) {
 		const struct jb_entry *e = &r->rows.v[i];
 		struct jb_record_root *root = jb_record_root_of(r, e->root);
-		struct jb_todo_item item = {.kind = JB_TODO_NAME,
-					    .origin = r->set->no,
-					    .dir = e->parent,
-					    .flags = JB_DIRTY_EVENT,
-					    .len = e->name_len};
 
-		if (e->det != 0 || root == NULL || root->root->fs != s->fs ||
-		    e->parent == 0)
-			continue;
-		rv = jb_catalog_depth(r->catalog, e->parent, &item.depth, err);
-		if (rv != JB_OK)
-			break;
-		item.name = malloc((size_t)e->name_len + 1);
-		if (item.name == NULL)
-			return jb_error_set(err, JB_ENOMEM, 0, "place");
-		memcpy(item.name, e->name, (size_t)e->name_len + 1);
-		rv = jb_todo_push(&r->todo, item, err);
+		if (e->det == 0 && root != NULL && root->root->fs == s->fs &&
+		    e->parent != 0)
+			rv = jb_push_name(r, e->parent, e->name, e->name_len,
+					  r->set->no, JB_DIRTY_EVENT, &r->todo,
+					  err);
 	}
 	return rv;
 }
@@ -296,12 +285,54 @@ static void filter_beyond(struct jb_recorder *r)
 	r->n_beyond = kept;
 }
 
+/* From the root down, by the catalog. A path that it does not know has been,
+ * or will be, told by its own events. */
+static int push_path(struct jb_recorder *r, uint64_t dir, const char *path,
+		     struct jb_error *err)
+{
+	struct jb_entry e;
+	const char *end;
+	int rv;
+
+	while ((end = strchr(path, '/')) != NULL) {
+		rv = jb_catalog_get(r->catalog, dir, path,
+				    (size_t)(end - path), &e, err);
+		if (rv <= 0)
+			return rv;
+		dir = e.dirkey;
+		path = end + 1;
+	}
+	return jb_push_name(r, dir, path, strlen(path), r->set->no,
+			    JB_DIRTY_EVENT | JB_DIRTY_LOSSY, &r->todo, err);
+}
+
+static int push_paths(struct jb_recorder *r, struct jb_error *err)
+{
+	struct jb_wanted_path *p, *next;
+	int rv = JB_OK;
+
+	pthread_mutex_lock(&r->mutex);
+	p = r->paths;
+	r->paths = NULL;
+	pthread_mutex_unlock(&r->mutex);
+	for (; p != NULL; p = next) {
+		next = p->next;
+		if (rv == JB_OK)
+			rv = push_path(r, r->roots[p->root].root->dirkey,
+				       p->path, err);
+		free(p);
+	}
+	return rv;
+}
+
 static int look_at_all(struct jb_recorder *r, struct jb_error *err)
 {
 	int rv = take_carry(r, err);
 
 	if (rv == JB_OK)
 		rv = push_places(r, err);
+	if (rv == JB_OK)
+		rv = push_paths(r, err);
 	if (rv == JB_OK)
 		rv = work_off(r, err);
 	if (rv == JB_OK)
@@ -533,7 +564,7 @@ static void drop_memory(struct jb_recorder *r)
 	for (size_t i = 0; i < r->n_new; i++)
 		if (r->new_dirs[i].fd >= 0)
 			close(r->new_dirs[i].fd);
-	r->n_new = r->n_gone = r->n_beyond = 0;
+	r->n_new = r->n_gone = r->n_beyond = r->n_deferred = 0;
 	for (unsigned i = 0; i < r->settings.n_roots; i++) {
 		jb_mark_unref(r->roots[i].scan_mark);
 		r->roots[i].scan_mark = NULL;
@@ -778,6 +809,12 @@ void jb_recorder_close(struct jb_recorder *r)
 
 	if (r == NULL)
 		return;
+	while (r->paths != NULL) {
+		struct jb_wanted_path *p = r->paths;
+
+		r->paths = p->next;
+		free(p);
+	}
 	take_new_flushes(r);
 	while ((f = r->flushes) != NULL) {
 		r->flushes = f->next;
@@ -796,6 +833,7 @@ void jb_recorder_close(struct jb_recorder *r)
 	free(r->new_dirs);
 	free(r->gone_dirs);
 	free(r->beyond);
+	free(r->deferred);
 	free(r->roots);
 	free(r->status);
 	free(r->scan_ended);
@@ -855,6 +893,23 @@ void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
 	pthread_mutex_lock(&r->mutex);
 	r->owed_reason[index_of(r, root)] = reason;
 	pthread_mutex_unlock(&r->mutex);
+}
+
+int jb_recorder_look_at_path(struct jb_recorder *r, const struct jb_root *root,
+			     const char *path, struct jb_error *err)
+{
+	size_t len = strlen(path) + 1;
+	struct jb_wanted_path *p = malloc(sizeof *p + len);
+
+	if (p == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "path");
+	p->root = root->index;
+	memcpy(p->path, path, len);
+	pthread_mutex_lock(&r->mutex);
+	p->next = r->paths;
+	r->paths = p;
+	pthread_mutex_unlock(&r->mutex);
+	return JB_OK;
 }
 
 void jb_recorder_lose_root(struct jb_recorder *r, const struct jb_root *root)

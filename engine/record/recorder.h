@@ -80,6 +80,11 @@ void jb_recorder_scan_progress(struct jb_recorder *r,
 void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
 			  const char *reason);
 
+/* Any thread: something was mounted or unmounted at @path (relative to the
+ * root, copied): look at it in the next batch. */
+int jb_recorder_look_at_path(struct jb_recorder *r, const struct jb_root *root,
+			     const char *path, struct jb_error *err);
+
 /* Any thread: the root is not what it was: nothing is looked at or deleted
  * there until it is back. Then it is scanned. */
 void jb_recorder_lose_root(struct jb_recorder *r, const struct jb_root *root);

@@ -2,8 +2,8 @@
 /* engine/record/recorder_priv.h - the recorder's state, shared by the files of
  * this folder. All of it belongs to the recorder thread but for what the mutex
  * guards. */
-#ifndef JB_RECORD_PRIV_H
-#define JB_RECORD_PRIV_H
+#ifndef JB_RECORD_RECORDER_PRIV_H
+#define JB_RECORD_RECORDER_PRIV_H
 
 #include "engine/base/pattern.h"
 #include "engine/look.h"
@@ -29,6 +29,13 @@ struct jb_flush {
 	size_t n_renewed, cap_renewed;
 };
 
+/* A path to be looked at, from another thread. */
+struct jb_wanted_path {
+	struct jb_wanted_path *next;
+	unsigned root;
+	char path[];
+};
+
 /* What the recorder knows of a root. */
 struct jb_record_root {
 	struct jb_root *root; /* borrowed */
@@ -45,8 +52,17 @@ struct jb_record_root {
 	bool lost; /* root_lost was told */
 };
 
-/* Inodes and the batch that saw them move, while looks of that batch are left
- * over; and inodes that a RENAME put into an unknown directory. */
+/* A directory that was found below one that is detached, and whose last place
+ * lies below the found one: where it is can be said only when the detached one
+ * is found too. Until then neither is deleted. */
+struct jb_deferred {
+	uint64_t waits_for; /* key of the detached directory */
+	uint64_t found;	    /* key of the one that was found below it */
+	uint64_t dir;	    /* where: directory and name */
+	uint8_t len;
+	char name[JB_NAME_MAX + 1];
+};
+
 struct jb_recorder {
 	struct jb_store *store;	    /* borrowed */
 	struct jb_catalog *catalog; /* owned */
@@ -72,6 +88,8 @@ struct jb_recorder {
 	size_t n_gone, cap_gone;
 	struct jb_dirty_beyond *beyond; /* owned */
 	size_t n_beyond, cap_beyond;
+	struct jb_deferred *deferred; /* owned */
+	size_t n_deferred, cap_deferred;
 	int64_t next_det;	 /* for who is detached next */
 	struct jb_mark *mark;	 /* of this commit, made when asked for */
 	struct jb_mark *time;	 /* owned; 'complete until' */
@@ -84,6 +102,7 @@ struct jb_recorder {
 
 	pthread_mutex_t mutex; /* guards what follows */
 	struct jb_flush *new_flushes;
+	struct jb_wanted_path *paths; /* owned */
 	struct jb_recorder_status *status; /* owned; one per root */
 	int64_t last_seq, names;
 	bool *scan_ended, *scan_owed; /* owned; one per root */
@@ -139,6 +158,27 @@ int jb_facts_refresh_dir(struct jb_recorder *r, struct jb_visit *v,
 int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
 		    struct jb_change *change, int64_t *seq,
 		    struct jb_error *err);
+
+/* record/cycle.c: would putting directory @src below the visited one make it its
+ * own ancestor? Then *cut says so; the look is repeated, or deferred. */
+int jb_cycle_cut(struct jb_recorder *r, struct jb_visit *v,
+		 struct jb_entry *src, const char *name, size_t len,
+		 const struct jb_look_flags *flags, bool *cut,
+		 struct jb_error *err);
+/* The directory has been found: look again at what waits for it. */
+int jb_cycle_resume(struct jb_recorder *r, uint64_t key, uint64_t origin,
+		    struct jb_error *err);
+/* The directory's row has gone. */
+void jb_cycle_forget(struct jb_recorder *r, uint64_t key);
+bool jb_cycle_defers(const struct jb_recorder *r, uint64_t key);
+
+/* record/place.c: put one place on a list. */
+int jb_push_name(struct jb_recorder *r, uint64_t dir, const char *name,
+		 size_t len, uint64_t origin, unsigned flags,
+		 struct jb_todo *to, struct jb_error *err);
+/* Is the object of row @e still at the row's place? 1, 0 or an error. */
+int jb_still_there(struct jb_recorder *r, const struct jb_visit *v,
+		   const struct jb_entry *e, struct jb_error *err);
 
 /* record/list.c: takes over what @item owns. */
 int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,

@@ -220,6 +220,7 @@ static int note_gone(struct jb_recorder *r, struct jb_record_root *root,
 
 	if (rv <= 0)
 		return rv;
+	jb_cycle_forget(r, key);
 	if (r->n_gone == r->cap_gone) {
 		size_t cap = r->cap_gone != 0 ? r->cap_gone * 2 : 64;
 		void *v = reallocarray(r->gone_dirs, cap, sizeof *r->gone_dirs);
@@ -342,7 +343,8 @@ static int delete_passed(struct jb_recorder *r, struct jb_record_root *root,
 			after = e->det;
 			if (e->dirkey == 0)
 				rv = delete_entry(r, root, e, err);
-			else if (!is_blocked(&b, e->dirkey))
+			else if (!is_blocked(&b, e->dirkey) &&
+				 !jb_cycle_defers(r, e->dirkey))
 				rv = collect_dir(r, e, &dirs, &n, &cap, err);
 		}
 	} while (rv == JB_OK && found == PAGE_ROWS);

@@ -19,23 +19,10 @@ struct jb_record_root *jb_record_root_of(struct jb_recorder *r, uint32_t id)
 static int look_at_own_place(struct jb_recorder *r, const struct jb_dir *dir,
 			     uint64_t origin, struct jb_error *err)
 {
-	struct jb_todo_item item = {.kind = JB_TODO_NAME,
-				    .origin = origin,
-				    .dir = dir->parent,
-				    .flags = JB_DIRTY_LOSSY,
-				    .len = dir->name_len};
-	int rv;
-
 	if (dir->det != 0 || dir->parent == 0)
 		return JB_OK;
-	rv = jb_catalog_depth(r->catalog, dir->parent, &item.depth, err);
-	if (rv != JB_OK)
-		return rv;
-	item.name = malloc((size_t)dir->name_len + 1);
-	if (item.name == NULL)
-		return jb_error_set(err, JB_ENOMEM, 0, "place");
-	memcpy(item.name, dir->name, (size_t)dir->name_len + 1);
-	return jb_todo_push(&r->todo, item, err);
+	return jb_push_name(r, dir->parent, dir->name, dir->name_len, origin,
+			    JB_DIRTY_EVENT | JB_DIRTY_LOSSY, &r->todo, err);
 }
 
 static int open_dir(struct jb_recorder *r, const struct jb_root *root,
