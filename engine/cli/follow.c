@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The writer's commit reaches us as IN_MODIFY of journal.db-wal. But it comes
  * with the write, and readers see the commit only after the fsync that follows:
- * so a look is due at once, and again after 1, 2, 4 ... ms, up to a second,
+ * so a look is due at once, and again every 1, 2, 4 ... ms, for two seconds;
  * then the next event is waited for. The looks cost microseconds. */
 #include "engine/cli/follow.h"
 
@@ -15,7 +15,8 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#define LAST_DELAY_MS 1024
+#define LAST_DELAY_MS 256
+#define LOOKS_A_STEP  4
 #define JOURNAL	      "journal.db"
 
 #define WATCH_DIR                                                              \
@@ -143,13 +144,12 @@ static int poll_once(struct jb_follow *f, struct pollfd fds[2])
 	return n;
 }
 
+/* The next look is due after about a quarter of the time waited so far. */
 static void schedule(struct jb_follow *f)
 {
-	if (f->delay_ms <= 0)
-		f->delay_ms = 1;
-	else if (f->delay_ms < LAST_DELAY_MS)
+	if (++f->looks % LOOKS_A_STEP == 0)
 		f->delay_ms *= 2;
-	else
+	if (f->delay_ms > LAST_DELAY_MS)
 		f->delay_ms = -1;
 }
 
@@ -181,6 +181,7 @@ int jb_follow_wait(struct jb_follow *f, struct jb_error *err)
 		if (!news && !moved)
 			continue;
 		f->delay_ms = 1;
+		f->looks = 0;
 		return 1;
 	}
 }

@@ -13,11 +13,12 @@
 #include <stdbool.h>
 
 struct jb_follow {
-	char *dir;     /* owned; the state directory */
-	int fd;	       /* inotify */
-	int wd;	       /* watch on dir, or on what is above it */
-	bool is_there; /* wd is dir itself */
-	int delay_ms;  /* until the next look; -1: none is due */
+	char *dir;	/* owned; the state directory */
+	int fd;		/* inotify */
+	int wd;		/* watch on dir, or on what is above it */
+	bool is_there;	/* wd is dir itself */
+	int delay_ms;	/* until the next look; -1: none is due */
+	unsigned looks; /* since the last event */
 };
 
 int jb_follow_init(struct jb_follow *f, const char *dir, struct jb_error *err);
