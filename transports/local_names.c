@@ -97,29 +97,6 @@ static void note_move(struct jb_local *l, const struct jb_object *o)
 		jb_dirs_forget(&l->dirs);
 }
 
-enum jb_outcome jb_local_link(struct jb_target *t, struct jb_place from,
-			      const struct jb_stamp *expect, struct jb_place to,
-			      struct jb_error *err)
-{
-	struct jb_local *l = jb_local_of(t);
-	enum jb_outcome out;
-	struct jb_object o;
-	int dirs[2];
-
-	out = open_pair(l, from, expect, to, dirs, &o, err);
-	if (out != JB_OUTCOME_DONE)
-		return out;
-	if (linkat(dirs[0], from.name, dirs[1], to.name, 0) < 0)
-		return errno == EEXIST
-			       ? say_foreign(l, to, "the name is taken", err)
-			       : fail(l, to, errno, err);
-	out = jb_local_expect(l, dirs[1], to, expect, &o, err);
-	if (out == JB_OUTCOME_FOREIGN)
-		unlinkat(dirs[1], to.name, 0);
-	note_pair(l, dirs);
-	return out;
-}
-
 /* rename without replacing, also where the flag is not known: then by a look
  * before, which only somebody else at the same moment could deceive. */
 static int rename_free(struct jb_local *l, int from_dir, const char *from,
@@ -134,6 +111,42 @@ static int rename_free(struct jb_local *l, int from_dir, const char *from,
 	if (jb_tree_look(to_dir, to, &o) == 0)
 		return -EEXIST;
 	return renameat(from_dir, from, to_dir, to) < 0 ? -errno : 0;
+}
+
+/* The new name begins in stage/: were it made at once where it belongs, what is
+ * found there by the look might be somebody else's, put there a moment later,
+ * and not be taken away again. */
+enum jb_outcome jb_local_link(struct jb_target *t, struct jb_place from,
+			      const struct jb_stamp *expect, struct jb_place to,
+			      struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	struct jb_place stage = {JB_STAGE_DIR, NULL};
+	enum jb_outcome out;
+	struct jb_object o;
+	int dirs[2], at, rv;
+	char name[32];
+
+	snprintf(name, sizeof name, "link.%u", l->serial++);
+	stage.name = name;
+	out = open_pair(l, from, expect, to, dirs, &o, err);
+	if (out == JB_OUTCOME_DONE)
+		out = jb_local_dir(l, stage, &at, err);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	if (linkat(dirs[0], from.name, at, name, 0) < 0)
+		return fail(l, from, errno, err);
+	out = jb_local_expect(l, at, stage, expect, &o, err);
+	rv = out == JB_OUTCOME_DONE ? rename_free(l, at, name, dirs[1], to.name)
+				    : 0;
+	if (out != JB_OUTCOME_DONE || rv < 0)
+		unlinkat(at, name, 0);
+	if (rv == -EEXIST)
+		return say_foreign(l, to, "the name is taken", err);
+	if (rv < 0)
+		return fail(l, to, -rv, err);
+	note_pair(l, dirs);
+	return out;
 }
 
 enum jb_outcome jb_local_rename(struct jb_target *t, struct jb_place from,
@@ -153,7 +166,7 @@ enum jb_outcome jb_local_rename(struct jb_target *t, struct jb_place from,
 		return say_foreign(l, to, "the name is taken", err);
 	if (rv < 0)
 		return fail(l, to, -rv, err);
-	if (!is_own(from.dir)) {
+	if (!is_own(from.dir)) { /* somebody was faster: nothing is lost */
 		out = jb_local_expect(l, dirs[1], to, expect, &o, err);
 		if (out == JB_OUTCOME_FOREIGN)
 			rename_free(l, dirs[1], to.name, dirs[0], from.name);

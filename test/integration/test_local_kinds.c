@@ -57,7 +57,8 @@ static void test_every_kind(void **state)
 		"setfattr -h -n trusted.link -v z abs;"
 		"setfattr -n trusted.p -v p p; setcap cap_net_raw=ep a/b/c/big;"
 		"setfacl -m u:77:rwx,g:88:r a/b/two; setfacl -d -m u:9:rx a/b;"
-		"setfacl -m u:5:w p");
+		"setfacl -m u:5:w p; echo s >suid; chown 12:34 suid;"
+		"chmod 6755 suid");
 	for (int i = 0; i < 255; i++)
 		name[i] = (char)(i == '/' - 1 ? 0xff : i + 1);
 	name[255] = '\0';
@@ -211,6 +212,12 @@ static void test_attrs(void **state)
 	assert_int_equal(x.ops->attrs(x.t, &w, 1, &x.err), JB_OUTCOME_DONE);
 	assert_int_equal(w.outcome, JB_OUTCOME_DONE);
 	assert_int_equal(x.ops->sync(x.t, &x.err), JB_OK);
+	t_target_compare(&x);
+	/* a new owner takes the set-id bits away, which come back */
+	t_shell("chown 8:9 %s/f; chmod 06711 %s/f", T_SOURCE, T_SOURCE);
+	w.expect = jb_stamp_of(&w.target);
+	x.ops->attrs(x.t, &w, 1, &x.err);
+	assert_int_equal(w.outcome, JB_OUTCOME_DONE);
 	t_target_compare(&x);
 	/* the stamp that it got is the one that it has */
 	w.expect = jb_stamp_of(&w.target);

@@ -288,11 +288,16 @@ static void test_swapped_links(void **state)
 	int counts[2] = {0, 0};
 
 	(void)state;
-	t_shell("mkdir %s/d %s/d /mnt/outside /mnt/secret; echo -n open "
-		">%s/d/f;"
-		"echo -n secret >/mnt/secret/f; echo -n v >/mnt/outside/victim;"
-		"ln -s /mnt/outside %s/l; ln -s /mnt/secret %s/l",
-		T_SOURCE, T_TARGET, T_SOURCE, T_TARGET, T_SOURCE);
+	/* elsewhere on the same file systems, where a rename would work */
+	x.ops->close(x.t);
+	assert_int_equal(x.ops->open(&o, &x.t, &x.err), JB_OK);
+	assert_int_equal(x.ops->init(x.t, "test", x.uuid, &x.err), JB_OK);
+	assert_int_equal(x.ops->start(x.t, x.uuid, 0, &x.can, &x.err), JB_OK);
+	t_shell("mkdir %s/d " TOP "/d " OUTSIDE " %s/secret;"
+		"echo -n open >%s/d/f; echo -n secret >%s/secret/f;"
+		"echo -n v >" OUTSIDE "/victim;"
+		"ln -s ../outside " TOP "/l; ln -s secret %s/l",
+		T_SOURCE, T_SOURCE, T_SOURCE, T_SOURCE, T_SOURCE);
 	w = t_target_work(&x, "d", "f", "s");
 	w.to.name = "s";
 	atomic_store(&attack_over, false);

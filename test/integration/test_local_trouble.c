@@ -215,15 +215,15 @@ static void test_full_start(void **state)
 	struct jb_stamp s;
 
 	(void)state;
-	t_shell("dd if=/dev/zero of=%s/fill bs=64k status=none 2>/dev/null;"
-		"cd %s; i=0; while : 2>/dev/null >i$i; do i=$((i+1)); done;"
-		"sync -f %s; true",
-		T_TARGET, T_TARGET, T_TARGET);
+	t_shell("cd %s; seq -f i%%g 3000 | xargs touch 2>/dev/null;"
+		"dd if=/dev/zero of=i7 bs=64k status=none 2>/dev/null;"
+		"sync -f .; true",
+		T_TARGET);
 	t_target_open(&x, JB_PRESERVE_ALL, 0);
-	assert_int_equal(x.ops->look(x.t, P("", "fill"), &o, &x.err),
+	assert_int_equal(x.ops->look(x.t, P("", "i7"), &o, &x.err),
 			 JB_OUTCOME_DONE);
 	s = jb_stamp_of(&o);
-	assert_int_equal(x.ops->remove(x.t, P("", "fill"), &s, NULL, &x.err),
+	assert_int_equal(x.ops->remove(x.t, P("", "i7"), &s, NULL, &x.err),
 			 JB_OUTCOME_DONE);
 }
 
