@@ -2,23 +2,16 @@
 /* test/lint/analyzer.h - what clang-tidy can't see from one file alone.
  *
  * Put in front of every file by test_tidy. The functions that report a failure
- * return what is never success: without knowing, the analyser follows paths on
+ * return what is never JB_OK: without knowing, the analyser follows paths on
  * which a failed call has succeeded, and finds null pointers there. */
 #ifndef JB_LINT_ANALYZER_H
 #define JB_LINT_ANALYZER_H
 
 #include "jb/error.h"
-#include "transports/local_fail.h"
 
 #define jb_error_set(err, code, ...)                                           \
 	((void)(jb_error_set)((err), (code), __VA_ARGS__), (code))
 #define jb_error_errno(...)  ((void)(jb_error_errno)(__VA_ARGS__), JB_ESYS)
 #define jb_error_prefix(...) ((void)(jb_error_prefix)(__VA_ARGS__), JB_ESYS)
-#define jb_local_fail_source(...)                                              \
-	((void)(jb_local_fail_source)(__VA_ARGS__), JB_OUTCOME_STOPPED)
-#define jb_local_fail_target(...)                                              \
-	((void)(jb_local_fail_target)(__VA_ARGS__), JB_OUTCOME_STOPPED)
-#define jb_local_fail_words(err, outcome, ...)                                 \
-	((void)(jb_local_fail_words)((err), (outcome), __VA_ARGS__), (outcome))
 
 #endif
