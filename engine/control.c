@@ -145,8 +145,8 @@ static void on_flush_timeout(uv_timer_t *timer)
 static void do_flush(struct client *c, const json_t *request)
 {
 	struct jb_daemon *d = c->control->daemon;
-	json_int_t ms = json_integer_value(
-		json_object_get(request, "timeout_ms"));
+	json_int_t ms =
+		json_integer_value(json_object_get(request, "timeout_ms"));
 	struct flush *f = calloc(1, sizeof *f);
 	struct jb_mark *mark = jb_mark_new();
 	struct jb_error err;
@@ -309,9 +309,8 @@ int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
 	struct jb_control *control = calloc(1, sizeof *control);
 	int rc;
 
-	if (control == NULL ||
-	    asprintf(&control->path, "%s/control", d->config->runtime_dir) <
-		    0) {
+	if (control == NULL || asprintf(&control->path, "%s/control",
+					d->config->runtime_dir) < 0) {
 		free(control);
 		return jb_error_set(err, JB_ENOMEM, 0, "control socket");
 	}
@@ -340,9 +339,8 @@ void jb_control_flushed(struct jb_control *control, void *flush, int64_t seq)
 		return;
 	f->done = true;
 	if (f->client != NULL)
-		send_json(f->client,
-			  json_pack("{s:b, s:I}", "ok", 1, "seq",
-				    (json_int_t)seq));
+		send_json(f->client, json_pack("{s:b, s:I}", "ok", 1, "seq",
+					       (json_int_t)seq));
 	leave_flush(f);
 	if (!f->timed)
 		free(f);

@@ -24,10 +24,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TICK_MS	      10000
-#define US_PER_MS     1000u
-#define STATE_MODE    0700
-#define RUNTIME_MODE  0755
+#define TICK_MS	     10000
+#define US_PER_MS    1000u
+#define STATE_MODE   0700
+#define RUNTIME_MODE 0755
 
 /* ---- what the recorder thread tells */
 
@@ -40,8 +40,7 @@ static void on_scan_owed(void *arg, struct jb_root *root, uint64_t progress)
 		return;
 	jb_log_error("root '%s': scan: %s", root->config->name, err.text);
 	jb_recorder_scan_ended(d->recorder, root);
-	jb_recorder_owe_scan(d->recorder, root,
-			     "a scan could not be started");
+	jb_recorder_owe_scan(d->recorder, root, "a scan could not be started");
 }
 
 static void on_credits(void *arg, uint32_t credits)
@@ -169,8 +168,8 @@ static void on_own_closed(uv_handle_t *handle)
 static void close_all(struct jb_daemon *d)
 {
 	uv_handle_t *handles[] = {
-		(uv_handle_t *)&d->term,   (uv_handle_t *)&d->interrupt,
-		(uv_handle_t *)&d->tick,   (uv_handle_t *)&d->mounts,
+		(uv_handle_t *)&d->term, (uv_handle_t *)&d->interrupt,
+		(uv_handle_t *)&d->tick, (uv_handle_t *)&d->mounts,
 		(uv_handle_t *)&d->told,
 	};
 
@@ -426,6 +425,7 @@ int jb_daemon_run(const struct jb_config *config, struct jb_error *err)
 	if (rv != JB_OK)
 		return rv;
 	umask(022);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock per malloc */
 	signal(SIGPIPE, SIG_IGN);
 	pthread_mutex_init(&d.mutex, NULL);
 	uv_loop_init(&d.loop);

@@ -92,9 +92,9 @@ int jb_mounts_update(struct jb_mounts *m, const char *file, jb_mounts_fn *fn,
 		return rv;
 	}
 	while (i < m->n || k < now.n) {
-		cmp = i == m->n	    ? 1
+		cmp = i == m->n	   ? 1
 		      : k == now.n ? -1
-				    : strcmp(m->paths[i], now.paths[k]);
+				   : strcmp(m->paths[i], now.paths[k]);
 		if (cmp != 0)
 			fn(arg, cmp < 0 ? m->paths[i] : now.paths[k]);
 		i += cmp <= 0;

@@ -134,13 +134,14 @@ static json_t *report_journal(struct jb_daemon *d)
 				    "SELECT ifnull(min(seq), 0) FROM change");
 		jb_store_close(store);
 	}
-	return json_pack("{s:I, s:I, s:I, s:I}", "first_seq",
-			 (json_int_t)first, "last_seq",
+	return json_pack("{s:I, s:I, s:I, s:I}", "first_seq", (json_int_t)first,
+			 "last_seq",
 			 (json_int_t)jb_recorder_last_seq(d->recorder),
 			 "size_bytes",
 			 (json_int_t)(file_size(dir, "journal.db") +
 				      file_size(dir, "journal.db-wal")),
-			 "catalog_names", (json_int_t)jb_recorder_names(d->recorder));
+			 "catalog_names",
+			 (json_int_t)jb_recorder_names(d->recorder));
 }
 
 json_t *jb_daemon_report(struct jb_daemon *d)

@@ -19,14 +19,14 @@ static bool probe_handles(struct jb_root *root)
 		root->handle.len = 0;
 		return false;
 	}
-	if (jb_handle_ino((struct jb_handle_ref){
-		    root->handle.bytes, root->handle.len}) !=
+	if (jb_handle_ino((struct jb_handle_ref){root->handle.bytes,
+						 root->handle.len}) !=
 	    root->identity.ino)
 		return false;
-	fd = jb_root_open_handle(
-		root,
-		(struct jb_handle_ref){root->handle.bytes, root->handle.len},
-		NULL);
+	fd = jb_root_open_handle(root,
+				 (struct jb_handle_ref){root->handle.bytes,
+							root->handle.len},
+				 NULL);
 	if (fd < 0)
 		return false;
 	close(fd);
@@ -79,8 +79,7 @@ int jb_root_check(const struct jb_root *root, struct jb_error *err)
 	struct jb_look look;
 	int fd, rv;
 
-	fd = open(root->config->path,
-		  O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open(root->config->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return jb_error_errno(err, errno, "root '%s': %s",
 				      root->config->name, root->config->path);
@@ -123,9 +122,8 @@ int jb_root_open_path(const struct jb_root *root, const char *path, size_t len,
 		path += n + (end != NULL);
 		len -= n + (end != NULL);
 	}
-	if (fd >= 0 &&
-	    (jb_look_fd(fd, &look, NULL) != JB_OK ||
-	     !jb_id_equal(look.id, id) || look.dev != root->dev)) {
+	if (fd >= 0 && (jb_look_fd(fd, &look, NULL) != JB_OK ||
+			!jb_id_equal(look.id, id) || look.dev != root->dev)) {
 		close(fd);
 		return -1;
 	}

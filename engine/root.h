@@ -29,12 +29,12 @@ struct jb_root {
 	dev_t dev;
 	uint64_t mount_id; /* STATX_MNT_ID */
 	struct jb_id identity;
-	struct jb_handle handle; /* len 0: the file system has none */
-	uint64_t fsid;		 /* statfs f_fsid */
-	uint64_t subvolume;	 /* btrfs, else 0 */
-	uint8_t fs;		 /* roots of one file system share it */
-	bool by_handle;		 /* directories are opened by handle */
-	bool cut;		 /* mounts below it hide what they cover */
+	struct jb_handle handle;  /* len 0: the file system has none */
+	uint64_t fsid;		  /* statfs f_fsid */
+	uint64_t subvolume;	  /* btrfs, else 0 */
+	uint8_t fs;		  /* roots of one file system share it */
+	bool by_handle;		  /* directories are opened by handle */
+	bool cut;		  /* mounts below it hide what they cover */
 	struct jb_source *source; /* borrowed; who watches it */
 	char why[160];		  /* why this backend */
 	bool fresh;		  /* the catalog did not know it */

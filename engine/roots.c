@@ -104,9 +104,9 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err)
 		d->n_roots++;
 		rv = watch_root(d, root, err);
 		if (rv == JB_OK)
-			jb_log_info("root '%s': %s, %s: %s",
-				    root->config->name, root->config->path,
-				    root->source->ops->name, root->why);
+			jb_log_info("root '%s': %s, %s: %s", root->config->name,
+				    root->config->path, root->source->ops->name,
+				    root->why);
 	}
 	return rv;
 }

@@ -37,7 +37,7 @@ static const char SQL_MOVE[] =
 static const char SQL_REMOVE[] = "DELETE FROM entry WHERE parent = ?1"
 				 " AND name = ?2 AND det = ?3";
 static const char SQL_BELOW[] = "SELECT dirkey, size, mode FROM entry"
-			       " WHERE parent = ?1";
+				" WHERE parent = ?1";
 static const char SQL_CLEAR[] = "DELETE FROM entry WHERE parent = ?1";
 static const char SQL_MAX_DET[] =
 	"SELECT ifnull(max(det), 0) FROM entry WHERE det <> 0";
@@ -169,8 +169,7 @@ static int collect(struct jb_catalog *c, sqlite3_stmt *st, uint32_t root,
 
 	ret->n = 0;
 	while ((rv = jb_store_step(c->store, st, err)) > 0) {
-		if (root != 0 &&
-		    (uint32_t)sqlite3_column_int64(st, 3) != root)
+		if (root != 0 && (uint32_t)sqlite3_column_int64(st, 3) != root)
 			continue;
 		e = jb_entries_push(ret);
 		if (e == NULL) {
@@ -334,8 +333,8 @@ int jb_catalog_clear_dir(struct jb_catalog *c, uint64_t key,
 			continue;
 		if (ret->n == ret->cap) {
 			size_t cap = ret->cap != 0 ? ret->cap * 2 : 64;
-			void *v = reallocarray(ret->dirs, cap,
-					       sizeof *ret->dirs);
+			void *v =
+				reallocarray(ret->dirs, cap, sizeof *ret->dirs);
 
 			if (v == NULL) {
 				sqlite3_reset(st);

@@ -25,8 +25,7 @@ enum statement {
 	N_STATEMENTS
 };
 
-#define JB_SQL_DIR_COLUMNS                                                     \
-	"dirkey, root, parent, name, det, ino, birth, handle"
+#define JB_SQL_DIR_COLUMNS "dirkey, root, parent, name, det, ino, birth, handle"
 #define JB_SQL_DIR_GET                                                         \
 	"SELECT " JB_SQL_DIR_COLUMNS " FROM dir WHERE dirkey = ?1"
 #define JB_SQL_DIR_INSERT                                                      \
@@ -44,7 +43,7 @@ struct jb_catalog {
 	sqlite3_stmt *st[N_STATEMENTS];
 	uint64_t next_key;
 	uint64_t moves;
-	int64_t names; /* -1: not counted */
+	int64_t names;				/* -1: not counted */
 	struct cached_dir *cache[JB_DIR_CACHE]; /* owned */
 	char *path;				/* owned; of jb_catalog_path */
 	size_t path_size;

@@ -23,8 +23,8 @@ struct cached_place {
 };
 
 struct jb_changes {
-	struct jb_store *store;	    /* borrowed */
-	struct jb_catalog *catalog; /* borrowed */
+	struct jb_store *store;				      /* borrowed */
+	struct jb_catalog *catalog;			      /* borrowed */
 	sqlite3_stmt *batch, *place_get, *place_add, *append; /* owned */
 	int64_t last;
 	int64_t time_us;

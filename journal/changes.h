@@ -13,11 +13,11 @@
 struct jb_change {
 	enum jb_kind kind;
 	enum jb_change_source source;
-	unsigned what;	    /* JB_WHAT_* */
-	uint64_t dir;	    /* key of the directory it is in */
-	const char *name;   /* borrowed */
+	unsigned what;	  /* JB_WHAT_* */
+	uint64_t dir;	  /* key of the directory it is in */
+	const char *name; /* borrowed */
 	size_t name_len;
-	uint64_t old_dir;   /* renamed: where it was, else 0 */
+	uint64_t old_dir;     /* renamed: where it was, else 0 */
 	const char *old_name; /* borrowed */
 	size_t old_name_len;
 	struct jb_id id;
@@ -37,7 +37,6 @@ void jb_changes_begin(struct jb_changes *j, int64_t time_us);
 /* Append one; *seq (may be NULL) receives its number. */
 int jb_changes_append(struct jb_changes *j, const struct jb_change *change,
 		      int64_t *seq, struct jb_error *err);
-
 
 /* The seq that the last appended change got; 0: none ever. */
 int64_t jb_changes_last(const struct jb_changes *j);

@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-#define MAX_DEPTH 100000 /* deeper is a cycle: our own bug, but never a hang */
+#define MAX_DEPTH 100000 /* deeper is a cycle: our own bug, but never a hang   \
+			  */
 
 struct cached_dir {
 	uint64_t key;
@@ -47,8 +48,9 @@ int jb_catalog_load_keys(struct jb_catalog *c, struct jb_error *err)
 	sqlite3_stmt *st;
 	int rv;
 
-	rv = jb_store_prepare(c->store, "SELECT ifnull(max(dirkey), 0) FROM dir",
-			      &st, err);
+	rv = jb_store_prepare(c->store,
+			      "SELECT ifnull(max(dirkey), 0) FROM dir", &st,
+			      err);
 	if (rv != JB_OK)
 		return rv;
 	rv = jb_store_step(c->store, st, err);

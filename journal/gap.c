@@ -76,9 +76,9 @@ int jb_gap_update(struct jb_store *s, const struct jb_gap *gap,
 {
 	const int64_t values[] = {gap->id, gap->found, gap->progress};
 
-	return run_once(s,
-			"UPDATE gap SET found = ?2, progress = ?3 WHERE id = ?1",
-			values, 3, err);
+	return run_once(
+		s, "UPDATE gap SET found = ?2, progress = ?3 WHERE id = ?1",
+		values, 3, err);
 }
 
 int jb_gap_close(struct jb_store *s, const struct jb_gap *gap, int64_t now,

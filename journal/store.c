@@ -11,11 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUSY_TIMEOUT_MS	   5000
-#define WRITER_CACHE_KIB   20000
-#define READER_CACHE_KIB   4000
-#define CHECKPOINT_PAGES   4000
-#define WAL_LIMIT_BYTES	   (64 << 20)
+#define BUSY_TIMEOUT_MS	 5000
+#define WRITER_CACHE_KIB 20000
+#define READER_CACHE_KIB 4000
+#define CHECKPOINT_PAGES 16000
+#define WAL_LIMIT_BYTES	 (64 << 20)
 
 static int code_of_sqlite(int rc)
 {
@@ -264,8 +264,9 @@ int jb_store_set_meta(struct jb_store *s, const char *key, int64_t value,
 
 int jb_store_checkpoint(struct jb_store *s, struct jb_error *err)
 {
-	int rc = sqlite3_wal_checkpoint_v2(
-		s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL,
+					   SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					   NULL);
 
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
 		return jb_store_error(s->db, rc, err, "%s: checkpoint",

@@ -125,8 +125,7 @@ int jb_cycle_cut(struct jb_recorder *r, struct jb_visit *v,
 	}
 	if (src->det == 0)
 		rv = jb_detach(r, v->root, src, flags->dirty, err);
-	return rv < 0 ? rv
-		      : defer(r, v, detached, src->dirkey, name, len, err);
+	return rv < 0 ? rv : defer(r, v, detached, src->dirkey, name, len, err);
 }
 
 int jb_cycle_resume(struct jb_recorder *r, uint64_t key, uint64_t origin,

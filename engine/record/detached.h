@@ -19,8 +19,8 @@
 #include <stdint.h>
 
 struct jb_detached_group {
-	uint64_t batch; /* in which they were last seen to move */
-	int64_t upto;	/* highest number */
+	uint64_t batch;	      /* in which they were last seen to move */
+	int64_t upto;	      /* highest number */
 	struct jb_mark *mark; /* owned; NULL: not asked for yet */
 };
 

@@ -72,18 +72,23 @@ static int note_beyond(struct jb_recorder *r, uint64_t key,
 }
 
 static int load_page(struct jb_recorder *r, const struct jb_visit *v,
-		     struct jb_listing *l, size_t *row, uint64_t *structure,
-		     struct jb_error *err)
+		     struct jb_listing *l, bool fresh, size_t *row,
+		     uint64_t *structure, struct jb_error *err)
 {
 	*row = 0;
+	if (fresh && *structure == r->structure) {
+		r->page.n = 0; /* no row can lie behind what we put there */
+		return JB_OK;
+	}
 	*structure = r->structure;
 	return jb_catalog_children(r->catalog, v->dir, l->after, l->after_len,
 				   PAGE_ROWS, &r->page, err);
 }
 
-/* Look at one name after the other, in their order, from both sides. */
+/* Look at one name after the other, in their order, from both sides. @fresh:
+ * the directory was met in this batch, so the catalog has no name in it. */
 static int walk(struct jb_recorder *r, struct jb_visit *v, struct jb_listing *l,
-		unsigned dirty, struct jb_error *err)
+		bool fresh, unsigned dirty, struct jb_error *err)
 {
 	struct jb_look_flags flags = {.dirty = dirty & JB_DIRTY_EVENT,
 				      .lossy = true,
@@ -91,15 +96,15 @@ static int walk(struct jb_recorder *r, struct jb_visit *v, struct jb_listing *l,
 				      .have_known = true};
 	struct jb_entry row;
 	const char *name;
-	uint64_t structure;
+	uint64_t structure = r->structure;
 	size_t at, len;
 	int cmp, rv;
 
-	rv = load_page(r, v, l, &at, &structure, err);
+	rv = load_page(r, v, l, fresh, &at, &structure, err);
 	while (rv == JB_OK && r->budget > 0) {
 		if (structure != r->structure ||
 		    (at == r->page.n && r->page.n == PAGE_ROWS))
-			rv = load_page(r, v, l, &at, &structure, err);
+			rv = load_page(r, v, l, false, &at, &structure, err);
 		if (rv != JB_OK || (l->pos == l->names.n && at == r->page.n))
 			break;
 		name = l->pos < l->names.n ? jb_names_get(&l->names, l->pos)
@@ -161,6 +166,7 @@ int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 {
 	struct jb_listing *l = item->listing;
 	struct jb_visit v;
+	bool fresh = item->needs > r->batch_dirs && l == NULL;
 	int rv = JB_OK;
 
 	if (r->budget == 0)
@@ -182,7 +188,7 @@ int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 			       : jb_error_set(err, JB_ENOMEM, 0, "listing");
 	}
 	if (rv == JB_OK)
-		rv = walk(r, &v, l, item->flags, err);
+		rv = walk(r, &v, l, fresh, item->flags, err);
 	if (rv == JB_OK && r->budget == 0) {
 		rv = jb_todo_push(&r->carry, *item, err);
 		item->listing = NULL;
@@ -190,7 +196,7 @@ int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 		rv = list_subdirs(r, &v, item, err);
 	}
 	jb_todo_item_fini(item);
-	if (rv == JB_OK)
+	if (rv == JB_OK && !fresh) /* else its times were taken just now */
 		return jb_visit_close(r, &v, err);
 	close(v.fd);
 	free((void *)(uintptr_t)v.path);

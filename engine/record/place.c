@@ -133,6 +133,8 @@ static int find_source(struct jb_recorder *r, struct jb_visit *v,
 	size_t checked = 0;
 	int rv;
 
+	if (!jb_filter_may_hold(&r->known, found->id.ino))
+		return 0;
 	rv = jb_catalog_by_ino(r->catalog, v->root->root->id, found->id.ino,
 			       &r->rows, err);
 	if (rv != JB_OK)
@@ -163,9 +165,9 @@ static int find_source(struct jb_recorder *r, struct jb_visit *v,
 			return rv;
 		if (rv == 0) {
 			*src = row;
-			rv = jb_push_name(r, row.parent, row.name,
-					  row.name_len, v->origin,
-					  flags->dirty, &r->todo, err);
+			rv = jb_push_name(r, row.parent, row.name, row.name_len,
+					  v->origin, flags->dirty, &r->todo,
+					  err);
 			return rv == JB_OK ? 1 : rv;
 		}
 	}
@@ -326,18 +328,17 @@ static int take_new(struct jb_recorder *r, struct jb_visit *v, const char *name,
 		if (rv != JB_OK)
 			return rv;
 	}
-	if (S_ISREG(e.facts.mode) &&
-	    jb_look_is_racy(e.facts.mtime, v->clock))
+	if (S_ISREG(e.facts.mode) && jb_look_is_racy(e.facts.mtime, v->clock))
 		e.flags |= JB_ENTRY_RACY;
 	rv = jb_facts_created(r, v->root, &e, flags, err);
 	if (rv == JB_OK)
 		rv = jb_catalog_insert(r->catalog, &e, err);
+	jb_filter_add(&r->known, e.id.ino);
 	if (rv == JB_OK && !S_ISDIR(e.facts.mode) && e.facts.nlink > 1)
 		rv = jb_catalog_spread(r->catalog, &e, err);
 	if (rv == JB_OK && S_ISDIR(e.facts.mode) && flag == 0)
-		rv = list_later(r, v, &e,
-				flags->dirty & JB_DIRTY_EVENT, r->created_dirs,
-				err);
+		rv = list_later(r, v, &e, flags->dirty & JB_DIRTY_EVENT,
+				r->created_dirs, err);
 	return rv;
 }
 

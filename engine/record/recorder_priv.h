@@ -8,6 +8,7 @@
 #include "engine/base/pattern.h"
 #include "engine/look.h"
 #include "engine/record/detached.h"
+#include "engine/record/filter.h"
 #include "engine/record/recorder.h"
 #include "engine/record/todo.h"
 #include "journal/catalog.h"
@@ -23,9 +24,9 @@ struct jb_flush {
 	struct jb_flush *next;
 	struct jb_mark *mark; /* owned */
 	void *user;
-	bool captured;	   /* the gaps were closed: waits for those below */
-	int64_t upto;	   /* detached with det <= upto */
-	int64_t *renewed;  /* owned; of those, who got a new number */
+	bool captured;	  /* the gaps were closed: waits for those below */
+	int64_t upto;	  /* detached with det <= upto */
+	int64_t *renewed; /* owned; of those, who got a new number */
 	size_t n_renewed, cap_renewed;
 };
 
@@ -38,18 +39,18 @@ struct jb_wanted_path {
 
 /* What the recorder knows of a root. */
 struct jb_record_root {
-	struct jb_root *root; /* borrowed */
-	struct jb_gap gap;    /* id 0: none is open */
-	bool owed;	      /* a scan is to begin */
-	bool running;	      /* it walks */
+	struct jb_root *root;	   /* borrowed */
+	struct jb_gap gap;	   /* id 0: none is open */
+	bool owed;		   /* a scan is to begin */
+	bool running;		   /* it walks */
 	struct jb_mark *scan_mark; /* owned; asked at its end */
 	bool scan_mark_due;	   /* to be asked for in this commit */
-	bool time_valid; /* no gap since the time mark was asked for */
-	int64_t complete; /* ns */
+	bool time_valid;    /* no gap since the time mark was asked for */
+	int64_t complete;   /* ns */
 	const char *reason; /* of the gap to be opened */
 	struct jb_detached detached;
 	bool assigned; /* somebody got a number in this batch */
-	bool lost; /* root_lost was told */
+	bool lost;     /* root_lost was told */
 };
 
 /* A directory that was found below one that is detached, and whose last place
@@ -82,8 +83,10 @@ struct jb_recorder {
 	size_t budget;
 	struct jb_map_dir *new_dirs; /* owned; not yet in the map */
 	size_t n_new, cap_new;
-	uint64_t created_dirs; /* how many directories were ever created */
-	uint64_t mapped_dirs;  /* how many of them are in the map */
+	uint64_t created_dirs;	/* how many directories were ever created */
+	uint64_t mapped_dirs;	/* how many of them are in the map */
+	uint64_t batch_dirs;	/* how many there were before this batch */
+	struct jb_filter known; /* inodes that the catalog may have */
 	struct jb_map_dir *gone_dirs; /* owned; to leave the map */
 	size_t n_gone, cap_gone;
 	struct jb_dirty_beyond *beyond; /* owned */
@@ -102,7 +105,7 @@ struct jb_recorder {
 
 	pthread_mutex_t mutex; /* guards what follows */
 	struct jb_flush *new_flushes;
-	struct jb_wanted_path *paths; /* owned */
+	struct jb_wanted_path *paths;	   /* owned */
 	struct jb_recorder_status *status; /* owned; one per root */
 	int64_t last_seq, names;
 	bool *scan_ended, *scan_owed; /* owned; one per root */
@@ -118,20 +121,37 @@ struct jb_visit {
 	struct jb_record_root *root;
 	uint64_t dir;
 	int fd;
-	int64_t clock;	 /* when the looks began */
-	uint64_t origin; /* the batch whose event led here */
+	int64_t clock;	  /* when the looks began */
+	uint64_t origin;  /* the batch whose event led here */
 	const char *path; /* for patterns; borrowed, NULL: none needed */
 	size_t path_len;
 };
 
 /* One look's circumstances. */
 struct jb_look_flags {
-	unsigned dirty; /* JB_DIRTY_* of the place */
-	bool lossy;	/* doubtful times count as changed */
-	bool listed;	/* found by a listing or a scan */
+	unsigned dirty;		     /* JB_DIRTY_* of the place */
+	bool lossy;		     /* doubtful times count as changed */
+	bool listed;		     /* found by a listing or a scan */
 	const struct jb_entry *have; /* the row, if the caller just read it */
-	bool have_known; /* have == NULL means there is none */
+	bool have_known;	     /* have == NULL means there is none */
 };
+
+/* record/batch.c */
+int jb_batch_look(struct jb_recorder *r, struct jb_error *err);
+/* Renames into unknown directories: taken from the set, and kept only while
+ * their inodes are detached. */
+int jb_batch_merge_beyond(struct jb_recorder *r, struct jb_error *err);
+void jb_batch_filter_beyond(struct jb_recorder *r);
+
+/* record/flush.c */
+void jb_flushes_take(struct jb_recorder *r);
+void jb_flushes_settle(struct jb_recorder *r);
+void jb_flushes_drop(struct jb_recorder *r);
+
+/* record/start.c: everything in memory anew from what is committed; drop what
+ * belongs to a batch that is lost. */
+int jb_recorder_load(struct jb_recorder *r, struct jb_error *err);
+void jb_recorder_drop_memory(struct jb_recorder *r);
 
 /* record/visit.c */
 int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,
@@ -159,8 +179,8 @@ int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
 		    struct jb_change *change, int64_t *seq,
 		    struct jb_error *err);
 
-/* record/cycle.c: would putting directory @src below the visited one make it its
- * own ancestor? Then *cut says so; the look is repeated, or deferred. */
+/* record/cycle.c: would putting directory @src below the visited one make it
+ * its own ancestor? Then *cut says so; the look is repeated, or deferred. */
 int jb_cycle_cut(struct jb_recorder *r, struct jb_visit *v,
 		 struct jb_entry *src, const char *name, size_t len,
 		 const struct jb_look_flags *flags, bool *cut,

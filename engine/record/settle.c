@@ -38,8 +38,8 @@ static int follow_renewed(struct jb_recorder *r, int64_t was, int64_t now,
 		if (!waits)
 			continue;
 		if (f->n_renewed == f->cap_renewed) {
-			size_t cap = f->cap_renewed != 0 ? f->cap_renewed * 2
-							 : 16;
+			size_t cap =
+				f->cap_renewed != 0 ? f->cap_renewed * 2 : 16;
 			void *v = reallocarray(f->renewed, cap,
 					       sizeof *f->renewed);
 
@@ -88,8 +88,8 @@ static int renew_all(struct jb_recorder *r, struct jb_record_root *root,
 		     struct jb_error *err)
 {
 	root->assigned = false;
-	return jb_detached_regroup(&root->detached, r->set->no,
-				   r->next_det - 1, err);
+	return jb_detached_regroup(&root->detached, r->set->no, r->next_det - 1,
+				   err);
 }
 
 static int renew_moving(struct jb_recorder *r, struct jb_record_root *root,

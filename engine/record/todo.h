@@ -27,10 +27,10 @@ struct jb_todo_item {
 	uint64_t order;
 	uint64_t origin; /* number of the batch */
 	uint64_t dir;
-	unsigned flags;	 /* JB_DIRTY_* */
-	uint32_t index;	 /* SET_DIR: in the set */
-	uint64_t needs;	 /* LIST: directories that must be in the map */
-	char *name;	 /* NAME: owned */
+	unsigned flags; /* JB_DIRTY_* */
+	uint32_t index; /* SET_DIR: in the set */
+	uint64_t needs; /* LIST: directories that must be in the map */
+	char *name;	/* NAME: owned */
 	uint8_t len;
 	struct jb_listing *listing; /* LIST: owned, NULL: not begun */
 };

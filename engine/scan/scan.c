@@ -109,8 +109,8 @@ static int take_page(struct walker *w, uint64_t keys[PAGE_DIRS], size_t *n,
 }
 
 /* A source that goes by descriptors has to know them before they are read. */
-static int map_page(struct walker *w, const struct jb_dir *dirs,
-		    const int *fds, size_t n, struct jb_error *err)
+static int map_page(struct walker *w, const struct jb_dir *dirs, const int *fds,
+		    size_t n, struct jb_error *err)
 {
 	size_t m = 0;
 
@@ -240,9 +240,9 @@ static void *run(void *arg)
 
 /* ---- life */
 
-int jb_scan_init(struct jb_scan *s, struct jb_root *root,
-		 const char *state_dir, struct jb_intake *intake,
-		 struct jb_recorder *recorder, struct jb_scan_credits *credits)
+int jb_scan_init(struct jb_scan *s, struct jb_root *root, const char *state_dir,
+		 struct jb_intake *intake, struct jb_recorder *recorder,
+		 struct jb_scan_credits *credits)
 {
 	memset(s, 0, sizeof *s);
 	s->root = root;

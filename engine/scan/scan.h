@@ -25,10 +25,10 @@
 struct jb_scan_credits;
 
 struct jb_scan {
-	struct jb_root *root;	      /* borrowed */
-	struct jb_intake *intake;     /* borrowed */
-	struct jb_recorder *recorder; /* borrowed */
-	const char *state_dir;	      /* borrowed */
+	struct jb_root *root;		 /* borrowed */
+	struct jb_intake *intake;	 /* borrowed */
+	struct jb_recorder *recorder;	 /* borrowed */
+	const char *state_dir;		 /* borrowed */
 	struct jb_scan_credits *credits; /* borrowed */
 	pthread_t threads[JB_SCAN_THREADS];
 	bool joinable; /* under the mutex */
@@ -36,10 +36,10 @@ struct jb_scan {
 
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t cond;
-	uint64_t next;	  /* directories behind this key are still to come */
-	uint64_t last;	  /* the highest key when it began */
+	uint64_t next; /* directories behind this key are still to come */
+	uint64_t last; /* the highest key when it began */
 	uint64_t done, total; /* directories */
-	unsigned active;  /* threads still walking */
+	unsigned active;      /* threads still walking */
 	int64_t began_us;
 	bool running;
 };
@@ -63,9 +63,9 @@ void jb_scan_credits_init(struct jb_scan_credits *c);
 void jb_scan_credits_return(struct jb_scan_credits *c, unsigned n);
 void jb_scan_credits_stop(struct jb_scan_credits *c);
 
-int jb_scan_init(struct jb_scan *s, struct jb_root *root,
-		 const char *state_dir, struct jb_intake *intake,
-		 struct jb_recorder *recorder, struct jb_scan_credits *credits);
+int jb_scan_init(struct jb_scan *s, struct jb_root *root, const char *state_dir,
+		 struct jb_intake *intake, struct jb_recorder *recorder,
+		 struct jb_scan_credits *credits);
 
 /* Walk the root from directory key @from on; tells the recorder when it has
  * ended. */

@@ -98,8 +98,8 @@ int jb_walk_compare(struct jb_walk *w, const struct jb_dir *dir, int fd,
 	do {
 		if (rv == JB_OK)
 			rv = jb_catalog_children(w->catalog, dir->key, after,
-						 after_len, PAGE_ROWS,
-						 &w->rows, err);
+						 after_len, PAGE_ROWS, &w->rows,
+						 err);
 		at = 0;
 		while (rv == JB_OK &&
 		       (at < w->rows.n ||

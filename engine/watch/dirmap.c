@@ -25,8 +25,7 @@ int jb_dirmap_init(struct jb_dirmap *m, struct jb_error *err)
 void jb_dirmap_fini(struct jb_dirmap *m)
 {
 	for (size_t i = 0; m->slots != NULL && i < m->size; i++)
-		if (m->slots[i].key != 0 &&
-		    m->slots[i].len > JB_DIRMAP_INLINE)
+		if (m->slots[i].key != 0 && m->slots[i].len > JB_DIRMAP_INLINE)
 			free(m->slots[i].handle.out);
 	free(m->slots);
 	memset(m, 0, sizeof *m);
@@ -128,8 +127,7 @@ static void close_hole(struct jb_dirmap *m, size_t i)
 		if (m->slots[j].key == 0)
 			break;
 		/* May slot j lie at i? Only if its home is not in (i, j]. */
-		if (((j - (m->slots[j].hash & mask)) & mask) <
-		    ((j - i) & mask))
+		if (((j - (m->slots[j].hash & mask)) & mask) < ((j - i) & mask))
 			continue;
 		m->slots[i] = m->slots[j];
 		i = j;

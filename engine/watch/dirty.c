@@ -10,11 +10,12 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define START_SLOTS   1024u
-#define START_NAMES   16384u
-#define KEEP_PER_DIR  32u /* beyond it a directory is listed when room is short */
-#define KEEP_NAMES    (4u << 20)
-#define KEEP_SLOTS    (1u << 17)
+#define START_SLOTS 1024u
+#define START_NAMES 16384u
+#define KEEP_PER_DIR                                                           \
+	32u /* beyond it a directory is listed when room is short */
+#define KEEP_NAMES (4u << 20)
+#define KEEP_SLOTS (1u << 17)
 
 int jb_dirty_init(struct jb_dirty *d, struct jb_error *err)
 {

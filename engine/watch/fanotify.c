@@ -97,8 +97,7 @@ static void parse_event(const struct fanotify *f,
 	memset(ev, 0, sizeof *ev);
 	ev->mask = m->mask;
 	while (p + sizeof(struct fanotify_event_info_header) <= end) {
-		const struct fanotify_event_info_fid *info =
-			(const void *)p;
+		const struct fanotify_event_info_fid *info = (const void *)p;
 
 		if (info->hdr.len == 0 || p + info->hdr.len > end)
 			break;
@@ -139,8 +138,7 @@ static bool add_place(const struct fanotify *f, struct jb_dirty *dirty,
 	hash = jb_dirmap_hash(r->fs->fs, r->handle);
 	while ((key = jb_dirmap_next(&f->map, r->fs->fs, r->handle, hash,
 				     &pos)) != 0) {
-		if (r->name == NULL ||
-		    (r->name_len == 1 && r->name[0] == '.'))
+		if (r->name == NULL || (r->name_len == 1 && r->name[0] == '.'))
 			jb_dirty_add_dir(dirty, key, flags | JB_DIRTY_SELF);
 		else
 			jb_dirty_add(dirty, key, r->name, r->name_len, flags);

@@ -73,7 +73,8 @@ static uint32_t type_of(struct jb_handle_ref handle)
 uint64_t jb_handle_ino(struct jb_handle_ref handle)
 {
 	const uint8_t *fh = handle.bytes + TYPE_SIZE;
-	size_t len = handle.len < TYPE_SIZE ? 0 : handle.len - (size_t)TYPE_SIZE;
+	size_t len =
+		handle.len < TYPE_SIZE ? 0 : handle.len - (size_t)TYPE_SIZE;
 	uint32_t w[3];
 	uint64_t ino = 0;
 

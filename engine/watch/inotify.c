@@ -35,7 +35,7 @@ struct by_key {
 
 struct inotify {
 	struct jb_source base;
-	uint8_t *buffer; /* owned */
+	uint8_t *buffer;       /* owned */
 	struct watch *watches; /* owned */
 	size_t n_watches;      /* room */
 	struct by_key *keys;   /* owned; a hash table, key 0: free */

@@ -19,12 +19,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAP_MS		  1
-#define READS_PER_TURN	  64	/* then messages have their turn */
-#define BUSY_EVENTS	  32	/* fewer in one turn: no reason to nap */
-#define LARGE_SET	  32768u /* handed over before its time */
-#define NS_PER_US	  1000u
-#define NS_PER_MS	  1000000u
+#define NAP_MS	       1
+#define READS_PER_TURN 64     /* then messages have their turn */
+#define BUSY_EVENTS    32     /* fewer in one turn: no reason to nap */
+#define LARGE_SET      32768u /* handed over before its time */
+#define NS_PER_US      1000u
+#define NS_PER_MS      1000000u
 
 enum message_type {
 	MSG_ADD,

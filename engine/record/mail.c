@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What other threads tell the recorder, and what they may ask: under the mutex.
+ * The recorder reads it at the start of its next batch. */
+#include "engine/record/recorder_priv.h"
+
+#include <stdlib.h>
+
+void jb_recorder_scan_ended(struct jb_recorder *r, const struct jb_root *root)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->scan_ended[root->index] = true;
+	r->scan_progress[root->index] = 0;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void jb_recorder_scan_progress(struct jb_recorder *r,
+			       const struct jb_root *root, uint64_t progress)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->scan_progress[root->index] = progress;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
+			  const char *reason)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->owed_reason[root->index] = reason;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+int jb_recorder_look_at_path(struct jb_recorder *r, const struct jb_root *root,
+			     const char *path, struct jb_error *err)
+{
+	size_t len = strlen(path) + 1;
+	struct jb_wanted_path *p = malloc(sizeof *p + len);
+
+	if (p == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "path");
+	p->root = root->index;
+	memcpy(p->path, path, len);
+	pthread_mutex_lock(&r->mutex);
+	p->next = r->paths;
+	r->paths = p;
+	pthread_mutex_unlock(&r->mutex);
+	return JB_OK;
+}
+
+void jb_recorder_lose_root(struct jb_recorder *r, const struct jb_root *root)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->root_lost[root->index] = true;
+	r->root_back[root->index] = false;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void jb_recorder_root_back(struct jb_recorder *r, const struct jb_root *root)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->root_back[root->index] = true;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void jb_recorder_status(struct jb_recorder *r, const struct jb_root *root,
+			struct jb_recorder_status *ret)
+{
+	pthread_mutex_lock(&r->mutex);
+	*ret = r->status[root->index];
+	pthread_mutex_unlock(&r->mutex);
+}
+
+int64_t jb_recorder_last_seq(struct jb_recorder *r)
+{
+	int64_t seq;
+
+	pthread_mutex_lock(&r->mutex);
+	seq = r->last_seq;
+	pthread_mutex_unlock(&r->mutex);
+	return seq;
+}
+
+int64_t jb_recorder_names(struct jb_recorder *r)
+{
+	int64_t names;
+
+	pthread_mutex_lock(&r->mutex);
+	names = r->names;
+	pthread_mutex_unlock(&r->mutex);
+	return names;
+}
