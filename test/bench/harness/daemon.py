@@ -92,12 +92,13 @@ class Daemon(Program):
         return os.path.join(self.state, "journal.db")
 
     def seen(self):
-        """Names in the catalog, if each was journalled as created too."""
+        """Names in the catalog, if each was journalled too: as created, or
+        as the new name of what was seen before its rename."""
         in_catalog = self.query(
             "SELECT count(*) FROM entry WHERE det = 0"
             " AND substr(name, 1, 1) = x'66'")[0][0]
         created = self.query(
-            "SELECT count(DISTINCT name) FROM change WHERE kind = 1"
+            "SELECT count(DISTINCT name) FROM change WHERE kind IN (1, 4)"
             " AND substr(name, 1, 1) = x'66'")[0][0]
         return min(in_catalog, created)
 

@@ -90,11 +90,12 @@ def cover_volumes():
 
 
 @contextlib.contextmanager
-def volume(work, kind, name=None, size=6 << 30, inodes=600000):
-    """A new file system, mounted in this mount namespace only. Its path is
-    short, as in life: lsyncd's hash of long ones makes it ten times slower."""
+def volume(kind, name=None, on=VOLUMES, size=3 << 30, inodes=600000):
+    """A new file system, mounted in this mount namespace only; its image in
+    memory, or in directory @on. Its path is short, as in life: lsyncd's hash
+    of long ones makes it ten times slower."""
     at = os.path.join(VOLUMES, name or kind)
-    image = os.path.join(work, (name or kind) + ".img")
+    image = os.path.join(on, (name or kind) + ".img")
     os.makedirs(at, exist_ok=True)
     if kind == "tmpfs":
         subprocess.run(["mount", "-t", "tmpfs", "-o",

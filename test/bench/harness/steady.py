@@ -11,13 +11,14 @@ from .process import measure
 from .report import OURS
 
 RATE = 50  # changes a second
+IDLE_MS = 300  # longer than any interval of the daemon
 
 
 def run_latency(ctx):
     for _ in range(ctx.reps):
-        with machine.volume(ctx.work, "ext4") as at, Daemon(ctx) as daemon:
+        with machine.volume("ext4") as at, Daemon(ctx) as daemon:
             daemon.start(at)
-            got = measure(ctx.tool("bench_latency"), "-n",
+            got = measure(ctx.tool("bench_latency"), "-g", str(IDLE_MS), "-n",
                           str(ctx.latency_files), at, daemon.journal)
             ctx.report.add("latency", "close to committed", OURS, **{
                 "median ms": got["median_ms"], "p99 ms": got["p99_ms"]})
@@ -27,7 +28,7 @@ def run_latency(ctx):
 
 
 def one_idle(ctx, who):
-    with machine.volume(ctx.work, "ext4") as at, who(ctx) as program:
+    with machine.volume("ext4") as at, who(ctx) as program:
         measure(ctx.tool("bench_storm"), "-m", at)
         program.start(at)
         program.process.wait_quiet(2)
@@ -58,7 +59,7 @@ def run_idle(ctx):
 
 def run_size(ctx):
     """Bytes a change, of files made one by one in many directories."""
-    with machine.volume(ctx.work, "ext4") as at, Daemon(ctx) as daemon:
+    with machine.volume("ext4") as at, Daemon(ctx) as daemon:
         measure(ctx.tool("bench_storm"), "-m", at)
         daemon.start(at)
         measure(ctx.tool("bench_storm"), "-n", str(ctx.storm_files), at)
@@ -78,6 +79,8 @@ def run_query(ctx):
     if not os.access(tool, os.X_OK):
         return
     for _ in range(ctx.reps):
-        for name, ms in measure(tool, cwd=ctx.work)["ms"].items():
+        got = measure(tool, "-n", str(ctx.query_changes), ctx.work)
+        for name, ms in {**got["ms"], **got["more_ms"]}.items():
             ctx.report.add("query", name, OURS, ms=ms)
-            ctx.report.goal("P10", "query", name, "ms", 50)
+    for name in got["ms"]:
+        ctx.report.goal("P10", "query", name, "ms", 50)

@@ -8,7 +8,7 @@ import time
 from . import machine
 from .daemon import Daemon
 from .peers import BareFanotify, Inotifywait, LsyncdWatching, Watchman
-from .process import measure, timed, wait_for
+from .process import measure, timed
 from .report import OURS
 
 FILES_PER_DIR, TOPS = 10, 50
@@ -20,7 +20,7 @@ def tree(ctx):
     if ctx.tree is None:
         names = TOPS * ctx.subdirs * (FILES_PER_DIR + 1)
         at = ctx.stack.enter_context(machine.volume(
-            ctx.work, "ext4", name="tree", inodes=names + 10000,
+            "ext4", name="tree", on=ctx.work, inodes=names + 10000,
             size=(2 << 30) + names * 6144))
         made = measure(ctx.tool("bench_tree"), "-s", str(ctx.subdirs), at)
         ctx.tree, ctx.tree_files = at, made["files"]
@@ -86,9 +86,7 @@ def scan(ctx, daemon):
     """Ask for one and wait for its end: wall and CPU seconds."""
     cpu, begin = daemon.process.cpu_s(), time.monotonic()
     daemon.call(command="scan")
-    wait_for(lambda: not daemon.root_status()["scan"]["running"] and
-             not daemon.root_status()["gap_open"], "end of the scan",
-             timeout_s=600, poll_s=0.02)
+    daemon.finish()  # not before the scan's gap is closed
     return {"s": time.monotonic() - begin,
             "CPU s": daemon.process.cpu_s() - cpu}
 
