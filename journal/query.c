@@ -105,8 +105,17 @@ static int64_t now_ns(void)
 
 static int read_ends(struct jb_query *q, struct jb_error *err)
 {
-	int rv = jb_store_step(q->store, q->ends, err);
+	int64_t epoch = 0;
+	int rv = JB_OK;
 
+	/* A follower may be there before the journal has got its epoch. */
+	if (q->epoch == 0)
+		rv = jb_store_get_meta(q->store, "epoch", 0, &epoch, err);
+	if (rv != JB_OK)
+		return rv;
+	if (q->epoch == 0)
+		q->epoch = (uint64_t)epoch;
+	rv = jb_store_step(q->store, q->ends, err);
 	if (rv > 0) {
 		q->first = sqlite3_column_int64(q->ends, 0);
 		q->last = sqlite3_column_int64(q->ends, 1);
@@ -187,7 +196,6 @@ static int make_plan(struct jb_query *q, uint64_t limit, struct jb_error *err)
 
 static int prepare(struct jb_query *q, struct jb_error *err)
 {
-	int64_t epoch = 0;
 	int rv;
 
 	rv = jb_store_prepare(q->store, SQL_UP, &q->up, err);
@@ -197,9 +205,6 @@ static int prepare(struct jb_query *q, struct jb_error *err)
 		rv = jb_store_prepare(q->store, SQL_ONE, &q->one, err);
 	if (rv == JB_OK)
 		rv = jb_store_prepare(q->store, SQL_ENDS, &q->ends, err);
-	if (rv == JB_OK)
-		rv = jb_store_get_meta(q->store, "epoch", 0, &epoch, err);
-	q->epoch = (uint64_t)epoch;
 	return rv == JB_OK ? read_ends(q, err) : rv;
 }
 

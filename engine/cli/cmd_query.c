@@ -28,11 +28,11 @@ static int open_query(struct run *r, struct jb_error *err)
 	int rv;
 
 	rv = jb_reader_open(&r->reader, r->state_dir, err);
-	if (rv == JB_OK)
-		rv = jb_query_open(r->reader.store, &r->o.filter, &r->query,
-				   err);
+	if (rv != JB_OK)
+		return rv;
+	rv = jb_query_open(r->reader.store, &r->o.filter, &r->query, err);
 	if (rv != JB_OK) {
-		jb_reader_explain(r->state_dir, err);
+		jb_reader_explain(r->reader.store->path, err);
 		jb_reader_close(&r->reader);
 		return rv;
 	}

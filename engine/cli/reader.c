@@ -16,6 +16,8 @@ int jb_reader_explain(const char *path, struct jb_error *err)
 				    "as the user of the daemon",
 				    path);
 	case JB_ECORRUPT:
+		if (err->foreign == 0) /* not ours at all */
+			return err->code;
 		return jb_error_set(err, JB_ECORRUPT, err->foreign,
 				    "%s: damaged: restart the daemon, it sets "
 				    "the file aside and begins anew with a "

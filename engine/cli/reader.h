@@ -25,8 +25,8 @@ int jb_reader_open(struct jb_reader *r, const char *state_dir,
 /* Has the file been replaced since? */
 bool jb_reader_is_stale(const struct jb_reader *r);
 
-/* What the journal is damaged or unreadable for, with what to do about it:
- * replaces the text of @err. Returns its code. */
+/* Put into @err what to do about a journal that is damaged, locked or not
+ * ours to read. Returns its code. */
 int jb_reader_explain(const char *path, struct jb_error *err);
 
 /* Accepts a zeroed one. */
