@@ -225,5 +225,10 @@ int main(int argc, char **argv)
 	       wall_s() - begin, cpu_s() - cpu);
 	ops->close(t);
 	jb_tree_close(&tree);
+	for (size_t i = 0; i < l.n; i++) {
+		free(l.items[i].dir);
+		free(l.items[i].name);
+	}
+	free(l.items);
 	return 0;
 }

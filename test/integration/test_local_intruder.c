@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Somebody puts a file of his under one of our names just before the n-th
- * system call of an operation, for every n: whatever comes out of the
- * operation, his file is still there, and nothing of ours is half done. */
+/* Somebody puts a file of his under one of our names, or writes the file that
+ * is being copied, just before the n-th system call of an operation, for every
+ * n: whatever comes out of it, his file is still there, nothing of ours is half
+ * done, and what counts as copied is whole. */
 #include "lib/t_process.h"
 #include "lib/t_target.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,49 +21,49 @@
 
 static struct t_target x;
 
-/* The linker leads the transport's calls to __wrap_*. */
+/* The linker leads the transport's calls to __wrap_*: each is a moment at which
+ * the intruder may come. */
 static int countdown; /* 0: no intruder */
 static const char *victim;
 static const char victim_f[] = T_TARGET "/f";
+static void (*on_knock)(void);
+
+static void take_name(void)
+{
+	rename(T_TARGET "/theirs", victim);
+}
 
 static void knock(void)
 {
 	if (countdown > 0 && --countdown == 0)
-		rename(T_TARGET "/theirs", victim);
+		on_knock();
 }
 
-int __real_renameat2(int, const char *, int, const char *, unsigned);
-int __wrap_renameat2(int, const char *, int, const char *, unsigned);
-int __real_linkat(int, const char *, int, const char *, int);
-int __wrap_linkat(int, const char *, int, const char *, int);
-int __real_unlinkat(int, const char *, int);
-int __wrap_unlinkat(int, const char *, int);
-int __real_statx(int, const char *, int, unsigned, struct statx *);
-int __wrap_statx(int, const char *, int, unsigned, struct statx *);
+/* NOLINTBEGIN(bugprone-reserved-identifier): names of the linker's choice */
+#define WRAP(type, name, formal, actual)                                       \
+	type __real_##name formal;                                             \
+	type __wrap_##name formal;                                             \
+	type __wrap_##name formal                                              \
+	{                                                                      \
+		knock();                                                       \
+		return __real_##name actual;                                   \
+	}
 
-int __wrap_renameat2(int a, const char *b, int c, const char *d, unsigned f)
-{
-	knock();
-	return __real_renameat2(a, b, c, d, f);
-}
-
-int __wrap_linkat(int a, const char *b, int c, const char *d, int f)
-{
-	knock();
-	return __real_linkat(a, b, c, d, f);
-}
-
-int __wrap_unlinkat(int a, const char *b, int f)
-{
-	knock();
-	return __real_unlinkat(a, b, f);
-}
-
-int __wrap_statx(int a, const char *b, int f, unsigned mask, struct statx *sx)
-{
-	knock();
-	return __real_statx(a, b, f, mask, sx);
-}
+WRAP(int, renameat2, (int a, const char *b, int c, const char *d, unsigned f),
+     (a, b, c, d, f))
+WRAP(int, linkat, (int a, const char *b, int c, const char *d, int f),
+     (a, b, c, d, f))
+WRAP(int, unlinkat, (int a, const char *b, int f), (a, b, f))
+WRAP(int, statx,
+     (int a, const char *b, int f, unsigned m, struct statx *restrict s),
+     (a, b, f, m, s))
+WRAP(ssize_t, pread, (int a, void *b, size_t n, off_t o), (a, b, n, o))
+WRAP(ssize_t, sendfile, (int a, int b, off_t *o, size_t n), (a, b, o, n))
+WRAP(ssize_t, copy_file_range,
+     (int a, off_t *o, int b, off_t *p, size_t n, unsigned f),
+     (a, o, b, p, n, f))
+WRAP(ssize_t, flistxattr, (int a, char *b, size_t n), (a, b, n))
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static int set_up(void **state)
 {
@@ -157,6 +159,7 @@ static bool intrude(enum op op, const char *at, int n)
 	s = ours("s", true);
 	t_write(T_TARGET "/theirs", "theirs");
 	victim = at;
+	on_knock = take_name;
 	countdown = n;
 	out = do_op(op, &f, &g, &s);
 	fired = countdown == 0;
@@ -223,6 +226,96 @@ static void test_exchange(void **state)
 	sweep(EXCHANGE, T_TARGET "/g", 3);
 }
 
+/* The source's file is written, cut or replaced while it is copied: what counts
+ * as copied is one whole version of the right file, or nothing is left. */
+static size_t version_bytes;
+
+static void write_version(int fill)
+{
+	char *data = malloc(version_bytes);
+	int fd = open(T_SOURCE "/f", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+
+	memset(data, fill, version_bytes);
+	assert_int_equal(pwrite(fd, data, version_bytes, 0), version_bytes);
+	close(fd);
+	free(data);
+}
+
+static void rewrite(void)
+{
+	write_version('b');
+}
+
+static void cut(void)
+{
+	assert_int_equal(truncate(T_SOURCE "/f", 10), 0);
+}
+
+static void save(void)
+{
+	assert_int_equal(rename(T_SOURCE "/f", T_SOURCE "/old"), 0);
+	write_version('b');
+}
+
+static void expect_version(const char *path)
+{
+	char *data = malloc(version_bytes + 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t n;
+
+	n = (size_t)read(fd, data, version_bytes + 1);
+	assert_true(n == version_bytes || n == 10);
+	for (size_t i = 1; i < n; i++)
+		if (data[i] != data[0])
+			fail_msg("byte %zu is of another version", i);
+	close(fd);
+	free(data);
+}
+
+static bool copy_while(void (*what)(void), int n, unsigned counts[2])
+{
+	struct jb_work w;
+	bool fired;
+
+	t_shell("rm -f " T_SOURCE "/f " T_SOURCE "/old");
+	write_version('a');
+	w = t_target_work(&x, "", "f", "s");
+	w.near = n % 2 != 0 ? "" : NULL;
+	on_knock = what;
+	countdown = n;
+	x.ops->make(x.t, &w, 1, &x.err);
+	fired = countdown == 0;
+	countdown = 0;
+	if (w.outcome == JB_OUTCOME_DONE) {
+		expect_version(STAGE "/s");
+		assert_int_equal(unlink(STAGE "/s"), 0);
+		counts[0]++;
+	} else {
+		assert_true(w.outcome == JB_OUTCOME_TORN ||
+			    w.outcome == JB_OUTCOME_MOVED);
+		counts[1]++;
+	}
+	assert_int_equal(t_count(STAGE), 0);
+	return fired;
+}
+
+static void test_torn(void **state)
+{
+	static void (*const doings[])(void) = {rewrite, cut, save};
+	static const size_t sizes[] = {5000, 3 * 1000 * 1000};
+	unsigned counts[2] = {0, 0};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 0; k < 2; k++) {
+			version_bytes = sizes[k];
+			for (int n = 1; copy_while(doings[i], n, counts);)
+				n++;
+		}
+	print_message("%u whole, %u torn or moved\n", counts[0], counts[1]);
+	assert_true(counts[0] >= 6 && counts[1] >= 20);
+}
+
 static const struct t_pair ext4 = {T_ext4, T_ext4, 0};
 
 #define ON(test)                                                               \
@@ -234,7 +327,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		ON(test_replace), ON(test_remove),   ON(test_rename),
-		ON(test_link),	  ON(test_exchange),
+		ON(test_link),	  ON(test_exchange), ON(test_torn),
 	};
 
 	return t_target_run("local intruder", tests,

@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,80 +83,6 @@ static void test_source_mount(void **state)
 			     .to = {JB_STAGE_DIR, "m"}};
 	assert_int_equal(make_one(&w), JB_OUTCOME_DONE);
 	assert_int_equal(umount(T_SOURCE "/m"), 0);
-}
-
-/* While somebody writes a file, again and again, each copy that counts as done
- * is one whole version. */
-static atomic_bool writer_over;
-
-enum { VERSION_BYTES = 300000 };
-
-static void *write_versions(void *arg)
-{
-	char *data = malloc(VERSION_BYTES);
-	int fd = *(int *)arg;
-
-	for (unsigned char v = 'a'; !atomic_load(&writer_over);
-	     v = v == 'z' ? 'a' : v + 1) {
-		memset(data, v, VERSION_BYTES);
-		if (pwrite(fd, data, VERSION_BYTES, 0) != VERSION_BYTES)
-			break;
-		/* as rare as it takes for a copy to come through at times */
-		for (int i = 0; i < v % 4 * 8 && !atomic_load(&writer_over);
-		     i++)
-			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-	}
-	free(data);
-	return NULL;
-}
-
-static void expect_one_version(const char *path)
-{
-	char *data = malloc(VERSION_BYTES);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	assert_int_equal(read(fd, data, VERSION_BYTES), VERSION_BYTES);
-	for (int i = 1; i < VERSION_BYTES; i++)
-		if (data[i] != data[0])
-			fail_msg("byte %d is '%c', the first '%c'", i, data[i],
-				 data[0]);
-	close(fd);
-	free(data);
-}
-
-static void test_torn(void **state)
-{
-	unsigned done = 0, torn = 0;
-	pthread_t thread;
-	struct jb_work w;
-	int fd;
-
-	(void)state;
-	fd = open(T_SOURCE "/f", O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-	assert_int_equal(ftruncate(fd, VERSION_BYTES), 0);
-	atomic_store(&writer_over, false);
-	pthread_create(&thread, NULL, write_versions, &fd);
-	for (int i = 0; i < 3000 && (done < 50 || torn < 50); i++) {
-		w = t_target_work(&x, "", "f", "s");
-		if (i % 2 == 0)
-			w.near = NULL;
-		if (make_one(&w) == JB_OUTCOME_DONE) {
-			if (w.source.blocks != 0)
-				expect_one_version(STAGE "/s");
-			assert_int_equal(unlink(STAGE "/s"), 0);
-			done++;
-		} else {
-			assert_int_equal(w.outcome, JB_OUTCOME_TORN);
-			assert_int_equal(t_count(STAGE), 0);
-			torn++;
-		}
-	}
-	atomic_store(&writer_over, true);
-	pthread_join(thread, NULL);
-	close(fd);
-	print_message("%u whole, %u torn\n", done, torn);
-	assert_true(done > 0);
-	assert_true(torn > 0);
 }
 
 /* A full target stops the batch; what was there stays, nothing half-made is
@@ -401,7 +325,6 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		ON(test_moved, ext4),	    ON(test_source_mount, ext4),
-		ON(test_torn, ext4),	    ON(test_torn, xfs_btrfs),
 		ON(test_full, tiny),	    ON(test_full_start, tiny),
 		ON(test_read_only, ext4),   ON(test_unreadable, ext4),
 		ON(test_partial, xfs_ext4), ON(test_stop, ext4),
