@@ -9,6 +9,7 @@
 
 #include "journal/query_clock.h"
 #include "journal/query_match.h"
+#include "journal/query_page.h"
 #include "journal/query_plan.h"
 
 #include <inttypes.h>
@@ -22,44 +23,13 @@
 #define PLAN_MAX  500000    /* so many rows are worth a plan */
 #define PLAN_SOME 50000	    /* ... where only some are wanted */
 
-/* A row's columns, in the order in which a search needs them. */
-#define COLUMNS                                                                \
-	"SELECT seq, kind, place, name, mode, old_place, old_name, source,"    \
-	" what, ino, birth, size, mtime, entries, bytes FROM change "
-
-enum column {
-	COL_SEQ,
-	COL_KIND,
-	COL_PLACE,
-	COL_NAME,
-	COL_MODE,
-	COL_OLD_PLACE,
-	COL_OLD_NAME,
-	COL_SOURCE,
-	COL_WHAT,
-	COL_INO,
-	COL_BIRTH,
-	COL_SIZE,
-	COL_MTIME,
-	COL_ENTRIES,
-	COL_BYTES,
-};
-
-static const char SQL_UP[] = COLUMNS "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+static const char SQL_UP[] =
+	JB_PAGE_SELECT "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 static const char SQL_DOWN[] =
-	COLUMNS "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC";
-static const char SQL_ONE[] = COLUMNS "WHERE seq = ?1";
+	JB_PAGE_SELECT "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC";
+static const char SQL_ONE[] = JB_PAGE_SELECT "WHERE seq = ?1";
 static const char SQL_ENDS[] =
 	"SELECT (SELECT min(seq) FROM change), (SELECT max(seq) FROM change)";
-
-/* Rows and their texts; texts are offsets until the page is whole. */
-struct page {
-	struct jb_query_row rows[JB_QUERY_PAGE];
-	size_t path[JB_QUERY_PAGE], old_path[JB_QUERY_PAGE];
-	size_t n;
-	char *text; /* owned */
-	size_t len, size;
-};
 
 /* Where a pass is. */
 struct pass {
@@ -85,7 +55,7 @@ struct jb_query {
 	int64_t lowest_match; /* while counting */
 	struct jb_plan plan;
 	struct pass pass;
-	struct page page;
+	struct jb_page page;
 };
 
 static int no_memory(struct jb_error *err)
@@ -242,95 +212,7 @@ int jb_query_open(struct jb_store *store, const struct jb_query_filter *filter,
 	return JB_OK;
 }
 
-/* ---- one page ---- */
-
-static int add_text(struct page *page, const char *text, size_t len,
-		    struct jb_error *err)
-{
-	size_t need = page->len + len;
-	char *grown;
-
-	if (need > page->size) {
-		grown = realloc(page->text, need * 2 + 4096);
-		if (grown == NULL)
-			return no_memory(err);
-		page->text = grown;
-		page->size = need * 2 + 4096;
-	}
-	memcpy(page->text + page->len, text, len);
-	page->len = need;
-	return JB_OK;
-}
-
-/* Append the path of @end; *at is where it begins. */
-static int add_path(struct page *page, const struct jb_match_end *end,
-		    size_t *at, size_t *len, struct jb_error *err)
-{
-	int rv = JB_OK;
-
-	*at = page->len;
-	if (end->place->len > 0) {
-		rv = add_text(page, end->place->path, end->place->len, err);
-		if (rv == JB_OK)
-			rv = add_text(page, "/", 1, err);
-	}
-	if (rv == JB_OK)
-		rv = end->len > 0 ? add_text(page, end->name, end->len, err)
-				  : add_text(page, ".", 1, err);
-	*len = page->len - *at;
-	return rv == JB_OK ? add_text(page, "", 1, err) : rv;
-}
-
-static int64_t count_column(sqlite3_stmt *st, int i)
-{
-	return sqlite3_column_type(st, i) == SQLITE_NULL
-		       ? -1
-		       : sqlite3_column_int64(st, i);
-}
-
-static int add_row(struct jb_query *q, sqlite3_stmt *st,
-		   const struct jb_match_end *now,
-		   const struct jb_match_end *old, struct jb_error *err)
-{
-	struct page *page = &q->page;
-	struct jb_query_row *row = &page->rows[page->n];
-	int rv;
-
-	*row = (struct jb_query_row){
-		.seq = sqlite3_column_int64(st, COL_SEQ),
-		.time_us = q->clock.batch.time_us,
-		.kind = sqlite3_column_int(st, COL_KIND),
-		.source = sqlite3_column_int(st, COL_SOURCE),
-		.what = (unsigned)sqlite3_column_int(st, COL_WHAT),
-		.root = now->place->root->name,
-		.id.ino = (uint64_t)sqlite3_column_int64(st, COL_INO),
-		.id.birth = sqlite3_column_int64(st, COL_BIRTH),
-		.mode = (uint32_t)sqlite3_column_int64(st, COL_MODE),
-		.size = sqlite3_column_int64(st, COL_SIZE),
-		.mtime_ns = sqlite3_column_int64(st, COL_MTIME),
-		.entries = count_column(st, COL_ENTRIES),
-		.bytes = count_column(st, COL_BYTES),
-	};
-	rv = add_path(page, now, &page->path[page->n], &row->path_len, err);
-	if (rv == JB_OK && old->place != NULL) {
-		row->old_root = old->place->root->name;
-		rv = add_path(page, old, &page->old_path[page->n],
-			      &row->old_path_len, err);
-	}
-	if (rv == JB_OK)
-		page->n++;
-	return rv;
-}
-
-/* The texts do not move any more. */
-static void finish_page(struct page *page)
-{
-	for (size_t i = 0; i < page->n; i++) {
-		page->rows[i].path = page->text + page->path[i];
-		if (page->rows[i].old_root != NULL)
-			page->rows[i].old_path = page->text + page->old_path[i];
-	}
-}
+/* ---- one row ---- */
 
 static int read_end(struct jb_query *q, sqlite3_stmt *st, int place, int name,
 		    struct jb_match_end *end, struct jb_error *err)
@@ -346,19 +228,20 @@ static int judge_row(struct jb_query *q, sqlite3_stmt *st,
 		     struct jb_match_end *now, struct jb_match_end *old,
 		     struct jb_error *err)
 {
-	bool is_dir = (sqlite3_column_int64(st, COL_MODE) & 0170000) == 0040000;
+	bool is_dir =
+		(sqlite3_column_int64(st, JB_COL_MODE) & 0170000) == 0040000;
 	bool taken = false;
 	int rv;
 
-	if ((q->kinds & 1u << (sqlite3_column_int(st, COL_KIND) & 31)) == 0)
+	if ((q->kinds & 1u << (sqlite3_column_int(st, JB_COL_KIND) & 31)) == 0)
 		return 0;
-	rv = read_end(q, st, COL_PLACE, COL_NAME, now, err);
+	rv = read_end(q, st, JB_COL_PLACE, JB_COL_NAME, now, err);
 	if (rv == JB_OK)
 		rv = jb_match_takes(q->match, now, is_dir, &taken, err);
 	if (rv != JB_OK ||
-	    sqlite3_column_type(st, COL_OLD_PLACE) == SQLITE_NULL)
+	    sqlite3_column_type(st, JB_COL_OLD_PLACE) == SQLITE_NULL)
 		return rv == JB_OK ? taken : rv;
-	rv = read_end(q, st, COL_OLD_PLACE, COL_OLD_NAME, old, err);
+	rv = read_end(q, st, JB_COL_OLD_PLACE, JB_COL_OLD_NAME, old, err);
 	if (rv == JB_OK && !taken)
 		rv = jb_match_takes(q->match, old, is_dir, &taken, err);
 	return rv == JB_OK ? taken : rv;
@@ -372,9 +255,10 @@ static int take_row(struct jb_query *q, sqlite3_stmt *st,
 	int rv = JB_OK;
 
 	if (q->pass.counting)
-		q->lowest_match = sqlite3_column_int64(st, COL_SEQ);
+		q->lowest_match = sqlite3_column_int64(st, JB_COL_SEQ);
 	else
-		rv = add_row(q, st, now, old, err);
+		rv = jb_page_add(&q->page, st, q->clock.batch.time_us, now, old,
+				 err);
 	if (rv == JB_OK && q->pass.left != JB_QUERY_ALL)
 		q->pass.left--;
 	return rv;
@@ -385,7 +269,7 @@ static int visit_row(struct jb_query *q, sqlite3_stmt *st, int64_t *skip_to,
 		     struct jb_error *err)
 {
 	struct jb_match_end now = {0}, old = {0};
-	int64_t seq = sqlite3_column_int64(st, COL_SEQ);
+	int64_t seq = sqlite3_column_int64(st, JB_COL_SEQ);
 	int rv;
 
 	*skip_to = 0;
@@ -463,8 +347,8 @@ static int visit_rows(struct jb_query *q, struct pass *p, struct jb_error *err)
 			p->ended = true;
 			break;
 		}
-		p->next =
-			sqlite3_column_int64(st, COL_SEQ) + (p->down ? -1 : 1);
+		p->next = sqlite3_column_int64(st, JB_COL_SEQ) +
+			  (p->down ? -1 : 1);
 		rv = visit_row(q, st, &skip_to, err);
 		if (rv != JB_OK)
 			break;
@@ -490,8 +374,7 @@ static int run_slice(struct jb_query *q, struct jb_error *err)
 	uint64_t left = q->pass.left;
 	int rv;
 
-	q->page.n = 0;
-	q->page.len = 0;
+	jb_page_clear(&q->page);
 	jb_match_trim(q->match);
 	jb_clock_refresh(&q->clock);
 	rv = jb_store_exec(q->store, "BEGIN", err);
@@ -501,13 +384,13 @@ static int run_slice(struct jb_query *q, struct jb_error *err)
 	jb_store_exec(q->store, "COMMIT", NULL);
 	if (rv != JB_OK) {
 		q->pass.left = left;
-		q->page.n = 0;
+		jb_page_clear(&q->page);
 		return rv;
 	}
 	next.left = q->pass.left;
 	next.ended = next.ended || next.left == 0;
 	q->pass = next;
-	finish_page(&q->page);
+	jb_page_finish(&q->page);
 	return JB_OK;
 }
 
@@ -592,6 +475,6 @@ void jb_query_close(struct jb_query *q)
 	jb_clock_fini(&q->clock);
 	jb_plan_fini(&q->plan);
 	jb_match_close(q->match);
-	free(q->page.text);
+	jb_page_fini(&q->page);
 	free(q);
 }
