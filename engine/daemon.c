@@ -24,10 +24,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TICK_MS	     10000
-#define US_PER_MS    1000u
-#define STATE_MODE   0700
-#define RUNTIME_MODE 0755
+#define TICK_MS	      10000
+#define LAST_FLUSH_MS 3000
+#define US_PER_MS     1000u
+#define STATE_MODE    0700
+#define RUNTIME_MODE  0755
 
 /* ---- what the recorder thread tells */
 
@@ -104,7 +105,10 @@ static void on_told(uv_async_t *async)
 	pthread_mutex_unlock(&d->mutex);
 	for (; f != NULL; f = next) {
 		next = f->next;
-		jb_control_flushed(d->control, f->flush, f->seq);
+		if (f->flush == &d->leaving)
+			jb_daemon_stop(d, NULL);
+		else
+			jb_control_flushed(d->control, f->flush, f->seq);
 		free(f);
 	}
 	if (!ended)
@@ -117,10 +121,36 @@ static void on_told(uv_async_t *async)
 
 /* ---- signals, timers, mounts */
 
+static void on_last_flush_timeout(uv_timer_t *timer)
+{
+	jb_daemon_stop(timer->data, NULL);
+}
+
+/* What is known to have happened is still written down, within bounds; then
+ * the stop begins. */
+static void flush_and_stop(struct jb_daemon *d)
+{
+	struct jb_mark *mark = jb_mark_new();
+
+	if (d->leaving || mark == NULL) {
+		jb_daemon_stop(d, NULL);
+		return;
+	}
+	d->leaving = true;
+	jb_intake_answer(d->intake, mark);
+	if (jb_recorder_flush(d->recorder, mark, &d->leaving, NULL) != JB_OK) {
+		jb_daemon_stop(d, NULL);
+		return;
+	}
+	jb_intake_hurry(d->intake, true);
+	jb_intake_poke(d->intake, NULL);
+	uv_timer_start(&d->tick, on_last_flush_timeout, LAST_FLUSH_MS, 0);
+}
+
 static void on_signal(uv_signal_t *handle, int signum)
 {
 	jb_log_info("stopping on %s", signum == SIGTERM ? "SIGTERM" : "SIGINT");
-	jb_daemon_stop(handle->data, NULL);
+	flush_and_stop(handle->data);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -39,6 +39,7 @@ struct jb_daemon {
 	struct jb_mounts mounted;
 	uv_async_t told;
 	int64_t epoch;
+	bool leaving; /* the last flush runs */
 	bool stopping, recorder_running;
 	int result;
 	struct jb_error error; /* why it ends */

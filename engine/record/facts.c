@@ -129,7 +129,8 @@ int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 	uint32_t before = e->flags;
 	int rv = JB_OK;
 
-	told = flags->dirty & JB_DIRTY_ATTRIB || flags->lossy ||
+	/* A rename is a row of its own, which says 'look' as loudly. */
+	told = flags->dirty & JB_DIRTY_ATTRIB || (flags->lossy && !renamed) ||
 	       jb_dirty_ino(r->set, root->root->fs, found->id.ino) &
 		       JB_INO_ATTRIB;
 	differs = memcmp(&e->facts, &found->facts, sizeof e->facts) != 0;

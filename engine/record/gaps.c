@@ -17,7 +17,6 @@ int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
 	       const char *reason, struct jb_error *err)
 {
 	root->owed = true;
-	root->time_valid = false;
 	if (root->gap.id != 0)
 		return JB_OK; /* one more scan closes it */
 	r->wrote = true;
@@ -120,35 +119,41 @@ static int close_gap(struct jb_recorder *r, struct jb_record_root *root,
 	return rv;
 }
 
+/* The latest clock of a mark that has passed, 0: none has. */
+static int64_t passed_clock(struct jb_recorder *r, uint64_t oldest)
+{
+	int64_t clock = 0;
+
+	for (struct jb_flush *f = r->flushes; f != NULL; f = f->next)
+		if (jb_mark_passed(f->mark, r->set, oldest) &&
+		    f->mark->clock > clock)
+			clock = f->mark->clock;
+	if (jb_mark_passed(r->time, r->set, oldest)) {
+		if (r->time->clock > clock)
+			clock = r->time->clock;
+		jb_mark_unref(r->time);
+		r->time = NULL;
+	}
+	return clock;
+}
+
 static int settle_time(struct jb_recorder *r, uint64_t oldest,
 		       struct jb_error *err)
 {
-	bool passed;
+	int64_t clock = passed_clock(r, oldest);
 	int rv = JB_OK;
 
-	if (r->time == NULL) {
-		if (!r->wrote)
-			return JB_OK;
-		r->time = jb_mark_ref(jb_recorder_mark(r));
-		for (unsigned i = 0; i < r->settings.n_roots; i++)
-			r->roots[i].time_valid = !jb_gap_is_open(&r->roots[i]);
-		return JB_OK;
-	}
-	passed = jb_mark_passed(r->time, r->set, oldest);
-	if (!passed)
-		return JB_OK;
 	for (unsigned i = 0; i < r->settings.n_roots && rv == JB_OK; i++) {
 		struct jb_record_root *root = &r->roots[i];
 
-		if (!root->time_valid || jb_gap_is_open(root) ||
-		    root->complete >= r->time->clock)
-			continue;
-		root->complete = r->time->clock;
-		rv = jb_known_root_set_complete(r->store, root->root->id,
-						root->complete, err);
+		if (!jb_gap_is_open(root) && root->complete < clock) {
+			root->complete = clock;
+			rv = jb_known_root_set_complete(
+				r->store, root->root->id, clock, err);
+		}
 	}
-	jb_mark_unref(r->time);
-	r->time = NULL;
+	if (r->time == NULL && r->wrote)
+		r->time = jb_mark_ref(jb_recorder_mark(r));
 	return rv;
 }
 

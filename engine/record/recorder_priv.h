@@ -45,7 +45,6 @@ struct jb_record_root {
 	bool running;		   /* it walks */
 	struct jb_mark *scan_mark; /* owned; asked at its end */
 	bool scan_mark_due;	   /* to be asked for in this commit */
-	bool time_valid;    /* no gap since the time mark was asked for */
 	int64_t complete;   /* ns */
 	const char *reason; /* of the gap to be opened */
 	struct jb_detached detached;

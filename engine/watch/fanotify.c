@@ -254,6 +254,9 @@ static int add_root(struct jb_source *s, struct jb_root *root,
 		if (errno == EXDEV)
 			return jb_error_set(err, JB_ENOTSUP, EXDEV,
 					    "no mark on a btrfs subvolume");
+		if (errno == EPERM)
+			return jb_error_set(err, JB_EACCES, EPERM,
+					    "fanotify needs CAP_SYS_ADMIN");
 		return jb_error_errno(err, errno, "fanotify_mark");
 	}
 	fs = &f->fs[f->n_fs++];
