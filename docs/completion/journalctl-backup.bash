@@ -23,6 +23,10 @@ _journalctl_backup()
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 		;;
+	--by)
+		mapfile -t COMPREPLY < <(compgen -W 'dir hour kind' -- "$word")
+		return
+		;;
 	esac
 
 	commands=$("$1" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')
