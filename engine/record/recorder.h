@@ -23,6 +23,9 @@ struct jb_recorder_events {
 	void (*scan_owed)(void *arg, struct jb_root *root, uint64_t progress);
 	/* A batch that held @credits messages of scans is recorded. */
 	void (*credits)(void *arg, uint32_t credits);
+	/* Changes up to @seq are in the journal and can be read. May be
+	 * NULL. */
+	void (*committed)(void *arg, int64_t seq);
 	/* A flush ended; @seq is the last one written. */
 	void (*flushed)(void *arg, void *flush, int64_t seq);
 	/* The thread ends: @err (NULL: stopped) says why. */
