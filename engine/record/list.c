@@ -161,12 +161,23 @@ static int list_subdirs(struct jb_recorder *r, const struct jb_visit *v,
 	return rv;
 }
 
+/* What was made in a new directory before it was in the map raised no event
+ * that we know: its own times tell. */
+static bool is_unchanged(const struct jb_visit *v, int64_t ctime)
+{
+	struct jb_look now;
+
+	return jb_look_fd(v->fd, &now, NULL) == JB_OK &&
+	       now.facts.ctime == ctime;
+}
+
 int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 		      struct jb_error *err)
 {
 	struct jb_listing *l = item->listing;
 	struct jb_visit v;
 	bool fresh = item->needs > r->batch_dirs && l == NULL;
+	int64_t ctime = item->ctime;
 	int rv = JB_OK;
 
 	if (r->budget == 0)
@@ -196,7 +207,7 @@ int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 		rv = list_subdirs(r, &v, item, err);
 	}
 	jb_todo_item_fini(item);
-	if (rv == JB_OK && !fresh) /* else its times were taken just now */
+	if (rv == JB_OK && !(fresh && is_unchanged(&v, ctime)))
 		return jb_visit_close(r, &v, err);
 	close(v.fd);
 	free((void *)(uintptr_t)v.path);

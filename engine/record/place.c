@@ -210,7 +210,8 @@ static int list_later(struct jb_recorder *r, const struct jb_visit *v,
 				    .origin = v->origin,
 				    .dir = e->dirkey,
 				    .flags = dirty | JB_DIRTY_LOSSY,
-				    .needs = needs};
+				    .needs = needs,
+				    .ctime = e->facts.ctime};
 	int rv = jb_catalog_depth(r->catalog, e->dirkey, &item.depth, err);
 
 	return rv == JB_OK ? jb_todo_push(&r->todo, item, err) : rv;

@@ -30,6 +30,7 @@ struct jb_todo_item {
 	unsigned flags; /* JB_DIRTY_* */
 	uint32_t index; /* SET_DIR: in the set */
 	uint64_t needs; /* LIST: directories that must be in the map */
+	int64_t ctime;	/* LIST: the directory's, as its row has it */
 	char *name;	/* NAME: owned */
 	uint8_t len;
 	struct jb_listing *listing; /* LIST: owned, NULL: not begun */
