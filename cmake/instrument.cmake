@@ -21,7 +21,7 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
 	check_pie_supported(LANGUAGES C)
 	target_compile_definitions(jb_flags INTERFACE _FORTIFY_SOURCE=3)
 	target_compile_options(jb_flags INTERFACE
-		-g -fstack-protector-strong -fstack-clash-protection)
+		-fstack-protector-strong -fstack-clash-protection)
 	target_link_options(jb_flags INTERFACE
 		LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)
 endif()
