@@ -92,10 +92,13 @@ static void add_entry(struct attrs *a, struct jb_seen *e)
 			 to);
 }
 
-static bool needs_attrs(const struct jb_seen *e)
+/* Old content, whose new version could not be copied, keeps its old attributes:
+ * with the new mtime it would pass for the new version. */
+static bool needs_attrs(const struct jb_plan *p, const struct jb_seen *e)
 {
 	return e->node != NULL && e->node->alive &&
-	       (e->node->touched || e->node->row.meta != jb_seen_meta(e));
+	       (e->node->touched || e->node->row.meta != jb_seen_meta(e)) &&
+	       jb_plan_fits(p, e->node, e);
 }
 
 /* Directories that the closed set doesn't have, but names in them changed. */
@@ -146,7 +149,7 @@ static struct jb_seen **collect_dirs(struct jb_plan *p, size_t *ret)
 	}
 	n = see_touched(p, dirs);
 	for (size_t i = 0; i < p->n_items; i++)
-		if (jb_seen_is_dir(p->entries[i]) && needs_attrs(p->entries[i]))
+		if (jb_seen_is_dir(p->entries[i]) && needs_attrs(p, p->entries[i]))
 			dirs[n++] = p->entries[i];
 	qsort(dirs, n, sizeof(struct jb_seen *), deepest_first);
 	*ret = n;
@@ -182,7 +185,7 @@ static void set_top(struct attrs *a)
 	if (e == NULL || jb_plan_failed(p))
 		return;
 	e->node = p->d.top;
-	if (!needs_attrs(e) ||
+	if (!needs_attrs(p, e) ||
 	    jb_plan_outcome(p, t->ops->look(t, top, &found, &err), &err) !=
 		    JB_OUTCOME_DONE)
 		return;
@@ -204,7 +207,7 @@ void jb_plan_attrs(struct jb_plan *p)
 	}
 	for (size_t i = 0; i < p->n_items && !jb_plan_failed(p); i++)
 		if (!jb_seen_is_dir(p->entries[i]) &&
-		    needs_attrs(p->entries[i]))
+		    needs_attrs(p, p->entries[i]))
 			add_entry(&a, p->entries[i]);
 	apply(&a);
 	set_dirs(&a);

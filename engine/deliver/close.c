@@ -16,8 +16,8 @@
  * that look contradicts is dropped with all below it, and the closure is begun
  * again, in a new snapshot: at most once per level of lost directories.
  *
- * Rule d alone can bring in any amount, so it is paged: when the set is large
- * enough, what is left of a listing becomes a row, taken up by the next plan.
+ * Rule d alone can bring in any amount, so it is paged: when enough names have
+ * been listed, what is left becomes a row, taken up by the next plan.
  * That is only right for a directory that can't be matched with an old one by
  * its name (is_fresh): else what is below the old one would look surplus. */
 #include "engine/deliver/plan.h"
@@ -231,6 +231,8 @@ static void list_on(struct jb_plan *p, struct jb_listing **stack)
 				      LISTED_ONCE, on_listed, &step, &p->d.err);
 	if (rv < 0)
 		p->d.rv = rv;
+	if (l->paged)
+		p->n_listed += step.n;
 	if (step.n < LISTED_ONCE) {
 		l->done = true;
 		*stack = l->next_open;
@@ -416,7 +418,7 @@ static bool has_room(const struct jb_plan *p)
 {
 	size_t page = p->planner->o.page;
 
-	return p->n_entries < (page != 0 ? page : PAGE);
+	return p->n_listed < (page != 0 ? page : PAGE);
 }
 
 static struct jb_listing **next_stack(struct jb_plan *p)
@@ -466,7 +468,7 @@ static void close_in_snapshot(struct jb_plan *p)
 	struct jb_id after = {0, INT64_MIN};
 	size_t i = 0, k = 0;
 
-	p->n_entries = p->n_nodes = p->n_looks = 0;
+	p->n_entries = p->n_nodes = p->n_looks = p->n_listed = 0;
 	p->listings = p->open_whole = p->open_paged = NULL;
 	jb_sight_reset(&p->s);
 	if (jb_plan_failed(p))

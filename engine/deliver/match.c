@@ -239,7 +239,8 @@ static void prepare(struct jb_plan *p)
 		if (!n->alive || !jb_node_has_src(n))
 			continue;
 		e = jb_sight_known(&p->s, n->row.src);
-		n->taken = e != NULL && e->n_wanted > 0;
+		n->taken = (e != NULL && e->n_wanted > 0) ||
+			   jb_plan_is_away(p, n);
 	}
 	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++)
 		p->entries[i]->node = jb_draft_by_src(&p->d, p->entries[i]->id);

@@ -58,6 +58,7 @@ struct jb_plan {
 	struct jb_listing *listings;   /* all of this plan, by next */
 	struct jb_listing *open_whole; /* stacks, by next_open: to the end */
 	struct jb_listing *open_paged; /* and as far as there is room */
+	size_t n_listed;	       /* names that these brought */
 
 	/* entries[0..n_items) after match, in the order of the work */
 	size_t n_items;

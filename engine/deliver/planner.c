@@ -49,7 +49,8 @@ static void write_listings(struct jb_plan *p)
 
 	for (struct jb_listing *l = p->listings;
 	     l != NULL && !jb_plan_failed(p); l = l->next) {
-		if (l->done) {
+		/* One that could not be made will be listed when it is. */
+		if (l->done || jb_draft_by_src(&p->d, l->id) == NULL) {
 			if (l->stored)
 				p->d.rv = jb_replica_drop_listing(p->d.replica,
 								  l->id,
