@@ -170,6 +170,7 @@ static enum jb_outcome finish_file(struct jb_making *m)
 	if (rv < 0)
 		return jb_making_fail_target(m, rv, "");
 	jb_local_note_file(m->h->local, m->to);
+	jb_local_note_dir(m->h->local, m->to_dir);
 	return JB_OUTCOME_DONE;
 }
 

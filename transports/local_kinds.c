@@ -93,6 +93,18 @@ static enum jb_outcome check_other(struct jb_making *m)
 							     : out;
 }
 
+/* A link or a special file can't be synced by itself. */
+static void note_made(struct jb_making *m)
+{
+	struct jb_local *l = m->h->local;
+
+	jb_local_note_dir(l, m->to_dir);
+	if (!S_ISDIR(m->w->source.mode))
+		jb_local_note_many(l);
+	else if (m->to >= 0)
+		jb_local_note_dir(l, m->to);
+}
+
 static enum jb_outcome make_other(struct jb_making *m)
 {
 	mode_t type = m->w->source.mode & S_IFMT;
@@ -113,7 +125,7 @@ static enum jb_outcome make_other(struct jb_making *m)
 	if (out == JB_OUTCOME_DONE)
 		out = look_at_target(m);
 	if (out == JB_OUTCOME_DONE)
-		jb_local_note_dir(m->h->local, m->to_dir);
+		note_made(m);
 	else
 		jb_making_drop(m);
 	return out;

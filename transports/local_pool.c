@@ -18,7 +18,6 @@ struct batch {
 	struct jb_work *work; /* borrowed */
 	size_t n, chunk;
 	jb_local_work_fn *fn;
-	bool skip_dirs;
 	atomic_size_t next;
 	atomic_bool failed; /* the target: nothing more is begun */
 };
@@ -52,6 +51,13 @@ static void do_item(struct jb_local_hand *h, struct batch *b, struct jb_work *w)
 		atomic_store(&b->failed, true);
 }
 
+static void do_dirs(struct jb_local_hand *h, struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (is_dir(&b->work[i]))
+			do_item(h, b, &b->work[i]);
+}
+
 static void do_batch(struct jb_local_hand *h, struct batch *b)
 {
 	size_t begin, end;
@@ -59,7 +65,7 @@ static void do_batch(struct jb_local_hand *h, struct batch *b)
 	while ((begin = atomic_fetch_add(&b->next, b->chunk)) < b->n) {
 		end = begin + b->chunk < b->n ? begin + b->chunk : b->n;
 		for (size_t i = begin; i < end; i++)
-			if (!b->skip_dirs || !is_dir(&b->work[i]))
+			if (!is_dir(&b->work[i]))
 				do_item(h, b, &b->work[i]);
 	}
 }
@@ -192,7 +198,6 @@ enum jb_outcome jb_local_pool_run(struct jb_local *l, struct jb_work *work,
 		.n = n,
 		.chunk = choose_chunk(l, n),
 		.fn = fn,
-		.skip_dirs = dirs_first,
 	};
 	struct jb_local_hand hand;
 
@@ -203,10 +208,11 @@ enum jb_outcome jb_local_pool_run(struct jb_local *l, struct jb_work *work,
 	}
 	if (n > JB_LOCAL_SYNC_MAX)
 		jb_local_note_many(l);
-	for (size_t i = 0; dirs_first && i < n; i++)
-		if (is_dir(&work[i]))
-			do_item(&hand, &b, &work[i]);
+	if (dirs_first)
+		do_dirs(&hand, &b);
 	run_together(l, &hand, &b);
+	if (!dirs_first)
+		do_dirs(&hand, &b);
 	jb_local_hand_fini(&hand);
 	return summary(&b, err);
 }

@@ -73,9 +73,9 @@ void jb_local_reattribute(struct jb_local_hand *h, struct jb_work *w);
 /* local_pool.c: threads, each with its hand. */
 typedef void jb_local_work_fn(struct jb_local_hand *h, struct jb_work *w);
 
-/* Run @fn over @n items: with @dirs_first the directories, in order, then the
- * others side by side. Returns STOPPED with that item's error if the
- * target failed. */
+/* Run @fn over @n items: directories in their order, before or after all
+ * others, which are done side by side. Returns STOPPED with that item's error
+ * if the target failed. */
 enum jb_outcome jb_local_pool_run(struct jb_local *l, struct jb_work *work,
 				  size_t n, jb_local_work_fn *fn,
 				  bool dirs_first, struct jb_error *err);

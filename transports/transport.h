@@ -236,7 +236,8 @@ struct jb_target_ops {
 	 * returns STOPPED if the target failed, else DONE. */
 	enum jb_outcome (*make)(struct jb_target *t, struct jb_work *work,
 				size_t n, struct jb_error *err);
-	/* Give @n entries the attributes that the source has now. */
+	/* Give @n entries the attributes that the source has now:
+	 * directories last and in their order. */
 	enum jb_outcome (*attrs)(struct jb_target *t, struct jb_work *work,
 				 size_t n, struct jb_error *err);
 
