@@ -125,6 +125,7 @@ int jb_root_open_path(const struct jb_root *root, const char *path, size_t len,
 	if (fd >= 0 && (jb_look_fd(fd, &look, NULL) != JB_OK ||
 			!jb_id_equal(look.id, id) || look.dev != root->dev)) {
 		close(fd);
+		errno = ESTALE;
 		return -1;
 	}
 	return fd;

@@ -317,5 +317,5 @@ int jb_batch_look(struct jb_recorder *r, struct jb_error *err)
 		rv = push_inodes(r, err);
 	if (rv == JB_OK)
 		rv = work_off(r, err);
-	return rv;
+	return rv == JB_OK ? jb_stale_retry(r, err) : rv;
 }

@@ -148,8 +148,9 @@ static int settle_time(struct jb_recorder *r, uint64_t oldest,
 
 		if (!jb_gap_is_open(root) && root->complete < clock) {
 			root->complete = clock;
-			rv = jb_known_root_set_complete(
-				r->store, root->root->id, clock, err);
+			rv = jb_known_root_set_complete(r->store,
+							root->root->id, clock,
+							err);
 		}
 	}
 	if (r->time == NULL && r->wrote)

@@ -480,6 +480,9 @@ int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
 			return rv;
 		has = rv > 0;
 	}
+	if (!has &&
+	    (flags->dirty & (JB_DIRTY_FROM | JB_DIRTY_BORN)) == JB_DIRTY_FROM)
+		r->set->moved_unseen = true;
 	if (there && is_mount(v, &found))
 		return take_mount(r, v, name, len, &found, has ? &have : NULL,
 				  flags, err);

@@ -77,8 +77,7 @@ static int send_messages(struct jb_recorder *r, struct jb_error *err)
 		r->events.credits(r->events.arg, r->set->credits);
 	if (r->events.committed != NULL &&
 	    jb_changes_last(r->changes) != r->last_seq)
-		r->events.committed(r->events.arg,
-				    jb_changes_last(r->changes));
+		r->events.committed(r->events.arg, jb_changes_last(r->changes));
 	jb_gaps_start_scans(r);
 	return rv;
 }

@@ -45,8 +45,8 @@ struct jb_record_root {
 	bool running;		   /* it walks */
 	struct jb_mark *scan_mark; /* owned; asked at its end */
 	bool scan_mark_due;	   /* to be asked for in this commit */
-	int64_t complete;   /* ns */
-	const char *reason; /* of the gap to be opened */
+	int64_t complete;	   /* ns */
+	const char *reason;	   /* of the gap to be opened */
 	struct jb_detached detached;
 	bool assigned; /* somebody got a number in this batch */
 	bool lost;     /* root_lost was told */
@@ -90,6 +90,8 @@ struct jb_recorder {
 	size_t n_gone, cap_gone;
 	struct jb_dirty_beyond *beyond; /* owned */
 	size_t n_beyond, cap_beyond;
+	uint64_t *stale; /* owned; see record/stale.c */
+	size_t n_stale, cap_stale;
 	struct jb_deferred *deferred; /* owned */
 	size_t n_deferred, cap_deferred;
 	int64_t next_det;	 /* for who is detached next */
@@ -190,6 +192,11 @@ int jb_cycle_resume(struct jb_recorder *r, uint64_t key, uint64_t origin,
 /* The directory's row has gone. */
 void jb_cycle_forget(struct jb_recorder *r, uint64_t key);
 bool jb_cycle_defers(const struct jb_recorder *r, uint64_t key);
+
+/* record/stale.c: a directory that can't be reached by its path now. */
+int jb_stale_note(struct jb_recorder *r, uint64_t key, struct jb_error *err);
+/* At the end of a batch: who can be reached again is listed in the next. */
+int jb_stale_retry(struct jb_recorder *r, struct jb_error *err);
 
 /* record/place.c: put one place on a list. */
 int jb_push_name(struct jb_recorder *r, uint64_t dir, const char *name,

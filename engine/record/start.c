@@ -62,6 +62,7 @@ void jb_recorder_drop_memory(struct jb_recorder *r)
 		if (r->new_dirs[i].fd >= 0)
 			close(r->new_dirs[i].fd);
 	r->n_new = r->n_gone = r->n_beyond = r->n_deferred = 0;
+	r->n_stale = 0;
 	for (unsigned i = 0; i < r->settings.n_roots; i++) {
 		jb_mark_unref(r->roots[i].scan_mark);
 		r->roots[i].scan_mark = NULL;
@@ -271,6 +272,7 @@ void jb_recorder_close(struct jb_recorder *r)
 	free(r->gone_dirs);
 	free(r->beyond);
 	free(r->deferred);
+	free(r->stale);
 	jb_filter_end(&r->known);
 	free(r->roots);
 	free(r->status);

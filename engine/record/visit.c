@@ -82,8 +82,9 @@ int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
 	v->clock = jb_look_clock();
 	v->fd = open_dir(r, v->root->root, &dir);
 	if (v->fd < 0) {
-		rv = look_at_own_place(r, &dir, origin, err);
-		return rv;
+		if (!v->root->root->by_handle && errno != EACCES)
+			rv = jb_stale_note(r, key, err);
+		return rv < 0 ? rv : look_at_own_place(r, &dir, origin, err);
 	}
 	rv = copy_path(r, v, err);
 	if (rv != JB_OK) {

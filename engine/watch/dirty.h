@@ -34,6 +34,7 @@ enum jb_dirty_flag {
 	JB_DIRTY_SELF = 16,   /* directory: look at its own place */
 	JB_DIRTY_LOSSY = 32,  /* doubtful times count as a change */
 	JB_DIRTY_FROM = 64,   /* moved away from here (inotify) */
+	JB_DIRTY_BORN = 128,  /* created here (inotify) */
 };
 
 /* Bits of an inode. */
@@ -98,8 +99,8 @@ struct jb_dirty {
 	uint32_t n_inos, size_inos;
 	struct jb_dirty_beyond *beyond; /* owned */
 	uint32_t n_beyond, cap_beyond;
-	enum jb_loss loss;	   /* everything is to be scanned */
-	bool moved_unseen;	   /* inotify: see JB_DIRTY_FROM */
+	enum jb_loss loss; /* everything is to be scanned */
+	bool moved_unseen; /* recorder, inotify: somebody unknown passed */
 	uint64_t upto[JB_SOURCES]; /* how far each queue was read */
 	uint32_t credits;	   /* messages of scans that it holds */
 	bool poked;		   /* the recorder has messages to read */

@@ -4,8 +4,8 @@
  * A watch belongs to the inode, so it stays when the directory is renamed: the
  * map goes from watch descriptor to key, never to a path. Events bear names
  * but no inodes: a write is known by its place, and a move by its two ends.
- * What passed through a name that the catalog never knew (moved in and on)
- * makes everybody who is detached wait anew; see JB_DIRTY_FROM. */
+ * Who passed through a name that the catalog never knew (moved to it, and on)
+ * may be anybody who is detached: then all of them wait anew. */
 #include "engine/watch/source.h"
 
 #include <errno.h>
@@ -218,6 +218,8 @@ static void take_event(struct inotify *in, const struct inotify_event *ev,
 		flags |= JB_DIRTY_CONTENT;
 	if (ev->mask & IN_MOVED_FROM)
 		flags |= JB_DIRTY_FROM;
+	if (ev->mask & IN_CREATE)
+		flags |= JB_DIRTY_BORN;
 	len = strnlen(ev->name, ev->len);
 	jb_dirty_add(dirty, key, ev->name, len, flags);
 }
