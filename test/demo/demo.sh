@@ -105,5 +105,6 @@ show query --root nfs --kind renamed -o paths
 show query -n 1 -o json '*.txt'
 show status
 
+stop_daemon
 echo "That was it; everything below $dir is removed again."
 echo "Next: ./dev run DIR watches a directory of yours."

@@ -42,12 +42,15 @@ show()
 	echo
 }
 
+# Its exit code tells whether the stop was clean.
 stop_daemon()
 {
-	[[ -n $daemon_pid ]] || return 0
-	kill -TERM "$daemon_pid" 2>/dev/null || true
-	wait "$daemon_pid" || true
+	local pid=$daemon_pid
+
+	[[ -n $pid ]] || return 0
 	daemon_pid=
+	kill -TERM "$pid" 2>/dev/null || true
+	wait "$pid"
 }
 
 clean_up()
@@ -59,7 +62,7 @@ clean_up()
 		echo "the daemon's last words:"
 		tail -n 5 "$log"
 	} >&2
-	stop_daemon
+	stop_daemon || true
 	for mount in "${mounts[@]}"; do
 		umount "$mount" || umount -l "$mount"
 	done
