@@ -102,18 +102,21 @@ enum jb_outcome jb_making_attrs(struct jb_making *m, bool fresh)
 {
 	struct jb_work *w = m->w;
 	bool is_path = !S_ISREG(w->source.mode) || !fresh;
-	struct jb_object now;
+	struct jb_object now, source = w->source;
 	struct jb_attrs a = {
 		.preserve = m->h->local->preserve,
 		.umask = m->h->local->umask,
 		.from = {m->from, is_path},
 		.to = {m->to, is_path},
-		.source = &w->source,
+		.source = &source,
 		.target = &now,
 		.fresh = fresh,
 	};
 	int rv;
 
+	/* a new directory is still to be filled; attrs() comes after that */
+	if (fresh && S_ISDIR(source.mode))
+		source.mode |= S_IRWXU;
 	rv = jb_tree_look(m->to, "", &now);
 	if (rv < 0)
 		return jb_making_fail_target(m, rv, "");

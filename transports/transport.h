@@ -231,9 +231,9 @@ struct jb_target_ops {
 				const struct jb_stamp *expect,
 				struct jb_hash *ret, struct jb_error *err);
 
-	/* Make @n new entries, directories first and in their order, the
-	 * others in any order and side by side. Each item has its outcome;
-	 * returns STOPPED if the target failed, else DONE. */
+	/* Make @n new entries, directories first and in their order (open to
+	 * their owner until attrs()), the others side by side. Each item has
+	 * its outcome; returns STOPPED if the target failed, else DONE. */
 	enum jb_outcome (*make)(struct jb_target *t, struct jb_work *work,
 				size_t n, struct jb_error *err);
 	/* Give @n entries the attributes that the source has now:

@@ -201,6 +201,46 @@ static void test_unreadable(void **state)
 	t_expect_text(STAGE "/b", "x");
 }
 
+/* Without rights of its own it fills a directory that may not be written, and
+ * shuts it in the end. */
+static int fill_shut_directory(struct jb_work w[2])
+{
+	if (setresgid(7777, 7777, 7777) != 0 ||
+	    setresuid(7777, 7777, 7777) != 0)
+		return 9;
+	x.ops->make(x.t, w, 2, &x.err);
+	if (w[0].outcome != JB_OUTCOME_DONE || w[1].outcome != JB_OUTCOME_DONE)
+		return 1;
+	x.ops->attrs(x.t, w, 1, &x.err);
+	return w[0].outcome == JB_OUTCOME_DONE ? 0 : 2;
+}
+
+static void test_shut_directory(void **state)
+{
+	struct jb_work w[2];
+	struct stat st;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	t_shell("mkdir %s/d; echo -n x >%s/d/f; chmod 555 %s/d;"
+		"chown -R 7777:7777 %s %s; chmod 755 %s",
+		T_SOURCE, T_SOURCE, T_SOURCE, T_SOURCE, T_TARGET, T_SOURCE);
+	w[0] = t_target_work(&x, "", "d", "d");
+	w[1] = t_target_work(&x, "d", "f", NULL);
+	w[1].to = P(JB_STAGE_DIR "/d", "f");
+	w[1].near = NULL;
+	pid = fork();
+	if (pid == 0)
+		_exit(fill_shut_directory(w));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	t_expect_text(STAGE "/d/f", "x");
+	assert_int_equal(stat(STAGE "/d", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0555);
+}
+
 /* An attribute that doesn't fit beside ext4's inode is left out and said. */
 static void test_partial(void **state)
 {
@@ -324,12 +364,12 @@ static const struct t_pair tiny = {T_ext4, T_ext4, 8};
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_moved, ext4),	    ON(test_source_mount, ext4),
-		ON(test_full, tiny),	    ON(test_full_start, tiny),
-		ON(test_read_only, ext4),   ON(test_unreadable, ext4),
-		ON(test_partial, xfs_ext4), ON(test_stop, ext4),
-		ON(test_identity, ext4),    ON(test_identity, xfs_btrfs),
-		ON(test_under, ext4),
+		ON(test_moved, ext4),	       ON(test_source_mount, ext4),
+		ON(test_full, tiny),	       ON(test_full_start, tiny),
+		ON(test_read_only, ext4),      ON(test_unreadable, ext4),
+		ON(test_shut_directory, ext4), ON(test_partial, xfs_ext4),
+		ON(test_stop, ext4),	       ON(test_identity, ext4),
+		ON(test_identity, xfs_btrfs),  ON(test_under, ext4),
 	};
 
 	return t_target_run("local trouble", tests,
