@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The recorder's bookkeeping: order of looks, marks, groups of detached rows,
+ * the filter. */
+#include "engine/record/barrier.h"
+#include "engine/record/detached.h"
+#include "engine/record/filter.h"
+#include "engine/record/todo.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+/* Parents first; among equals, first come first served. */
+static void test_todo_order(void **state)
+{
+	struct jb_todo t = {0};
+	struct jb_todo_item item = {0};
+	unsigned depth = 0, seed = 3;
+	uint64_t order = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < 5000; i++) {
+		item.depth = (unsigned)rand_r(&seed) % 9;
+		item.origin = 100 + i;
+		assert_int_equal(jb_todo_push(&t, item, NULL), JB_OK);
+	}
+	assert_int_equal(jb_todo_oldest(&t), 100);
+	while (jb_todo_pop(&t, &item)) {
+		assert_true(item.depth >= depth);
+		if (item.depth == depth && order != 0)
+			assert_true(item.order > order);
+		depth = item.depth;
+		order = item.order;
+	}
+	assert_int_equal(jb_todo_oldest(&t), UINT64_MAX);
+	jb_todo_fini(&t);
+}
+
+static struct jb_dirty make_set(uint64_t no, uint64_t upto)
+{
+	return (struct jb_dirty){.no = no, .upto = {upto, 0}};
+}
+
+/* Passed by a set that was handed over after the answer, holds the count, and
+ * left nothing over. */
+static void test_mark(void **state)
+{
+	struct jb_mark *m = jb_mark_new();
+	struct jb_dirty early = make_set(4, 999), little = make_set(5, 99),
+			full = make_set(6, 100), later = make_set(7, 120);
+
+	(void)state;
+	assert_false(jb_mark_passed(NULL, &full, UINT64_MAX));
+	assert_false(jb_mark_passed(m, &full, UINT64_MAX));
+	m->count[0] = 100;
+	m->batch = 4;
+	atomic_store(&m->answered, true);
+	assert_false(jb_mark_passed(m, &early, UINT64_MAX));
+	assert_false(jb_mark_passed(m, &little, UINT64_MAX));
+	/* Batch 6 left looks over, and one of batch 5 is still to come. */
+	assert_false(jb_mark_passed(m, &full, 5));
+	assert_false(jb_mark_passed(m, &later, 6));
+	assert_true(jb_mark_passed(m, &later, 7));
+	jb_mark_unref(m);
+}
+
+/* Groups pass in the order of their numbers, never a later one first. */
+static void test_detached_groups(void **state)
+{
+	struct jb_mark *first = jb_mark_new(), *second = jb_mark_new();
+	struct jb_dirty set = make_set(9, 100);
+	struct jb_detached d;
+
+	(void)state;
+	jb_detached_init(&d);
+	jb_detached_group_add(&d, 3, 10, NULL);
+	jb_detached_group_add(&d, 4, 25, NULL);
+	d.groups[0].mark = jb_mark_ref(first);
+	d.groups[1].mark = jb_mark_ref(second);
+	atomic_store(&second->answered, true);
+	jb_detached_advance(&d, &set, UINT64_MAX);
+	assert_int_equal(d.passed, 0);
+	first->count[0] = 100;
+	atomic_store(&first->answered, true);
+	jb_detached_advance(&d, &set, UINT64_MAX);
+	assert_int_equal(d.passed, 25);
+	assert_int_equal(d.n_groups, 0);
+	jb_detached_regroup(&d, 9, 30, NULL);
+	assert_int_equal(d.passed, 0);
+	assert_int_equal(d.n_groups, 1);
+	jb_detached_fini(&d);
+	jb_mark_unref(first);
+	jb_mark_unref(second);
+}
+
+/* The set of detached inodes never says no for one that is in it; when it is
+ * full it says yes to all. */
+static void test_detached_inodes(void **state)
+{
+	struct jb_detached d;
+
+	(void)state;
+	jb_detached_init(&d);
+	assert_false(jb_detached_may_hold(&d, 5));
+	for (uint64_t i = 1; i <= 100000; i++)
+		jb_detached_note(&d, i * 3);
+	for (uint64_t i = 1; i <= 100000; i++) {
+		assert_true(jb_detached_may_hold(&d, i * 3));
+		assert_false(jb_detached_may_hold(&d, i * 3 + 1));
+	}
+	for (uint64_t i = 1; i <= 1100000; i++)
+		jb_detached_note(&d, i * 3);
+	assert_true(d.inexact);
+	assert_true(jb_detached_may_hold(&d, 4));
+	jb_detached_reset(&d);
+	assert_false(jb_detached_may_hold(&d, 6));
+	jb_detached_fini(&d);
+}
+
+/* What was added is never denied; of what was not, hardly anything passes. */
+static void test_filter(void **state)
+{
+	struct jb_filter f = {0};
+	unsigned wrong = 0;
+
+	(void)state;
+	assert_true(jb_filter_may_hold(&f, 1));
+	jb_filter_begin(&f);
+	for (uint64_t i = 0; i < 1000000; i++)
+		jb_filter_add(&f, i * 2);
+	for (uint64_t i = 0; i < 1000000; i++) {
+		assert_true(jb_filter_may_hold(&f, i * 2));
+		wrong += jb_filter_may_hold(&f, i * 2 + 1);
+	}
+	assert_true(wrong < 20000);
+	jb_filter_end(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_todo_order),
+		cmocka_unit_test(test_mark),
+		cmocka_unit_test(test_detached_groups),
+		cmocka_unit_test(test_detached_inodes),
+		cmocka_unit_test(test_filter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
