@@ -62,6 +62,7 @@ static void walk(const struct jb_tree *tree, const char *dir, struct list *l)
 	while ((d = readdir(open)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 &&
 		    strcmp(d->d_name, "..") != 0 &&
+		    strcmp(d->d_name, "lost+found") != 0 &&
 		    jb_tree_look(dirfd(open), d->d_name, &o) == 0)
 			add(l, dir, d->d_name, &o);
 	closedir(open);
