@@ -194,6 +194,22 @@ static void set_top(struct attrs *a)
 	apply(a);
 }
 
+/* A directory whose times could not be set again must be seen to, however
+ * equal its row looks. */
+static void remember_touched(struct jb_plan *p)
+{
+	for (struct jb_node *n = p->touched; n != NULL && !jb_plan_failed(p);
+	     n = n->next_touched) {
+		if (!n->touched || !n->alive || n->row.meta == 0)
+			continue;
+		n->row.meta = 0;
+		jb_draft_put(&p->d, n, &n->row);
+		if (n != p->d.top && jb_node_has_src(n) &&
+		    jb_draft_pending(&p->d, n->row.src) == NULL)
+			jb_draft_pend(&p->d, n->row.src, JB_REASON_AGAIN);
+	}
+}
+
 void jb_plan_attrs(struct jb_plan *p)
 {
 	struct attrs a = {.plan = p};
@@ -212,5 +228,6 @@ void jb_plan_attrs(struct jb_plan *p)
 	apply(&a);
 	set_dirs(&a);
 	set_top(&a);
+	remember_touched(p);
 	free(a.work);
 }

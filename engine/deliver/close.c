@@ -126,7 +126,7 @@ static void enter_told(struct jb_plan *p, struct jb_id id)
 	if (e == NULL)
 		return;
 	enter(p, e);
-	if (e->away)
+	if (e->detached)
 		jb_draft_pend(&p->d, id, JB_REASON_AWAY);
 }
 

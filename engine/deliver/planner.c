@@ -33,12 +33,12 @@ static void retry_pending(struct jb_plan *p)
 
 	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++) {
 		x = jb_draft_pending(&p->d, p->entries[i]->id);
-		if (x != NULL)
+		if (x != NULL && !p->entries[i]->detached)
 			x->retry = true;
 	}
 	for (x = p->d.all_pendings; x != NULL; x = x->next) {
 		e = x->alive ? jb_sight_known(&p->s, x->row.id) : NULL;
-		if (e != NULL && e->n_wanted == 0 && !e->away)
+		if (e != NULL && e->n_wanted == 0 && !e->detached)
 			x->retry = true;
 	}
 }

@@ -185,7 +185,8 @@ static void add_name(struct jb_sight *s, struct jb_seen *e,
 	}
 	n->next = e->names;
 	e->names = n;
-	e->away = e->n_wanted == 0 && (e->away || !n->attached);
+	e->detached = e->detached || !n->attached;
+	e->away = e->n_wanted == 0 && e->detached;
 	if (!n->wanted)
 		return;
 	if (e->n_wanted == 0 || dir->depth < e->depth)

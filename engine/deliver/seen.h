@@ -15,7 +15,8 @@
  * deletion, and what the journal said of it stays pending until the entry is
  * back in the tree or gone from the catalog. If somebody else wants its name
  * meanwhile, its node steps aside into stage/. Of an entry with other names
- * too, those that are detached are left alone in the same way. */
+ * too, those that are detached are left alone in the same way, and it stays
+ * pending as long. */
 #ifndef JB_DELIVER_SEEN_H
 #define JB_DELIVER_SEEN_H
 
@@ -57,7 +58,8 @@ struct jb_seen {
 	struct jb_seen_name *names;
 	unsigned n_wanted;
 	unsigned depth; /* of the least deep wanted name */
-	bool away;
+	bool away;     /* no wanted name, some name is detached */
+	bool detached; /* some name is */
 
 	unsigned closed;      /* round in which it entered the closed set */
 	struct jb_node *node; /* the one that it is to have */
