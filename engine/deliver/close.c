@@ -374,7 +374,7 @@ static void start_looks(struct jb_plan *p)
 			enter_told(p, l->id);
 		for (unsigned k = 0; k < l->n_places; k++) {
 			/* A name that came or went changed its directory. */
-			enter(p, jb_sight_entry(&p->s, l->places[k].dir));
+			enter_told(p, l->places[k].dir);
 			enter(p,
 			      jb_sight_at(&p->s, l->places[k].dir,
 					  l->places[k].name, l->places[k].len));
