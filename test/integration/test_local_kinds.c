@@ -212,6 +212,7 @@ static void test_attrs(void **state)
 	assert_int_equal(x.ops->attrs(x.t, &w, 1, &x.err), JB_OUTCOME_DONE);
 	assert_int_equal(w.outcome, JB_OUTCOME_DONE);
 	assert_int_equal(x.ops->sync(x.t, &x.err), JB_OK);
+	t_target_attrs(&x, "", ".");
 	t_target_compare(&x);
 	/* a new owner takes the set-id bits away, which come back */
 	t_shell("chown 8:9 %s/f; chmod 06711 %s/f", T_SOURCE, T_SOURCE);
