@@ -32,12 +32,14 @@ struct client {
 	struct flush *flush; /* running; it answers */
 };
 
-/* Lives until the recorder has answered, and its timer is closed. */
+/* What somebody waits for. Lives until the recorder has answered (a flush),
+ * the policy's worker is not asked any more, and its timer is closed. */
 struct flush {
 	struct client *client; /* NULL: nobody waits any more */
 	struct jb_control *control;
+	char *policy; /* owned; a flush goes on to its worker; or NULL */
 	uv_timer_t timer;
-	bool timed, done;
+	bool timed, done, asked;
 };
 
 struct jb_control {
@@ -113,13 +115,19 @@ static void do_status(struct client *c, const json_t *request)
 	send_json(c, jb_daemon_report(c->control->daemon));
 }
 
+static void free_flush(struct flush *f)
+{
+	free(f->policy);
+	free(f);
+}
+
 static void on_flush_closed(uv_handle_t *handle)
 {
 	struct flush *f = handle->data;
 
 	f->timed = false;
 	if (f->done)
-		free(f);
+		free_flush(f);
 }
 
 /* The answer is given; what is left waits for timer and recorder. */
@@ -128,8 +136,15 @@ static void leave_flush(struct flush *f)
 	if (f->client != NULL)
 		f->client->flush = NULL;
 	f->client = NULL;
+	if (f->asked) {
+		jb_supervisor_forget(f->control->daemon->supervisor, f);
+		f->asked = false;
+		f->done = true;
+	}
 	if (f->timed && !uv_is_closing((uv_handle_t *)&f->timer))
 		uv_close((uv_handle_t *)&f->timer, on_flush_closed);
+	else if (!f->timed && f->done)
+		free_flush(f);
 }
 
 static void on_flush_timeout(uv_timer_t *timer)
@@ -138,19 +153,94 @@ static void on_flush_timeout(uv_timer_t *timer)
 
 	if (f->client != NULL)
 		send_error(f->client, JB_ETIMEDOUT,
-			   "flush: not everything was recorded in time");
+			   f->asked ? "not everything was carried out in time"
+				    : "flush: not everything was recorded in "
+				      "time");
 	leave_flush(f);
+}
+
+static void time_flush(struct flush *f, const json_t *request)
+{
+	json_int_t ms =
+		json_integer_value(json_object_get(request, "timeout_ms"));
+
+	if (ms <= 0)
+		return;
+	uv_timer_init(&f->control->daemon->loop, &f->timer);
+	f->timer.data = f;
+	f->timed = true;
+	uv_timer_start(&f->timer, on_flush_timeout, (uint64_t)ms, 0);
+}
+
+/* ---- what goes to a policy's worker */
+
+static void on_policy_reply(void *arg, json_t *reply)
+{
+	struct flush *f = arg;
+
+	f->asked = false;
+	f->done = true;
+	if (f->client != NULL)
+		send_json(f->client, json_incref(reply));
+	leave_flush(f);
+}
+
+/* Takes over @message. */
+static void ask_policy(struct flush *f, const char *policy, json_t *message)
+{
+	struct jb_supervisor *s = f->control->daemon->supervisor;
+	struct jb_error err;
+
+	f->asked = true;
+	if (jb_supervisor_request(s, policy, message, on_policy_reply, f,
+				  &err) == JB_OK)
+		return;
+	f->asked = false;
+	f->done = true;
+	if (f->client != NULL)
+		send_error(f->client, err.code, err.text);
+	leave_flush(f);
+}
+
+/* {"command":"policy","policy":P,"do":"pause"|...}: handed on as it is. */
+static void do_policy(struct client *c, const json_t *request)
+{
+	const char *policy =
+		json_string_value(json_object_get(request, "policy"));
+	const char *what = json_string_value(json_object_get(request, "do"));
+	struct flush *f = calloc(1, sizeof *f);
+	json_t *message = json_deep_copy(request);
+
+	if (f == NULL || message == NULL || c->flush != NULL ||
+	    policy == NULL || what == NULL) {
+		free(f);
+		json_decref(message);
+		send_error(c, JB_EPROTO, "policy: what, and which one?");
+		return;
+	}
+	json_object_del(message, "command");
+	f->control = c->control;
+	f->client = c;
+	c->flush = f;
+	time_flush(f, request);
+	ask_policy(f, policy, message);
 }
 
 static void do_flush(struct client *c, const json_t *request)
 {
 	struct jb_daemon *d = c->control->daemon;
-	json_int_t ms =
-		json_integer_value(json_object_get(request, "timeout_ms"));
+	const char *policy =
+		json_string_value(json_object_get(request, "policy"));
 	struct flush *f = calloc(1, sizeof *f);
 	struct jb_mark *mark = jb_mark_new();
 	struct jb_error err;
 
+	if (policy != NULL && !jb_supervisor_has(d->supervisor, policy)) {
+		free(f);
+		jb_mark_unref(mark);
+		send_error(c, JB_ENOENT, "the daemon serves no such policy");
+		return;
+	}
 	if (f == NULL || mark == NULL || c->flush != NULL) {
 		free(f);
 		jb_mark_unref(mark);
@@ -161,19 +251,15 @@ static void do_flush(struct client *c, const json_t *request)
 	jb_intake_answer(d->intake, mark);
 	f->control = c->control;
 	f->client = c;
+	f->policy = policy != NULL ? strdup(policy) : NULL;
 	if (jb_recorder_flush(d->recorder, mark, f, &err) != JB_OK) {
-		free(f);
+		free_flush(f);
 		send_error(c, err.code, err.text);
 		return;
 	}
 	c->flush = f;
 	c->control->n_flushes++;
-	if (ms > 0) {
-		uv_timer_init(&d->loop, &f->timer);
-		f->timer.data = f;
-		f->timed = true;
-		uv_timer_start(&f->timer, on_flush_timeout, (uint64_t)ms, 0);
-	}
+	time_flush(f, request);
 	jb_intake_hurry(d->intake, true);
 	jb_intake_poke(d->intake, NULL);
 }
@@ -202,10 +288,8 @@ static const struct {
 	const char *name;
 	void (*run)(struct client *c, const json_t *request);
 } commands[] = {
-	{"ping", do_ping},
-	{"status", do_status},
-	{"flush", do_flush},
-	{"scan", do_scan},
+	{"ping", do_ping}, {"status", do_status}, {"flush", do_flush},
+	{"scan", do_scan}, {"policy", do_policy},
 };
 
 static void handle_line(struct client *c, const char *line, size_t len)
@@ -337,15 +421,19 @@ void jb_control_flushed(struct jb_control *control, void *flush, int64_t seq)
 
 	if (control == NULL)
 		return;
+	if (--control->n_flushes == 0)
+		jb_intake_hurry(control->daemon->intake, false);
+	if (f->policy != NULL && f->client != NULL) {
+		ask_policy(f, f->policy,
+			   json_pack("{s:s, s:I}", "do", "flush", "seq",
+				     (json_int_t)seq));
+		return;
+	}
 	f->done = true;
 	if (f->client != NULL)
 		send_json(f->client, json_pack("{s:b, s:I}", "ok", 1, "seq",
 					       (json_int_t)seq));
 	leave_flush(f);
-	if (!f->timed)
-		free(f);
-	if (--control->n_flushes == 0)
-		jb_intake_hurry(control->daemon->intake, false);
 }
 
 static void on_server_closed(uv_handle_t *handle)

@@ -51,6 +51,16 @@ static void on_credits(void *arg, uint32_t credits)
 	jb_scan_credits_return(&d->credits, credits);
 }
 
+static void on_committed(void *arg, int64_t seq)
+{
+	struct jb_daemon *d = arg;
+
+	pthread_mutex_lock(&d->mutex);
+	d->committed = seq;
+	pthread_mutex_unlock(&d->mutex);
+	uv_async_send(&d->told);
+}
+
 static void on_flushed(void *arg, void *flush, int64_t seq)
 {
 	struct jb_daemon *d = arg;
@@ -94,15 +104,19 @@ static void on_told(uv_async_t *async)
 	struct jb_daemon *d = async->data;
 	struct jb_done_flush *f, *next;
 	struct jb_error err;
+	int64_t committed;
 	bool ended;
 
 	pthread_mutex_lock(&d->mutex);
 	f = d->flushed;
 	d->flushed = NULL;
+	committed = d->committed;
 	ended = d->ended;
 	d->ended = false;
 	err = d->ended_error;
 	pthread_mutex_unlock(&d->mutex);
+	if (d->supervisor != NULL)
+		jb_supervisor_wake(d->supervisor, committed);
 	for (; f != NULL; f = next) {
 		next = f->next;
 		if (f->flush == &d->leaving)
@@ -186,6 +200,8 @@ void jb_daemon_stop(struct jb_daemon *d, const struct jb_error *err)
 		return;
 	d->stopping = true;
 	jb_service_stopping();
+	if (d->supervisor != NULL)
+		jb_supervisor_stop(d->supervisor, NULL, NULL);
 	jb_scan_credits_stop(&d->credits);
 	jb_intake_stop(d->intake);
 }
@@ -295,6 +311,7 @@ static int open_recorder(struct jb_daemon *d, struct jb_error *err)
 	const struct jb_recorder_events events = {
 		.scan_owed = on_scan_owed,
 		.credits = on_credits,
+		.committed = on_committed,
 		.flushed = on_flushed,
 		.ended = on_ended,
 		.root_lost = on_root_lost,
@@ -420,6 +437,9 @@ static int start(struct jb_daemon *d, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = jb_recorder_start(d->recorder, d->intake, err);
 	d->recorder_running = rv == JB_OK;
+	if (rv == JB_OK)
+		rv = jb_supervisor_open(&d->loop, d->config, &d->supervisor,
+					err);
 	return rv;
 }
 
@@ -436,6 +456,7 @@ static void fini(struct jb_daemon *d)
 		for (unsigned i = 0; i < JB_SOURCES; i++)
 			if (d->sources[i] != NULL)
 				d->sources[i]->ops->close(d->sources[i]);
+	jb_supervisor_close(d->supervisor);
 	drop_journal(d);
 	jb_daemon_close_roots(d);
 	if (d->mounts_fd >= 0)

@@ -6,6 +6,7 @@
 #define JB_ENGINE_DAEMON_PRIV_H
 
 #include "engine/base/config.h"
+#include "engine/deliver/supervisor.h"
 #include "engine/mounts.h"
 #include "engine/record/recorder.h"
 #include "engine/root.h"
@@ -31,7 +32,8 @@ struct jb_daemon {
 	struct jb_recorder *recorder;	       /* owned */
 	struct jb_scan *scans;		       /* owned; one per root */
 	struct jb_scan_credits credits;
-	struct jb_control *control; /* owned */
+	struct jb_control *control;	  /* owned */
+	struct jb_supervisor *supervisor; /* owned; the policies' workers */
 	uv_signal_t term, interrupt;
 	uv_timer_t tick; /* watchdog, and a look at the roots */
 	uv_poll_t mounts;
@@ -46,6 +48,7 @@ struct jb_daemon {
 
 	pthread_mutex_t mutex; /* guards what the recorder thread says */
 	struct jb_done_flush *flushed;
+	int64_t committed; /* changes up to this seq can be read */
 	bool ended;
 	bool *root_lost; /* owned; one per root */
 	struct jb_error ended_error;

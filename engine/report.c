@@ -152,7 +152,8 @@ json_t *jb_daemon_report(struct jb_daemon *d)
 	for (unsigned i = 0; i < d->n_roots; i++)
 		json_array_append_new(roots, report_root(d, i));
 	snprintf(epoch, sizeof epoch, "%016" PRIx64, (uint64_t)d->epoch);
-	return json_pack("{s:b, s:s, s:i, s:s, s:o, s:o}", "ok", 1, "version",
-			 JB_VERSION, "pid", (int)getpid(), "epoch", epoch,
-			 "roots", roots, "journal", report_journal(d));
+	return json_pack("{s:b, s:s, s:i, s:s, s:o, s:o, s:o}", "ok", 1,
+			 "version", JB_VERSION, "pid", (int)getpid(), "epoch",
+			 epoch, "roots", roots, "journal", report_journal(d),
+			 "policies", jb_supervisor_report(d->supervisor));
 }

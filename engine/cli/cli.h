@@ -38,7 +38,8 @@ typedef int jb_command_fn(struct jb_cli *cli, int argc, char **argv);
 struct jb_command {
 	const char *name;
 	const char *synopsis; /* what follows the name, "" if nothing */
-	const char *summary;  /* one line, for the list of commands */
+	const char *summary;  /* one line, for the list of commands; NULL: not
+			       * in it */
 	const char *help;     /* the lines below, for --help; ends in \n */
 	jb_command_fn *run;
 };
@@ -92,8 +93,16 @@ const char *jb_cli_nearest(const char *word, jb_cli_candidate_fn *next,
 extern const struct jb_command jb_command_check_config;
 extern const struct jb_command jb_command_daemon;
 extern const struct jb_command jb_command_flush;
+extern const struct jb_command jb_command_pause;
+extern const struct jb_command jb_command_policy;
 extern const struct jb_command jb_command_query;
+extern const struct jb_command jb_command_release;
+extern const struct jb_command jb_command_reset;
+extern const struct jb_command jb_command_resume;
+extern const struct jb_command jb_command_run;
 extern const struct jb_command jb_command_scan;
 extern const struct jb_command jb_command_status;
+extern const struct jb_command jb_command_target;
+extern const struct jb_command jb_command_worker;
 
 #endif

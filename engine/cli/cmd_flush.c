@@ -4,16 +4,18 @@
 #include "engine/base/config.h"
 #include "engine/base/duration.h"
 #include "engine/cli/client.h"
+#include "engine/cli/policy_request.h"
 
 #include <limits.h>
 
 /* The daemon keeps the time; should it be stuck, we do. */
 #define GRACE_MS 2000
 
-enum { OPT_TIMEOUT = JB_CLI_OPTION };
+enum { OPT_TIMEOUT = JB_CLI_OPTION, OPT_POLICY };
 
 static const struct option longs[] = {
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	{"policy", required_argument, NULL, OPT_POLICY},
 	JB_CLI_COMMON_OPTIONS,
 };
 
@@ -31,14 +33,16 @@ static bool parse_timeout(struct jb_cli *cli, int *ret_ms)
 	return true;
 }
 
-static int flush(struct jb_cli *cli, const char *runtime_dir, int timeout_ms)
+static int flush(struct jb_cli *cli, const char *runtime_dir,
+		 const char *policy, int timeout_ms)
 {
 	json_t *request, *reply;
 	struct jb_error err;
 	int rv;
 
-	request = json_pack("{s:s, s:i}", "command", "flush", "timeout_ms",
-			    timeout_ms >= 0 ? timeout_ms : 0);
+	request =
+		json_pack("{s:s, s:i, s:s*}", "command", "flush", "timeout_ms",
+			  timeout_ms >= 0 ? timeout_ms : 0, "policy", policy);
 	if (request == NULL)
 		return JB_EXIT_FAILED;
 	rv = jb_client_call(runtime_dir, request,
@@ -47,18 +51,23 @@ static int flush(struct jb_cli *cli, const char *runtime_dir, int timeout_ms)
 	json_decref(request);
 	if (rv != JB_OK)
 		return jb_cli_fail(cli, &err);
+	rv = jb_policy_print_pending(reply) > 0 ? JB_EXIT_FAILED : JB_EXIT_OK;
 	json_decref(reply);
-	return JB_EXIT_OK;
+	return rv;
 }
 
 static int run(struct jb_cli *cli, int argc, char **argv)
 {
 	struct jb_config *config;
+	const char *policy = NULL;
 	int timeout_ms = -1, code, c;
 
-	while ((c = jb_cli_option(cli, argc, argv, ":h", longs)) >= 0)
-		if (!parse_timeout(cli, &timeout_ms))
+	while ((c = jb_cli_option(cli, argc, argv, ":h", longs)) >= 0) {
+		if (c == OPT_POLICY)
+			policy = optarg;
+		else if (!parse_timeout(cli, &timeout_ms))
 			return cli->exit_code;
+	}
 	if (c == JB_CLI_STOP)
 		return cli->exit_code;
 	if (optind < argc)
@@ -67,17 +76,22 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
-	code = flush(cli, config->runtime_dir, timeout_ms);
+	if (policy != NULL && jb_config_policy(config, policy) == NULL)
+		code = jb_cli_usage(cli, "there is no [Policy %s]", policy);
+	else
+		code = flush(cli, config->runtime_dir, policy, timeout_ms);
 	jb_config_free(config);
 	return code;
 }
 
 const struct jb_command jb_command_flush = {
 	.name = "flush",
-	.synopsis = "[--timeout T]",
+	.synopsis = "[--policy P] [--timeout T]",
 	.summary = "wait until all changes made so far are in the journal",
 	.help = "Return when every change made before this call is in the "
-		"journal.\n\n"
+		"journal, or was carried out by policy P.\nExit 1: some paths "
+		"are pending, they are listed; 3: the policy is held.\n\n"
+		"  --policy P           wait for this policy's target\n"
 		"  --timeout T          give up after T (30s, 5min), exit 4\n",
 	.run = run,
 };

@@ -11,8 +11,11 @@
 
 /* In the order of --help. */
 static const struct jb_command *const commands[] = {
-	&jb_command_daemon, &jb_command_query, &jb_command_status,
-	&jb_command_flush,  &jb_command_scan,  &jb_command_check_config,
+	&jb_command_daemon,	  &jb_command_query,   &jb_command_status,
+	&jb_command_flush,	  &jb_command_run,     &jb_command_pause,
+	&jb_command_resume,	  &jb_command_release, &jb_command_reset,
+	&jb_command_target,	  &jb_command_policy,  &jb_command_scan,
+	&jb_command_check_config, &jb_command_worker,
 };
 
 #define N_COMMANDS ((int)(sizeof commands / sizeof commands[0]))
@@ -28,7 +31,9 @@ static void print_help(void)
 	       "What changed on this file server, as it happens.\n\n"
 	       "Commands:\n");
 	for (int i = 0; i < N_COMMANDS; i++)
-		printf("  %-14s %s\n", commands[i]->name, commands[i]->summary);
+		if (commands[i]->summary != NULL)
+			printf("  %-14s %s\n", commands[i]->name,
+			       commands[i]->summary);
 	printf("\nOptions:\n"
 	       "  --config FILE  read FILE instead of " JB_CONFIG_DEFAULT "\n"
 	       "  -h, --help     this text; after a command: about it\n"

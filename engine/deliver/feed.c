@@ -36,8 +36,8 @@ static const char SQL_NAME_OF[] =
 	" WHERE ino = ?1 AND birth = ?2 AND root = ?3 AND det = 0 LIMIT 1";
 
 struct jb_feed {
-	struct jb_store *store;	    /* owned */
-	struct jb_catalog *catalog; /* owned */
+	struct jb_store *store;			     /* owned */
+	struct jb_catalog *catalog;		     /* owned */
 	sqlite3_stmt *state, *page, *walk, *name_of; /* owned */
 	int64_t root;
 	uint64_t top;
@@ -232,12 +232,12 @@ static void read_change(struct jb_feed *f, sqlite3_stmt *st)
 		.entries = number_or(st, 14, -1),
 		.bytes = number_or(st, 15, -1),
 	};
-	f->dirs[f->n] = (struct jb_identity){
-		(uint64_t)sqlite3_column_int64(st, 16),
-		sqlite3_column_int64(st, 17)};
-	f->old_dirs[f->n] = (struct jb_identity){
-		(uint64_t)sqlite3_column_int64(st, 18),
-		sqlite3_column_int64(st, 19)};
+	f->dirs[f->n] =
+		(struct jb_identity){(uint64_t)sqlite3_column_int64(st, 16),
+				     sqlite3_column_int64(st, 17)};
+	f->old_dirs[f->n] =
+		(struct jb_identity){(uint64_t)sqlite3_column_int64(st, 18),
+				     sqlite3_column_int64(st, 19)};
 	f->n++;
 }
 
@@ -337,9 +337,8 @@ char *jb_feed_path(struct jb_feed *f, struct jb_identity id)
 	sqlite3_bind_int64(st, 3, f->root);
 	if (jb_store_step(f->store, st, NULL) <= 0)
 		return NULL;
-	if (jb_catalog_path(f->catalog,
-			    (uint64_t)sqlite3_column_int64(st, 0), &dir, &len,
-			    NULL) == JB_OK &&
+	if (jb_catalog_path(f->catalog, (uint64_t)sqlite3_column_int64(st, 0),
+			    &dir, &len, NULL) == JB_OK &&
 	    asprintf(&path, "%.*s%s%.*s", (int)len, dir, len > 0 ? "/" : "",
 		     sqlite3_column_bytes(st, 1),
 		     (const char *)sqlite3_column_blob(st, 1)) < 0)

@@ -117,8 +117,9 @@ static int read_settings(struct jb_plugin *p,
 		rv = read_option(o, value, (char *)p->settings + o->offset,
 				 err);
 		if (rv != JB_OK)
-			return jb_error_prefix(err, "policy '%s': %s=",
-					       policy->name, o->name);
+			return jb_error_prefix(err,
+					       "policy '%s': %s=", policy->name,
+					       o->name);
 	}
 	return JB_OK;
 }

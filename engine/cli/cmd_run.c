@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One pass now: by the daemon's worker, or by ourselves when none is there. */
+#include "engine/cli/cli.h"
+
+#include "engine/base/config.h"
+#include "engine/base/size.h"
+#include "engine/cli/client.h"
+#include "engine/cli/output.h"
+#include "engine/cli/policy_request.h"
+#include "engine/deliver/delivery.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { OPT_DRY_RUN = JB_CLI_OPTION };
+
+static const struct option longs[] = {
+	{"dry-run", no_argument, NULL, OPT_DRY_RUN},
+	JB_CLI_COMMON_OPTIONS,
+};
+
+static int run_there(struct jb_cli *cli, const struct jb_config *config,
+		     const char *policy, struct jb_error *err)
+{
+	json_t *request =
+		json_pack("{s:s, s:s}", "command", "flush", "policy", policy);
+	json_t *reply = NULL;
+	int rv = jb_client_call(config->runtime_dir, request, -1, &reply, err);
+
+	json_decref(request);
+	if (rv == JB_OK && jb_policy_print_pending(reply) > 0)
+		cli->exit_code = JB_EXIT_FAILED;
+	json_decref(reply);
+	return rv;
+}
+
+/* ---- without a daemon */
+
+static int print_unsynced(void *arg, const char *path,
+			  const struct jb_pending_row *row)
+{
+	(void)arg;
+	jb_out_text(stderr, path, strlen(path));
+	fprintf(stderr, ": %s\n", jb_reason_text((int)row->reason));
+	return 0;
+}
+
+static int work_to_end(struct jb_delivery *d, struct jb_error *err)
+{
+	struct jb_step step = {0};
+	bool retry = true;
+	int rv;
+
+	do {
+		rv = jb_delivery_step(d, retry, &step, err);
+		if (rv == JB_OK && !step.worked && !step.more &&
+		    !jb_delivery_reached(d, 0))
+			return jb_error_set(err, JB_ENOTRUN, 0,
+					    "the journal has not seen the root "
+					    "yet: start the daemon first");
+		retry = false;
+	} while (rv == JB_OK && step.more);
+	return rv;
+}
+
+static int run_here(struct jb_cli *cli, const struct jb_config *config,
+		    const char *policy, struct jb_error *err)
+{
+	struct jb_delivery_status s;
+	char size[JB_SIZE_TEXT_MAX];
+	struct jb_delivery *d;
+	struct jb_progress p;
+	int rv = jb_delivery_open(config, policy, false, &d, err);
+
+	if (rv != JB_OK)
+		return rv;
+	rv = work_to_end(d, err);
+	if (rv == JB_OK)
+		rv = jb_delivery_status(d, &s, err);
+	if (rv == JB_OK && s.paused)
+		rv = jb_error_set(err, JB_EHELD, 0,
+				  "policy '%s' is paused: 'resume' lets it go "
+				  "on",
+				  policy);
+	if (rv == JB_OK) {
+		jb_delivery_progress(d, &p);
+		printf("%" PRIu64 " copied (%s), %" PRIu64 " renamed, %" PRIu64
+		       " removed\n",
+		       p.copied, jb_size_format(p.bytes, size, sizeof size),
+		       p.renamed, p.removed);
+		if (s.pending > 0)
+			cli->exit_code = JB_EXIT_FAILED;
+		jb_delivery_unsynced(d, 10, print_unsynced, NULL, NULL);
+	}
+	if (rv == JB_OK && s.held)
+		rv = jb_error_set(err, JB_EHELD, 0,
+				  "%" PRId64 " deletions are held: 'release "
+				  "%s' approves them",
+				  s.held_count, policy);
+	jb_delivery_close(d);
+	return rv;
+}
+
+/* ---- dry */
+
+static void print_effect(void *arg, const struct jb_effect *e)
+{
+	(void)arg;
+	printf("%-7s ", jb_verb_word(e->verb));
+	jb_out_text(stdout, e->path, strlen(e->path));
+	if (e->reason != JB_REASON_NONE)
+		printf("  (%s)", jb_reason_text((int)e->reason));
+	putchar('\n');
+}
+
+static int run_dry(const struct jb_config *config, const char *policy,
+		   struct jb_error *err)
+{
+	struct jb_report report;
+	struct jb_delivery *d;
+	int rv = jb_delivery_open(config, policy, true, &d, err);
+
+	if (rv != JB_OK)
+		return rv;
+	jb_delivery_on_effect(d, print_effect, NULL);
+	rv = jb_delivery_dry_run(d, &report, err);
+	jb_delivery_close(d);
+	return rv;
+}
+
+static int run_policy(struct jb_cli *cli, const struct jb_config *config,
+		      const char *policy, bool dry)
+{
+	struct jb_error err;
+	int rv;
+
+	cli->exit_code = JB_EXIT_OK;
+	if (dry) {
+		rv = run_dry(config, policy, &err);
+	} else {
+		rv = run_there(cli, config, policy, &err);
+		if (rv == JB_ENOTRUN)
+			rv = run_here(cli, config, policy, &err);
+	}
+	return rv == JB_OK ? cli->exit_code : jb_cli_fail(cli, &err);
+}
+
+static int run(struct jb_cli *cli, int argc, char **argv)
+{
+	struct jb_config *config;
+	bool dry = false;
+	int code, c;
+
+	while ((c = jb_cli_option(cli, argc, argv, ":h", longs)) >= 0)
+		dry = true;
+	if (c == JB_CLI_STOP)
+		return cli->exit_code;
+	if (argc - optind != 1)
+		return jb_cli_usage(cli, "run POLICY: see --help");
+	config = jb_cli_load_config(cli);
+	if (config == NULL)
+		return cli->exit_code;
+	if (jb_config_policy(config, argv[optind]) == NULL)
+		code = jb_cli_usage(cli, "there is no [Policy %s]",
+				    argv[optind]);
+	else
+		code = run_policy(cli, config, argv[optind], dry);
+	jb_config_free(config);
+	return code;
+}
+
+const struct jb_command jb_command_run = {
+	.name = "run",
+	.synopsis = "POLICY [--dry-run]",
+	.summary = "one pass of a policy now",
+	.help = "Carry out what the journal has for this policy, try again "
+		"what "
+		"is pending, and\nreturn when that is done. Without a daemon: "
+		"what the journal had last.\n\n"
+		"      --dry-run        say what would be done, do nothing\n",
+	.run = run,
+};

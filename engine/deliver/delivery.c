@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/deliver/delivery.h"
+
+#include "engine/base/pattern.h"
+#include "engine/deliver/delivery_priv.h"
+#include "engine/deliver/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#define US_PER_S      INT64_C(1000000)
+#define SCAN_LOOK_US  100000
+#define RETRY_US      US_PER_S
+#define MOST_RETRY_US (60 * US_PER_S)
+/* Least and most of MaxDelete= as a share. */
+#define LEAST_DELETED 100
+#define MOST_DELETED  100000
+
+int64_t jb_delivery_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * US_PER_S + now.tv_nsec / 1000;
+}
+
+const char *jb_phase_name(enum jb_delivery_phase phase)
+{
+	static const char *const names[] = {
+		[JB_PHASE_WAITING] = "waiting",
+		[JB_PHASE_FIRST] = "first copy",
+		[JB_PHASE_FULL] = "full pass",
+		[JB_PHASE_FOLLOWING] = "following",
+	};
+
+	return names[phase];
+}
+
+/* ---- open and close */
+
+static int take_lock(struct jb_delivery *d, struct jb_error *err)
+{
+	char path[4096], text[32] = "?";
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s/policy-%s.lock", d->config->state_dir,
+		 d->policy->name);
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (d->lock_fd < 0)
+		return jb_error_errno(err, errno, "%s", path);
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		n = pread(d->lock_fd, text, sizeof text - 1, 0);
+		if (n > 0)
+			text[n] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		return jb_error_set(err, JB_EBUSY, errno,
+				    "policy '%s': another process (pid %s) "
+				    "works for it",
+				    d->policy->name, text);
+	}
+	n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+	if (ftruncate(d->lock_fd, 0) != 0 ||
+	    pwrite(d->lock_fd, text, (size_t)n, 0) < 0)
+		return jb_error_errno(err, errno, "%s", path);
+	return JB_OK;
+}
+
+static int find_sections(struct jb_delivery *d, const char *policy,
+			 struct jb_error *err)
+{
+	const char *root, *target;
+
+	d->policy = jb_config_policy(d->config, policy);
+	if (d->policy == NULL)
+		return jb_error_set(err, JB_ECONFIG, 0,
+				    "there is no [Policy %s]", policy);
+	root = jb_config_text(d->policy, "Root");
+	target = jb_config_text(d->policy, "Target");
+	d->root = root != NULL ? jb_config_root(d->config, root) : NULL;
+	d->section =
+		target != NULL ? jb_config_target(d->config, target) : NULL;
+	if (d->root == NULL || d->section == NULL)
+		return jb_error_set(err, JB_ENOTSUP, 0,
+				    "policy '%s': has no Root= and Target= of "
+				    "its own to deliver to",
+				    policy);
+	return JB_OK;
+}
+
+static unsigned read_limit(struct jb_config_limit limit,
+			   struct jb_planner_options *o, unsigned off)
+{
+	if (limit.is_off)
+		return off;
+	if (limit.is_percent)
+		return (unsigned)(limit.value / 100);
+	o->max_delete_least = o->max_delete_most = (int64_t)limit.value;
+	return off == 0 ? 1 : 0;
+}
+
+static void read_options(struct jb_delivery *d)
+{
+	const struct jb_config_section *p = d->policy;
+	struct jb_planner_options *o = &d->options;
+
+	d->keep_us = jb_config_duration(p, "KeepDeleted");
+	*o = (struct jb_planner_options){
+		.policy = p->name,
+		.patterns = d->patterns,
+		.delete_window_us =
+			(int64_t)jb_config_duration(p, "DeleteWindow"),
+		.max_delete_least = LEAST_DELETED,
+		.max_delete_most = MOST_DELETED,
+		.min_free_bytes = jb_config_size(d->section, "MinFree"),
+		.keep_deleted = d->keep_us > 0,
+		.keep_hashes = true,
+		.page = 2 * JB_PASS_PAGE,
+	};
+	o->max_replace_percent =
+		read_limit(jb_config_limit(p, "MaxReplace"), o, 0);
+	o->max_delete_percent =
+		read_limit(jb_config_limit(p, "MaxDelete"), o, 100);
+}
+
+static int open_replica(struct jb_delivery *d, struct jb_error *err)
+{
+	const char *dir = d->config->state_dir, *name = d->policy->name;
+	char path[4096], aside[160];
+	struct jb_error why;
+	int rv;
+
+	snprintf(path, sizeof path, "%s/policy-%s.db", dir, name);
+	if (d->dry && access(path, F_OK) != 0)
+		return jb_replica_open(NULL, name, &d->replica, err);
+	rv = jb_replica_open(dir, name, &d->replica, &why);
+	if (rv != JB_OK && err != NULL)
+		*err = why;
+	if (rv != JB_ECORRUPT || d->dry)
+		return rv;
+	rv = jb_replica_set_aside(dir, name, aside, sizeof aside, err);
+	if (rv != JB_OK)
+		return rv;
+	return jb_error_set(err, JB_EHELD, 0, "%s; it is set aside as %s/%s",
+			    why.text, dir, aside);
+}
+
+int jb_delivery_open(const struct jb_config *config, const char *policy,
+		     bool dry, struct jb_delivery **ret, struct jb_error *err)
+{
+	struct jb_delivery *d = calloc(1, sizeof *d);
+	int rv;
+
+	if (d == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'", policy);
+	d->config = config;
+	d->lock_fd = -1;
+	d->dry = dry;
+	d->retry_wait_us = RETRY_US;
+	rv = find_sections(d, policy, err);
+	if (rv == JB_OK && !dry)
+		rv = take_lock(d, err);
+	if (rv == JB_OK)
+		rv = jb_config_patterns(d->policy, &d->patterns, err);
+	if (rv == JB_OK)
+		rv = open_replica(d, err);
+	if (rv == JB_OK) {
+		read_options(d);
+		rv = jb_delivery_load(d, err);
+	}
+	if (rv == JB_OK)
+		rv = jb_delivery_open_target(d, err);
+	if (rv == JB_OK)
+		rv = jb_plugin_load(config, d->policy, &d->plugin, err);
+	if (rv == JB_OK) {
+		jb_delivery_lend(d);
+		rv = d->plugin.ops->open(d->plugin.settings, &d->host,
+					 &d->plugged, err);
+		d->is_plugged = rv == JB_OK;
+	}
+	if (rv != JB_OK) {
+		jb_delivery_close(d);
+		return rv;
+	}
+	*ret = d;
+	return JB_OK;
+}
+
+static void close_journal(struct jb_delivery *d)
+{
+	if (d->view != NULL)
+		d->view->ops->close(d->view);
+	jb_feed_close(d->feed);
+	d->view = NULL;
+	d->feed = NULL;
+}
+
+void jb_delivery_close(struct jb_delivery *d)
+{
+	if (d == NULL)
+		return;
+	if (d->is_plugged)
+		d->plugin.ops->close(d->plugged);
+	jb_plugin_unload(&d->plugin);
+	if (d->target != NULL)
+		d->target->ops->close(d->target);
+	close_journal(d);
+	jb_replica_close(d->replica);
+	jb_patterns_free(d->patterns);
+	jb_sink_fini(&d->sink);
+	free(d->outcomes);
+	free(d->under);
+	if (d->lock_fd >= 0)
+		close(d->lock_fd);
+	free(d);
+}
+
+/* ---- steps */
+
+static int open_journal(struct jb_delivery *d, struct jb_error *err)
+{
+	const char *dir = d->config->state_dir, *root = d->root->name;
+	int rv = JB_OK;
+
+	if (d->feed == NULL)
+		rv = jb_feed_open(dir, root, &d->feed, err);
+	if (rv == JB_OK && d->view == NULL)
+		rv = jb_catalog_view_open(dir, root, &d->view, err);
+	if (rv == JB_OK)
+		rv = jb_feed_state(d->feed, &d->journal, err);
+	if (rv != JB_OK)
+		close_journal(d);
+	return rv;
+}
+
+/* Is what the cursor counts from still there? */
+static int check_cursor(struct jb_delivery *d, struct jb_error *err)
+{
+	const struct jb_feed_state *j = &d->journal;
+	int64_t epoch = 0;
+	bool lost;
+	int rv;
+
+	if (d->is_full)
+		return JB_OK;
+	rv = jb_replica_get(d->replica, "epoch", 0, &epoch, err);
+	if (rv != JB_OK)
+		return rv;
+	lost = (uint64_t)epoch != j->epoch || d->cursor > j->last_seq ||
+	       (j->first_seq > d->cursor + 1 && j->last_seq > d->cursor);
+	if (!lost)
+		return JB_OK;
+	d->is_full = true;
+	return jb_delivery_note(d, "full", 1, err);
+}
+
+/* When something that is pending may be tried again. */
+static int find_due(struct jb_delivery *d, int64_t *ret, struct jb_error *err)
+{
+	int64_t now = jb_delivery_now_us(), soon = 0, later = 0;
+	char sql[320];
+	int rv;
+
+	rv = jb_delivery_number(
+		d,
+		"SELECT min(next) FROM (SELECT min(next) AS next FROM pending"
+		" UNION ALL SELECT min(next) FROM owed)",
+		&soon, err);
+	*ret = 0;
+	if (rv != JB_OK || soon == 0)
+		return rv;
+	snprintf(sql, sizeof sql,
+		 "SELECT min(next) FROM (SELECT min(next) AS next FROM pending"
+		 " WHERE next > %lld UNION ALL"
+		 " SELECT min(next) FROM owed WHERE next > %lld)",
+		 (long long)now, (long long)now);
+	rv = jb_delivery_number(d, sql, &later, err);
+	*ret = soon <= now ? now + d->retry_wait_us : later;
+	if (later != 0 && later < *ret)
+		*ret = later;
+	return rv;
+}
+
+static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,
+		struct jb_error *err)
+{
+	int rv;
+
+	if (d->is_full)
+		return jb_delivery_pass(d, ret, err);
+	if (d->cursor < d->journal.last_seq) {
+		d->retry_wait_us = RETRY_US;
+		return jb_delivery_follow(d, ret, err);
+	}
+	if (!d->more && !retry)
+		return JB_OK;
+	rv = jb_delivery_plan(d, 0, err);
+	ret->more = d->more;
+	ret->worked = true;
+	if (retry && d->retry_wait_us < MOST_RETRY_US)
+		d->retry_wait_us *= 2;
+	return rv;
+}
+
+int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
+		     struct jb_error *err)
+{
+	int rv = open_journal(d, err);
+
+	*ret = (struct jb_step){.more = false};
+	if (rv == JB_ENOENT || rv == JB_ESTALE ||
+	    (rv == JB_OK && !d->journal.complete)) {
+		ret->due_us = jb_delivery_now_us() + SCAN_LOOK_US;
+		return JB_OK;
+	}
+	if (rv != JB_OK || d->paused)
+		return rv;
+	rv = jb_delivery_check_source(d, err);
+	if (rv == JB_OK)
+		rv = check_cursor(d, err);
+	if (rv == JB_OK)
+		rv = work(d, retry, ret, err);
+	if (rv == JB_OK && !d->is_full)
+		atomic_store(&d->phase, JB_PHASE_FOLLOWING);
+	if (rv == JB_OK && !ret->more)
+		rv = find_due(d, &ret->due_us, err);
+	return rv;
+}
+
+/* ---- a dry run */
+
+void jb_delivery_on_effect(struct jb_delivery *d, jb_effect_fn *fn, void *arg)
+{
+	d->on_effect = fn;
+	d->effect_arg = arg;
+}
+
+int jb_delivery_dry_run(struct jb_delivery *d, struct jb_report *report,
+			struct jb_error *err)
+{
+	struct jb_step step = {0};
+	int rv = open_journal(d, err);
+
+	*report = (struct jb_report){0};
+	if (rv == JB_OK && !d->journal.complete)
+		return jb_error_set(err, JB_EBUSY, 0,
+				    "the first scan of root '%s' is running",
+				    d->root->name);
+	if (rv == JB_OK)
+		rv = jb_delivery_check_source(d, err);
+	if (rv == JB_OK)
+		rv = check_cursor(d, err);
+	if (rv == JB_OK && d->uuid[0] == '\0')
+		return jb_error_set(err, JB_EHELD, 0,
+				    "policy '%s': nothing was copied yet: "
+				    "the first copy takes all",
+				    d->policy->name);
+	if (rv != JB_OK)
+		return rv;
+	if (d->is_full)
+		return jb_delivery_plan(d, 0, err);
+	do
+		rv = jb_delivery_follow(d, &step, err);
+	while (rv == JB_OK && step.more && d->cursor < d->journal.last_seq);
+	return rv;
+}
+
+/* ---- what a person asks for */
+
+int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err)
+{
+	int rv = jb_delivery_note(d, "paused", on, err);
+
+	if (rv == JB_OK)
+		d->paused = on;
+	return rv;
+}
+
+int jb_delivery_release(struct jb_delivery *d, int64_t seq,
+			struct jb_error *err)
+{
+	int rv = jb_planner_release(d->replica, seq, err);
+
+	if (rv == JB_OK)
+		d->held = false;
+	return rv;
+}
+
+int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err)
+{
+	struct jb_store *store = jb_replica_store(d->replica);
+	int rv = jb_replica_begin(d->replica, err);
+
+	if (rv == JB_OK)
+		rv = jb_store_exec(store,
+				   "UPDATE pending SET next = 0, attempts = 0;"
+				   "UPDATE owed SET next = 0, attempts = 0"
+				   " WHERE next IS NOT NULL",
+				   err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(d->replica, "full", 1, err);
+	if (rv == JB_OK)
+		rv = jb_replica_commit(d->replica, err);
+	if (rv != JB_OK) {
+		jb_replica_rollback(d->replica);
+		return rv;
+	}
+	d->is_full = true;
+	d->pass = (struct jb_pass){.walk = JB_WALK_NONE};
+	return JB_OK;
+}
+
+/* ---- what is known */
+
+bool jb_delivery_reached(const struct jb_delivery *d, int64_t seq)
+{
+	return d->journal.complete && !d->is_full && !d->more &&
+	       d->cursor >= seq;
+}
+
+int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
+		       struct jb_error *err)
+{
+	int rv;
+
+	*ret = (struct jb_delivery_status){
+		.paused = d->paused,
+		.cursor = d->cursor,
+		.last_seq = d->journal.last_seq,
+	};
+	rv = jb_planner_is_held(d->replica, &ret->held, &ret->held_count,
+				&ret->held_seq, err);
+	if (rv == JB_OK)
+		rv = jb_replica_count_rows(d->replica, "pending", &ret->pending,
+					   err);
+	if (rv == JB_OK)
+		rv = jb_replica_count_rows(d->replica, "owed", &ret->owed, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(d->replica, "nodes", 0, &ret->entries, err);
+	return rv;
+}
+
+static int tell_unsynced(struct jb_delivery *d, sqlite3_stmt *st,
+			 jb_unsynced_fn *fn, void *arg)
+{
+	struct jb_pending_row row = {
+		.id = {(uint64_t)sqlite3_column_int64(st, 0),
+		       sqlite3_column_int64(st, 1)},
+		.reason = (enum jb_reason)sqlite3_column_int(st, 2),
+		.attempts = (uint32_t)sqlite3_column_int64(st, 3),
+		.since_us = sqlite3_column_int64(st, 4),
+		.next_us = sqlite3_column_int64(st, 5),
+	};
+	char *path = d->feed == NULL
+			     ? NULL
+			     : jb_feed_path(d->feed,
+					    (struct jb_identity){row.id.ino,
+								 row.id.birth});
+	int rv = fn(arg, path != NULL ? path : "(gone)", &row);
+
+	free(path);
+	return rv;
+}
+
+int jb_delivery_unsynced(struct jb_delivery *d, size_t max, jb_unsynced_fn *fn,
+			 void *arg, struct jb_error *err)
+{
+	struct jb_store *store = jb_replica_store(d->replica);
+	sqlite3_stmt *st;
+	int rv = jb_store_prepare(store,
+				  "SELECT ino, birth, reason, attempts, since,"
+				  " next FROM pending ORDER BY since LIMIT ?1",
+				  &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_int64(st, 1, (int64_t)max);
+	while ((rv = jb_store_step(store, st, err)) > 0)
+		if (tell_unsynced(d, st, fn, arg) != 0) {
+			rv = JB_OK;
+			break;
+		}
+	sqlite3_finalize(st);
+	return rv;
+}
+
+void jb_delivery_progress(const struct jb_delivery *d, struct jb_progress *ret)
+{
+	*ret = (struct jb_progress){
+		.phase = (enum jb_delivery_phase)atomic_load(&d->phase),
+		.done = atomic_load(&d->done),
+		.total = atomic_load(&d->total),
+		.copied = atomic_load(&d->copied),
+		.bytes = atomic_load(&d->bytes),
+		.renamed = atomic_load(&d->renamed),
+		.removed = atomic_load(&d->removed),
+		.failed = atomic_load(&d->failed),
+		.began_us = atomic_load(&d->began_us),
+	};
+}
+
+void jb_delivery_stop(struct jb_delivery *d)
+{
+	atomic_store(&d->stopped, true);
+	d->target->ops->stop(d->target);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/delivery.h - one policy at work: journal in, target out.
+ *
+ * Holds all that a policy needs (lock, plugin, database, journal, target) and
+ * does one bounded piece of work per step. What can't be had yet (journal,
+ * source, target) makes a step fail, changes nothing, and is tried again by the
+ * next one: nothing is open that is not there.
+ *
+ * Lifecycle: open -> (step | init_target | pause | release | reset)* -> close.
+ * One thread at a time; jb_delivery_stop() and jb_delivery_progress() may be
+ * called from any thread. */
+#ifndef JB_DELIVER_DELIVERY_H
+#define JB_DELIVER_DELIVERY_H
+
+#include "engine/base/config.h"
+#include "engine/deliver/planner.h"
+
+struct jb_delivery;
+
+enum jb_delivery_phase {
+	JB_PHASE_WAITING, /* for the root's first scan */
+	JB_PHASE_FIRST,	  /* first copy */
+	JB_PHASE_FULL,	  /* a full pass */
+	JB_PHASE_FOLLOWING,
+};
+
+/* What a step came to. */
+struct jb_step {
+	bool more;	/* call again at once */
+	int64_t due_us; /* else then at the latest; 0: when there is news */
+	bool worked;	/* a plan was carried out */
+};
+
+struct jb_delivery_status {
+	bool paused;
+	bool held; /* deletions wait for release */
+	int64_t held_count, held_seq;
+	int64_t cursor, last_seq; /* of the journal */
+	int64_t pending, owed;
+	int64_t entries; /* the target holds */
+};
+
+/* While a plan runs, and since the start. */
+struct jb_progress {
+	enum jb_delivery_phase phase;
+	uint64_t done, total; /* entries of a first copy or a full pass */
+	uint64_t copied, bytes, renamed, removed, failed; /* since the start */
+	int64_t began_us;				  /* of the pass */
+};
+
+/* Take the policy's lock and open what is ours: database, plugin. JB_EBUSY:
+ * another process works for this policy. JB_EHELD: the database was damaged and
+ * is set aside. @dry: without the lock, nothing is written. */
+int jb_delivery_open(const struct jb_config *config, const char *policy,
+		     bool dry, struct jb_delivery **ret, struct jb_error *err);
+/* Accepts NULL. */
+void jb_delivery_close(struct jb_delivery *d);
+
+/* One piece of work. @retry: what is pending is tried again too. JB_EHELD: a
+ * person has to do something, the text says what. */
+int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
+		     struct jb_error *err);
+
+/* Tell what would be done, by jb_delivery_on_effect(). @full: compare all. */
+int jb_delivery_dry_run(struct jb_delivery *d, struct jb_report *report,
+			struct jb_error *err);
+void jb_delivery_on_effect(struct jb_delivery *d, jb_effect_fn *fn, void *arg);
+
+/* A new marker at the target; @adopt takes over what equals the source there,
+ * @content compares it byte by byte. */
+int jb_delivery_init_target(struct jb_delivery *d, bool adopt, bool content,
+			    struct jb_error *err);
+int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err);
+/* Approve the held deletions that were put there up to @seq. */
+int jb_delivery_release(struct jb_delivery *d, int64_t seq,
+			struct jb_error *err);
+/* Owe a full pass, and try everything pending again at once. */
+int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err);
+
+int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
+		       struct jb_error *err);
+/* Is every change up to @seq carried out, or pending? */
+bool jb_delivery_reached(const struct jb_delivery *d, int64_t seq);
+
+/* What is pending, at most @max. Stops when @fn returns another value than 0.
+ */
+typedef int jb_unsynced_fn(void *arg, const char *path,
+			   const struct jb_pending_row *row);
+int jb_delivery_unsynced(struct jb_delivery *d, size_t max, jb_unsynced_fn *fn,
+			 void *arg, struct jb_error *err);
+
+void jb_delivery_progress(const struct jb_delivery *d, struct jb_progress *ret);
+/* End a step that runs, soon; it fails with JB_ECANCELED. */
+void jb_delivery_stop(struct jb_delivery *d);
+
+const char *jb_phase_name(enum jb_delivery_phase phase);
+
+#endif

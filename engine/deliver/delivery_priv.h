@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/delivery_priv.h - a delivery's inside, for delivery.c (life
+ * and steps), pass.c (what to look at) and place_check.c (source and target are
+ * who they were). */
+#ifndef JB_DELIVER_DELIVERY_PRIV_H
+#define JB_DELIVER_DELIVERY_PRIV_H
+
+#include "engine/deliver/delivery.h"
+#include "engine/deliver/feed.h"
+#include "engine/deliver/plugin.h"
+#include "jb/host.h"
+
+#include <stdatomic.h>
+
+/* How many changes, or entries of a full pass, are one plan. */
+#define JB_PASS_PAGE 2000
+
+enum jb_pass_walk { JB_WALK_NONE, JB_WALK_TOP, JB_WALK_ALL, JB_WALK_COPY };
+
+struct jb_pass {
+	enum jb_pass_walk walk;
+	struct jb_feed_walk at;
+	uint64_t rid;	/* the last one handed over */
+	int64_t cursor; /* the journal's end when it began */
+	bool is_first;	/* into an empty replica */
+	bool more;	/* a plan left listings */
+};
+
+/* The looks that a plugin asked for. */
+struct jb_plan_sink {
+	struct jb_delivery *delivery; /* borrowed */
+	const struct jb_feed_page *page;
+	struct jb_look *looks; /* owned */
+	size_t n_looks, cap_looks;
+	uint64_t *rids; /* owned */
+	size_t n_rids, cap_rids;
+	struct jb_pending_row *deferred; /* owned */
+	size_t n_deferred, cap_deferred;
+	struct jb_error err;
+};
+
+struct jb_delivery {
+	const struct jb_config *config;		 /* borrowed */
+	const struct jb_config_section *policy;	 /* borrowed */
+	const struct jb_config_section *section; /* borrowed; the target's */
+	const struct jb_config_root *root;	 /* borrowed */
+	bool dry;
+	int lock_fd;		    /* owned */
+	struct jb_replica *replica; /* owned */
+	struct jb_plugin plugin;    /* owned */
+	void *plugged;		    /* owned by the plugin */
+	bool is_plugged;
+	struct jb_host host;
+	struct jb_patterns *patterns; /* owned; may be NULL */
+	struct jb_target *target;     /* owned */
+	struct jb_feed *feed;	      /* owned; NULL: no journal yet */
+	struct jb_catalog_view *view; /* owned, with feed */
+	struct jb_planner_options options;
+	char *under;	  /* owned */
+	uint64_t keep_us; /* KeepDeleted= */
+	char uuid[37];	  /* of the target's marker, "" unknown */
+	uint64_t fsid;
+	uint64_t hash; /* of the configuration */
+
+	struct jb_feed_state journal;
+	int64_t cursor; /* at least what is stored */
+	bool is_full;	/* a full pass is owed */
+	unsigned adopt; /* 1: by size and time, 2: by content */
+	bool paused, held;
+	struct jb_pass pass;
+	struct jb_plan_sink sink;
+	bool more; /* a plan left listings */
+	int64_t retry_wait_us;
+	int64_t expired_us; /* when the trash was last looked through */
+
+	jb_effect_fn *on_effect;
+	void *effect_arg;
+	struct jb_outcome_of *outcomes; /* owned; of the running plan */
+	size_t n_outcomes, cap_outcomes;
+
+	atomic_bool stopped;
+	atomic_int phase;
+	atomic_uint_fast64_t done, total, copied, bytes, renamed, removed,
+		failed;
+	atomic_int_fast64_t began_us;
+};
+
+int64_t jb_delivery_now_us(void);
+
+/* pass.c: carry out one plan of what the sink has and the replica owes;
+ * @cursor 0: the stored one stays. */
+int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
+		     struct jb_error *err);
+/* The next page of the journal's changes. */
+int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
+		       struct jb_error *err);
+/* The next page of a full pass; the last one ends it. */
+int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
+		     struct jb_error *err);
+int jb_delivery_emit(struct jb_plan_sink *sink, const struct jb_operation *op);
+void jb_sink_fini(struct jb_plan_sink *sink);
+
+/* place_check.c */
+int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err);
+int jb_delivery_check_source(struct jb_delivery *d, struct jb_error *err);
+/* Start the target, which initialises itself when it is new and empty. */
+int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
+			     struct jb_error *err);
+
+/* memory.c: what the policy remembers of itself in its database. */
+int jb_delivery_load(struct jb_delivery *d, struct jb_error *err);
+int jb_delivery_note(struct jb_delivery *d, const char *key, int64_t value,
+		     struct jb_error *err);
+int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
+			    uint64_t fsid, unsigned adopt,
+			    struct jb_error *err);
+int jb_delivery_number(struct jb_delivery *d, const char *sql, int64_t *ret,
+		       struct jb_error *err);
+uint64_t jb_delivery_hash(const struct jb_delivery *d);
+
+#endif

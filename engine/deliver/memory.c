@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a policy remembers of itself, in table meta of its database: which
+ * target, which configuration, whether it is paused or owes a full pass. */
+#include "engine/deliver/delivery_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+static const char SQL_GET_TEXT[] = "SELECT value FROM meta WHERE key = ?1";
+static const char SQL_SET_TEXT[] =
+	"INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)";
+
+static int get_uuid(struct jb_delivery *d, struct jb_error *err)
+{
+	struct jb_store *store = jb_replica_store(d->replica);
+	sqlite3_stmt *st;
+	int rv = jb_store_prepare(store, SQL_GET_TEXT, &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_text(st, 1, "target_uuid", -1, SQLITE_STATIC);
+	rv = jb_store_step(store, st, err);
+	if (rv > 0)
+		snprintf(d->uuid, sizeof d->uuid, "%s",
+			 (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	return rv < 0 ? rv : JB_OK;
+}
+
+static int set_uuid(struct jb_delivery *d, const char *uuid,
+		    struct jb_error *err)
+{
+	struct jb_store *store = jb_replica_store(d->replica);
+	sqlite3_stmt *st;
+	int rv = jb_store_prepare(store, SQL_SET_TEXT, &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_text(st, 1, "target_uuid", -1, SQLITE_STATIC);
+	sqlite3_bind_text(st, 2, uuid, -1, SQLITE_STATIC);
+	rv = jb_store_run(store, st, err);
+	sqlite3_finalize(st);
+	return rv;
+}
+
+static void add_section(XXH3_state_t *state, const struct jb_config_section *s)
+{
+	/* What changes what the copy should be; the rest may change freely. */
+	static const char *const keys[] = {"Plugin", "Root",	"Target",
+					   "Under",  "Include", "Exclude",
+					   "Path",   "Preserve"};
+
+	for (size_t i = 0; i < s->n_keys; i++)
+		for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+			if (strcmp(s->keys[i].key, keys[k]) == 0) {
+				XXH3_64bits_update(state, s->keys[i].key,
+						   strlen(s->keys[i].key) + 1);
+				XXH3_64bits_update(state, s->keys[i].value,
+						   strlen(s->keys[i].value) +
+							   1);
+			}
+}
+
+uint64_t jb_delivery_hash(const struct jb_delivery *d)
+{
+	XXH3_state_t *state = XXH3_createState();
+	uint64_t hash;
+
+	if (state == NULL)
+		return 0;
+	XXH3_64bits_reset(state);
+	XXH3_64bits_update(state, d->root->path, strlen(d->root->path) + 1);
+	add_section(state, d->policy);
+	add_section(state, d->section);
+	hash = XXH3_64bits_digest(state);
+	XXH3_freeState(state);
+	return hash;
+}
+
+int jb_delivery_number(struct jb_delivery *d, const char *sql, int64_t *ret,
+		       struct jb_error *err)
+{
+	struct jb_store *store = jb_replica_store(d->replica);
+	sqlite3_stmt *st;
+	int rv = jb_store_prepare(store, sql, &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	rv = jb_store_step(store, st, err);
+	*ret = rv > 0 ? sqlite3_column_int64(st, 0) : 0;
+	sqlite3_finalize(st);
+	return rv < 0 ? rv : JB_OK;
+}
+
+int jb_delivery_note(struct jb_delivery *d, const char *key, int64_t value,
+		     struct jb_error *err)
+{
+	int rv;
+
+	if (d->dry)
+		return JB_OK;
+	rv = jb_replica_begin(d->replica, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(d->replica, key, value, err);
+	if (rv == JB_OK)
+		return jb_replica_commit(d->replica, err);
+	jb_replica_rollback(d->replica);
+	return rv;
+}
+
+/* Another configuration: everything is looked at anew. */
+static int check_config(struct jb_delivery *d, struct jb_error *err)
+{
+	int64_t known = 0;
+	int rv;
+
+	d->hash = jb_delivery_hash(d);
+	rv = jb_replica_get(d->replica, "config", 0, &known, err);
+	if (rv != JB_OK || (uint64_t)known == d->hash)
+		return rv;
+	d->is_full = true;
+	rv = jb_delivery_note(d, "full", 1, err);
+	if (rv == JB_OK)
+		rv = jb_delivery_note(d, "config", (int64_t)d->hash, err);
+	return rv;
+}
+
+int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
+{
+	int64_t full = 0, paused = 0, adopt = 0, fsid = 0, held = 0;
+	struct jb_replica *r = d->replica;
+	int rv;
+
+	rv = jb_replica_get(r, "cursor", 0, &d->cursor, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, "full", 1, &full, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, "paused", 0, &paused, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, "adopt", 0, &adopt, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, "target_fsid", 0, &fsid, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, "held", 0, &held, err);
+	if (rv == JB_OK)
+		rv = get_uuid(d, err);
+	d->is_full = full != 0;
+	d->paused = paused != 0;
+	d->held = held != 0;
+	d->adopt = (unsigned)adopt;
+	d->fsid = (uint64_t)fsid;
+	return rv == JB_OK ? check_config(d, err) : rv;
+}
+
+int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
+			    uint64_t fsid, unsigned adopt, struct jb_error *err)
+{
+	int rv = jb_replica_begin(d->replica, err);
+
+	if (rv != JB_OK)
+		return rv;
+	rv = set_uuid(d, uuid, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(d->replica, "target_fsid", (int64_t)fsid,
+				    err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(d->replica, "full", 1, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(d->replica, "adopt", adopt, err);
+	if (rv == JB_OK)
+		rv = jb_replica_commit(d->replica, err);
+	if (rv != JB_OK) {
+		jb_replica_rollback(d->replica);
+		return rv;
+	}
+	snprintf(d->uuid, sizeof d->uuid, "%s", uuid);
+	d->fsid = fsid;
+	d->adopt = adopt;
+	d->is_full = true;
+	d->pass = (struct jb_pass){.walk = JB_WALK_NONE};
+	return JB_OK;
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a policy looks at next: the journal's changes behind its cursor, or, in
+ * a full pass, all that the catalog has and then all that the replica has.
+ *
+ * The first copy lists the top only: what is below comes with it, page by page,
+ * by the planner's own listings. A pass that is cut short begins anew; what it
+ * has done costs a comparison then. The cursor moves with the last page, to
+ * where the journal stood at the first one. */
+#include "engine/deliver/delivery_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define TRASH_EVERY_US INT64_C(3600000000)
+
+/* ---- what a plugin asks for */
+
+static void *grow(void *array, size_t n, size_t *cap, size_t size)
+{
+	size_t more = *cap != 0 ? *cap * 2 : 256;
+	void *bigger;
+
+	if (n < *cap)
+		return array;
+	bigger = reallocarray(array, more, size);
+	if (bigger != NULL)
+		*cap = more;
+	return bigger;
+}
+
+void jb_sink_fini(struct jb_plan_sink *sink)
+{
+	free(sink->looks);
+	free(sink->rids);
+	free(sink->deferred);
+}
+
+static void empty_sink(struct jb_plan_sink *sink)
+{
+	sink->n_looks = sink->n_rids = sink->n_deferred = 0;
+}
+
+static const char *last_name(const char *path)
+{
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static void add_place(struct jb_look *look, struct jb_identity dir,
+		      const char *path)
+{
+	const char *name = last_name(path);
+	size_t len = name != NULL ? strlen(name) : 0;
+
+	if (len == 0 || len > JB_NAME_MAX || dir.ino == 0)
+		return;
+	look->places[look->n_places].dir = (struct jb_id){dir.ino, dir.birth};
+	look->places[look->n_places].name = name;
+	look->places[look->n_places++].len = (uint8_t)len;
+}
+
+static int defer(struct jb_plan_sink *sink, const struct jb_operation *op)
+{
+	struct jb_pending_row *rows = grow(sink->deferred, sink->n_deferred,
+					   &sink->cap_deferred, sizeof *rows);
+
+	if (rows == NULL)
+		return JB_ENOMEM;
+	sink->deferred = rows;
+	rows[sink->n_deferred++] = (struct jb_pending_row){
+		.id = {op->change->id.ino, op->change->id.birth},
+		.reason = JB_REASON_SETTLING,
+		.since_us = op->change->time_us,
+		.next_us = op->until_us,
+	};
+	return JB_OK;
+}
+
+static int look_at_entry(struct jb_plan_sink *sink,
+			 const struct jb_policy_entry *e)
+{
+	struct jb_look *looks;
+	uint64_t *rids;
+
+	if (e->rid != 0) {
+		rids = grow(sink->rids, sink->n_rids, &sink->cap_rids,
+			    sizeof *rids);
+		if (rids == NULL)
+			return JB_ENOMEM;
+		sink->rids = rids;
+		rids[sink->n_rids++] = e->rid;
+		return JB_OK;
+	}
+	looks = grow(sink->looks, sink->n_looks, &sink->cap_looks,
+		     sizeof *looks);
+	if (looks == NULL)
+		return JB_ENOMEM;
+	sink->looks = looks;
+	looks[sink->n_looks++] =
+		(struct jb_look){.id = {e->id.ino, e->id.birth}};
+	return JB_OK;
+}
+
+int jb_delivery_emit(struct jb_plan_sink *sink, const struct jb_operation *op)
+{
+	const struct jb_policy_change *c = op->change;
+	struct jb_look *looks, *look;
+	size_t i;
+
+	if (op->entry != NULL)
+		return look_at_entry(sink, op->entry);
+	if (c == NULL || sink->page == NULL || c < sink->page->changes ||
+	    c >= sink->page->changes + sink->page->n)
+		return jb_error_set(&sink->err, JB_EINVAL, 0,
+				    "the plugin asked for a change that it "
+				    "was not given");
+	if (op->kind == JB_OPERATION_DEFER)
+		return defer(sink, op);
+	looks = grow(sink->looks, sink->n_looks, &sink->cap_looks,
+		     sizeof *looks);
+	if (looks == NULL)
+		return JB_ENOMEM;
+	sink->looks = looks;
+	look = &looks[sink->n_looks++];
+	*look = (struct jb_look){.id = {c->id.ino, c->id.birth}};
+	i = (size_t)(c - sink->page->changes);
+	add_place(look, sink->page->dirs[i], c->path);
+	add_place(look, sink->page->old_dirs[i], c->old_path);
+	return JB_OK;
+}
+
+/* ---- one plan */
+
+static void count_effect(struct jb_delivery *d, const struct jb_effect *e)
+{
+	if (e->reason != JB_REASON_NONE) {
+		atomic_fetch_add(&d->failed, 1);
+		return;
+	}
+	switch (e->verb) {
+	case JB_VERB_COPY:
+		atomic_fetch_add(&d->copied, 1);
+		atomic_fetch_add(&d->bytes, (uint64_t)e->bytes);
+		break;
+	case JB_VERB_RENAME:
+		atomic_fetch_add(&d->renamed, 1);
+		break;
+	case JB_VERB_REMOVE:
+		atomic_fetch_add(&d->removed, 1);
+		break;
+	default:
+		break;
+	}
+	if (d->pass.is_first &&
+	    (e->verb == JB_VERB_COPY || e->verb == JB_VERB_MKDIR ||
+	     e->verb == JB_VERB_ADOPT))
+		atomic_fetch_add(&d->done, 1);
+}
+
+static void keep_outcome(struct jb_delivery *d, const struct jb_effect *e)
+{
+	struct jb_outcome_of *list;
+
+	if (d->plugin.ops->settled == NULL)
+		return;
+	list = grow(d->outcomes, d->n_outcomes, &d->cap_outcomes, sizeof *list);
+	if (list == NULL)
+		return;
+	d->outcomes = list;
+	list[d->n_outcomes++] = (struct jb_outcome_of){
+		.verb = jb_verb_word(e->verb),
+		.path = strdup(e->path),
+		.reason = e->reason != JB_REASON_NONE
+				  ? jb_reason_text(e->reason)
+				  : NULL,
+		.bytes = e->bytes,
+	};
+}
+
+static void on_effect(void *arg, const struct jb_effect *e)
+{
+	struct jb_delivery *d = arg;
+
+	count_effect(d, e);
+	keep_outcome(d, e);
+	if (d->on_effect != NULL)
+		d->on_effect(d->effect_arg, e);
+}
+
+static void tell_outcomes(struct jb_delivery *d)
+{
+	if (d->n_outcomes > 0)
+		d->plugin.ops->settled(d->plugged, d->outcomes, d->n_outcomes);
+	for (size_t i = 0; i < d->n_outcomes; i++)
+		free((char *)d->outcomes[i].path);
+	d->n_outcomes = 0;
+}
+
+/* What is to be copied later is remembered before the cursor moves. */
+static int write_deferred(struct jb_delivery *d, struct jb_error *err)
+{
+	struct jb_plan_sink *sink = &d->sink;
+	int rv;
+
+	if (sink->n_deferred == 0 || d->dry)
+		return JB_OK;
+	rv = jb_replica_begin(d->replica, err);
+	for (size_t i = 0; i < sink->n_deferred && rv == JB_OK; i++)
+		rv = jb_replica_put_pending(d->replica, &sink->deferred[i],
+					    err);
+	if (rv == JB_OK)
+		return jb_replica_commit(d->replica, err);
+	jb_replica_rollback(d->replica);
+	return rv;
+}
+
+/* What was kept long enough goes; on a full disk the oldest goes sooner. */
+static void expire_trash(struct jb_delivery *d, bool is_full)
+{
+	int64_t now = jb_delivery_now_us();
+	uint64_t removed, room = d->options.min_free_bytes + (64u << 20);
+
+	if (d->dry || (!is_full && now - d->expired_us < TRASH_EVERY_US))
+		return;
+	d->expired_us = now;
+	d->target->ops->expire(d->target, (now - (int64_t)d->keep_us) / 1000000,
+			       is_full ? room : 0, &removed, NULL);
+}
+
+static int run_planner(struct jb_delivery *d, const struct jb_batch *batch,
+		       unsigned can, struct jb_report *report,
+		       struct jb_error *err)
+{
+	struct jb_planner *planner;
+	int rv;
+
+	d->options.adopt = d->adopt > 0;
+	d->options.adopt_content = d->adopt > 1;
+	rv = jb_planner_new(d->replica, d->view, d->target, can, &d->options,
+			    &planner, err);
+	if (rv != JB_OK)
+		return rv;
+	jb_planner_on_effect(planner, on_effect, d);
+	rv = jb_planner_run(planner, batch, report, err);
+	jb_planner_free(planner);
+	return rv;
+}
+
+static int check_stopped(struct jb_delivery *d, struct jb_error *err)
+{
+	if (atomic_load(&d->stopped))
+		return jb_error_set(err, JB_ECANCELED, 0, "stopped");
+	return JB_OK;
+}
+
+int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
+		     struct jb_error *err)
+{
+	struct jb_batch batch = {
+		.looks = d->sink.looks,
+		.n_looks = d->sink.n_looks,
+		.rids = d->sink.rids,
+		.n_rids = d->sink.n_rids,
+		.cursor = cursor,
+		.epoch = d->journal.epoch,
+		.now_us = jb_delivery_now_us(),
+		.dry_run = d->dry,
+		.everything = d->dry && d->is_full,
+	};
+	struct jb_report report = {0};
+	unsigned can = 0;
+	int rv = jb_delivery_start_target(d, &can, err);
+
+	if (rv == JB_OK)
+		rv = check_stopped(d, err);
+	if (rv == JB_OK)
+		rv = write_deferred(d, err);
+	if (rv == JB_OK)
+		rv = run_planner(d, &batch, can, &report, err);
+	if (rv == JB_OK || rv == JB_ENOSPC)
+		expire_trash(d, rv == JB_ENOSPC);
+	d->target->ops->end(d->target);
+	empty_sink(&d->sink);
+	tell_outcomes(d);
+	d->more = rv == JB_OK && report.more;
+	if (rv == JB_OK)
+		d->held = report.hold;
+	return rv;
+}
+
+/* ---- following */
+
+static int call_plugin(struct jb_delivery *d, const struct jb_feed_page *page,
+		       struct jb_error *err)
+{
+	int rv;
+
+	empty_sink(&d->sink);
+	d->sink.delivery = d;
+	d->sink.page = page;
+	d->sink.err = (struct jb_error){0};
+	*err = (struct jb_error){0};
+	rv = d->plugin.ops->plan(d->plugged, page->changes, page->n,
+				 jb_delivery_emit, &d->sink, err);
+	if (rv == JB_OK)
+		return JB_OK;
+	if (d->sink.err.code != JB_OK)
+		*err = d->sink.err;
+	if (err->code == JB_OK)
+		return jb_error_set(err, rv < 0 ? rv : JB_EINVAL, 0,
+				    "policy '%s': its plugin failed",
+				    d->policy->name);
+	return jb_error_prefix(err, "policy '%s'", d->policy->name);
+}
+
+int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
+		       struct jb_error *err)
+{
+	struct jb_feed_page page;
+	int rv = jb_feed_page(d->feed, d->cursor, JB_PASS_PAGE, &page, err);
+
+	if (rv == JB_OK && page.n > 0)
+		rv = call_plugin(d, &page, err);
+	if (rv != JB_OK)
+		return rv;
+	if (d->sink.n_looks + d->sink.n_rids + d->sink.n_deferred > 0 ||
+	    page.n > 0) {
+		rv = jb_delivery_plan(d, page.last_seq, err);
+		if (rv != JB_OK)
+			return rv;
+		ret->worked = true;
+	}
+	d->cursor = page.last_seq;
+	ret->more = page.more || d->more;
+	return JB_OK;
+}
+
+/* ---- a full pass */
+
+static int begin_pass(struct jb_delivery *d, struct jb_error *err)
+{
+	int64_t nodes = 0, names = 0;
+	int rv = jb_replica_get(d->replica, "nodes", 0, &nodes, err);
+
+	if (rv == JB_OK)
+		rv = jb_feed_count(d->feed, &names, err);
+	if (rv != JB_OK)
+		return rv;
+	d->pass = (struct jb_pass){
+		.walk = nodes == 0 ? JB_WALK_TOP : JB_WALK_ALL,
+		.is_first = nodes == 0,
+		.cursor = d->journal.last_seq,
+		.at = {.children_only = nodes == 0},
+	};
+	atomic_store(&d->phase, nodes == 0 ? JB_PHASE_FIRST : JB_PHASE_FULL);
+	atomic_store(&d->done, 0);
+	atomic_store(&d->total, (uint64_t)names);
+	atomic_store(&d->began_us, jb_delivery_now_us());
+	return JB_OK;
+}
+
+static int hand_over(struct jb_delivery *d,
+		     const struct jb_policy_entry *entries, size_t n,
+		     struct jb_error *err)
+{
+	struct jb_operation op = {.kind = JB_OPERATION_FOLLOW};
+	int rv = JB_OK;
+
+	empty_sink(&d->sink);
+	d->sink.page = NULL;
+	if (d->plugin.ops->reconcile != NULL)
+		return d->plugin.ops->reconcile(d->plugged, entries, n,
+						jb_delivery_emit, &d->sink,
+						err);
+	for (size_t i = 0; i < n && rv == JB_OK; i++) {
+		op.entry = &entries[i];
+		rv = jb_delivery_emit(&d->sink, &op);
+	}
+	return rv == JB_OK ? rv : jb_error_set(err, rv, 0, "full pass");
+}
+
+static int walk_copy(struct jb_delivery *d, struct jb_policy_entry *entries,
+		     size_t *n, struct jb_error *err)
+{
+	static const char sql[] = "SELECT rid FROM node WHERE rid > ?1"
+				  " ORDER BY rid LIMIT ?2";
+	struct jb_store *store = jb_replica_store(d->replica);
+	uint64_t after = d->pass.rid;
+	sqlite3_stmt *st;
+	int rv;
+
+	if (after < JB_RID_FIRST)
+		after = JB_RID_FIRST - 1;
+	*n = 0;
+	rv = jb_store_prepare(store, sql, &st, err);
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_int64(st, 1, (int64_t)after);
+	sqlite3_bind_int64(st, 2, JB_PASS_PAGE);
+	while ((rv = jb_store_step(store, st, err)) > 0) {
+		d->pass.rid = (uint64_t)sqlite3_column_int64(st, 0);
+		entries[(*n)++] = (struct jb_policy_entry){.rid = d->pass.rid};
+	}
+	sqlite3_finalize(st);
+	return rv;
+}
+
+/* Everything was looked at: from here on the journal is followed. */
+static int end_pass(struct jb_delivery *d, struct jb_error *err)
+{
+	int rv = jb_delivery_plan(d, d->pass.cursor, err);
+
+	if (rv != JB_OK)
+		return rv;
+	if (d->adopt != 0)
+		rv = jb_replica_end_adoption(d->replica, err);
+	if (rv == JB_OK)
+		rv = jb_delivery_note(d, "adopt", 0, err);
+	if (rv == JB_OK)
+		rv = jb_delivery_note(d, "full", 0, err);
+	if (rv != JB_OK)
+		return rv;
+	d->cursor = d->pass.cursor;
+	d->adopt = 0;
+	d->is_full = false;
+	d->pass = (struct jb_pass){.walk = JB_WALK_NONE};
+	return JB_OK;
+}
+
+int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
+		     struct jb_error *err)
+{
+	struct jb_policy_entry *entries;
+	size_t n = 0;
+	int rv = JB_OK;
+
+	if (d->pass.walk == JB_WALK_NONE)
+		rv = begin_pass(d, err);
+	if (rv != JB_OK)
+		return rv;
+	ret->more = true;
+	if (d->more) { /* listings first */
+		empty_sink(&d->sink);
+		ret->worked = true;
+		return jb_delivery_plan(d, 0, err);
+	}
+	entries = malloc(JB_PASS_PAGE * sizeof *entries);
+	if (entries == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "full pass");
+	if (d->pass.walk != JB_WALK_COPY)
+		rv = jb_feed_walk(d->feed, &d->pass.at, JB_PASS_PAGE, entries,
+				  &n, err);
+	if (rv == JB_OK && n == 0 && !d->pass.is_first) {
+		d->pass.walk = JB_WALK_COPY;
+		rv = walk_copy(d, entries, &n, err);
+	}
+	if (rv == JB_OK && n == 0) {
+		rv = end_pass(d, err);
+	} else if (rv == JB_OK) {
+		rv = hand_over(d, entries, n, err);
+		if (rv == JB_OK)
+			rv = jb_delivery_plan(d, 0, err);
+		if (!d->pass.is_first && d->pass.walk == JB_WALK_ALL)
+			atomic_fetch_add(&d->done, n);
+	}
+	ret->worked = true;
+	free(entries);
+	if (rv != JB_OK)
+		d->pass.walk = JB_WALK_NONE; /* from its beginning */
+	return rv;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Source and target are who they were, or nothing is written: an unmounted
+ * source is not a deletion, an unmounted target is not a place to write to. */
+#include "engine/deliver/delivery_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NS_PER_S INT64_C(1000000000)
+
+static unsigned read_preserve(const struct jb_config_section *policy)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} bits[] = {
+		{"mode", JB_PRESERVE_MODE},   {"owner", JB_PRESERVE_OWNER},
+		{"times", JB_PRESERVE_TIMES}, {"xattrs", JB_PRESERVE_XATTRS},
+		{"acls", JB_PRESERVE_ACLS},   {"links", JB_PRESERVE_LINKS},
+	};
+	unsigned preserve = 0;
+	char **words;
+	size_t n;
+
+	if (jb_config_words(policy, "Preserve", &words, &n, NULL) != JB_OK)
+		return JB_PRESERVE_ALL;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < sizeof bits / sizeof bits[0]; k++)
+			if (strcmp(words[i], bits[k].word) == 0)
+				preserve |= bits[k].bit;
+	jb_config_words_free(words, n);
+	return preserve;
+}
+
+/* Both Under=, joined. */
+static int join_under(struct jb_delivery *d, struct jb_error *err)
+{
+	const char *a = jb_config_text(d->section, "Under");
+	const char *b = jb_config_text(d->policy, "Under");
+
+	a = a != NULL ? a : "";
+	b = b != NULL ? b : "";
+	if (asprintf(&d->under, "%s%s%s", a, *a && *b ? "/" : "", b) < 0) {
+		d->under = NULL;
+		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'",
+				    d->policy->name);
+	}
+	return JB_OK;
+}
+
+int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err)
+{
+	const char *transport = jb_config_text(d->section, "Transport");
+	const struct jb_target_ops *ops = jb_transport_find(transport);
+	unsigned preserve = read_preserve(d->policy);
+	int rv;
+
+	if (ops == NULL)
+		return jb_error_set(err, JB_ENOTSUP, 0,
+				    "policy '%s': Transport=%s is not built in",
+				    d->policy->name, transport);
+	rv = join_under(d, err);
+	if (rv != JB_OK)
+		return rv;
+	d->options.links = (preserve & JB_PRESERVE_LINKS) != 0;
+	return ops->open(
+		&(struct jb_target_options){
+			.name = d->section->name,
+			.path = jb_config_text(d->section, "Path"),
+			.under = d->under,
+			.source = d->root->path,
+			.require_mount =
+				jb_config_bool(d->section, "RequireMount"),
+			.preserve = preserve,
+		},
+		&d->target, err);
+}
+
+/* The journal's root directory is what lies at its path now. */
+int jb_delivery_check_source(struct jb_delivery *d, struct jb_error *err)
+{
+	struct statx st;
+	int64_t birth = 0;
+
+	if (statx(AT_FDCWD, d->root->path, 0, STATX_INO | STATX_BTIME, &st) !=
+	    0)
+		return jb_error_set(err, JB_EHELD, errno,
+				    "source %s: %s: mount it, or correct "
+				    "[Root %s]",
+				    d->root->path, strerror(errno),
+				    d->root->name);
+	if (st.stx_mask & STATX_BTIME)
+		birth = st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec;
+	if (st.stx_ino == d->journal.top.ino &&
+	    (birth == d->journal.top.birth || birth == 0 ||
+	     d->journal.top.birth == 0))
+		return JB_OK;
+	return jb_error_set(err, JB_EHELD, 0,
+			    "source %s is not the directory that the journal "
+			    "knows (not mounted?): mount it",
+			    d->root->path);
+}
+
+/* A target that was never ours: empty, or a person says what to do. */
+static int meet_target(struct jb_delivery *d, struct jb_error *err)
+{
+	const char *target = d->section->name;
+	struct jb_target_state s;
+	int rv = d->target->ops->inspect(d->target, &s, err);
+
+	if (rv != JB_OK)
+		return rv;
+	if (s.has_marker)
+		return jb_error_set(
+			err, JB_EHELD, 0,
+			"target '%s' was initialised by %s, this policy does "
+			"not know it: 'journalctl-backup target init %s "
+			"--adopt' takes over what equals the source",
+			target, s.owner[0] != '\0' ? s.owner : "somebody",
+			target);
+	if (!s.is_empty)
+		return jb_error_set(
+			err, JB_EHELD, 0,
+			"target '%s' is not empty: 'journalctl-backup target "
+			"init %s --adopt' takes over what equals the source, "
+			"without --adopt nothing there is touched",
+			target, target);
+	return jb_delivery_init_target(d, false, false, err);
+}
+
+int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
+			     struct jb_error *err)
+{
+	int rv = JB_OK;
+
+	if (d->uuid[0] == '\0' && !d->dry)
+		rv = meet_target(d, err);
+	if (rv == JB_OK)
+		rv = d->target->ops->start(d->target,
+					   d->uuid[0] != '\0' ? d->uuid : NULL,
+					   d->fsid, can, err);
+	if (rv == JB_OK)
+		d->target->ops->set_time(d->target,
+					 jb_delivery_now_us() / 1000000);
+	return rv;
+}
+
+int jb_delivery_init_target(struct jb_delivery *d, bool adopt, bool content,
+			    struct jb_error *err)
+{
+	struct jb_target_state s;
+	char owner[200], host[64] = "", uuid[37];
+	int rv;
+
+	d->target->ops->end(d->target);
+	gethostname(host, sizeof host - 1);
+	snprintf(owner, sizeof owner, "%.100s@%s", d->policy->name, host);
+	rv = d->target->ops->init(d->target, owner, uuid, err);
+	if (rv == JB_OK)
+		rv = d->target->ops->inspect(d->target, &s, err);
+	if (rv == JB_OK)
+		rv = jb_delivery_note_target(d, uuid, s.fsid,
+					     adopt ? (content ? 2 : 1) : 0,
+					     err);
+	return rv;
+}

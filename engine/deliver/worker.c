@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Two threads: the loop listens to the daemon, one thread of the pool works, a
+ * step or a request at a time. They never touch the delivery at once: work is
+ * begun by the loop when none runs, and its end comes back to the loop.
+ *
+ * Nothing that goes wrong ends the process: a failure is told, and tried again
+ * with growing waits. What only a person can change (held) is looked at every
+ * few seconds, so that mounting the disk is enough. */
+#include "engine/deliver/worker_priv.h"
+
+#include "engine/base/log.h"
+#include "engine/deliver/replica.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FIRST_WAIT_MS  1000
+#define MOST_WAIT_MS   60000
+#define HELD_WAIT_MS   2000
+#define REPORT_MS      500
+#define IOPRIO_WHO_ME  1
+#define IOPRIO_SHIFT   13
+#define IOPRIO_DEFAULT 4
+
+/* ---- on the worker thread */
+
+static int do_ask(struct jb_worker *w, struct jb_worker_ask *ask,
+		  struct jb_error *err)
+{
+	struct jb_delivery *d = w->work.delivery;
+
+	if (strcmp(ask->what, "pause") == 0)
+		return jb_delivery_pause(d, true, err);
+	if (strcmp(ask->what, "resume") == 0)
+		return jb_delivery_pause(d, false, err);
+	if (strcmp(ask->what, "release") == 0)
+		return jb_delivery_release(d, ask->seq, err);
+	if (strcmp(ask->what, "reset") == 0)
+		return jb_delivery_reset(d, err);
+	if (strcmp(ask->what, "init") == 0)
+		return jb_delivery_init_target(d, ask->adopt, ask->content,
+					       err);
+	return jb_error_set(err, JB_EPROTO, 0, "unknown request '%s'",
+			    ask->what);
+}
+
+static void on_work(uv_work_t *req)
+{
+	struct jb_worker *w = req->data;
+	struct jb_error *err = &w->work.err;
+
+	*err = (struct jb_error){0};
+	w->work.step = (struct jb_step){0};
+	w->work.has_status = false;
+	w->work.rv = JB_OK;
+	if (w->work.delivery == NULL)
+		w->work.rv = jb_delivery_open(w->config, w->policy->name, false,
+					      &w->work.delivery, err);
+	if (w->work.rv != JB_OK)
+		return;
+	if (w->delivery == NULL)
+		w->work.step.more = true; /* be seen first, then work */
+	else if (w->work.ask != NULL)
+		w->work.rv = do_ask(w, w->work.ask, err);
+	else
+		w->work.rv = jb_delivery_step(w->work.delivery, w->work.retry,
+					      &w->work.step, err);
+	if (w->work.rv == JB_ECORRUPT)
+		return;
+	w->work.has_status = jb_delivery_status(w->work.delivery,
+						&w->work.status, NULL) == JB_OK;
+}
+
+/* ---- on the loop */
+
+static void set_damaged_aside(struct jb_worker *w)
+{
+	char name[160];
+
+	jb_delivery_close(w->work.delivery);
+	w->work.delivery = w->delivery = NULL;
+	if (jb_replica_set_aside(w->config->state_dir, w->policy->name, name,
+				 sizeof name, NULL) == JB_OK)
+		jb_error_prefix(&w->work.err, "set aside as %s", name);
+}
+
+static void on_due(uv_timer_t *timer)
+{
+	struct jb_worker *w = timer->data;
+
+	w->wake = true;
+	w->retry = true;
+	jb_worker_poke(w);
+}
+
+static void wait_for(struct jb_worker *w, int64_t ms)
+{
+	uv_timer_start(&w->due, on_due, ms > 0 ? (uint64_t)ms : 1, 0);
+}
+
+static void note_failure(struct jb_worker *w)
+{
+	const struct jb_error *err = &w->work.err;
+
+	if (w->failed.code != err->code ||
+	    strcmp(w->failed.text, err->text) != 0)
+		jb_log(err->code == JB_EHELD ? JB_LOG_WARNING : JB_LOG_ERROR,
+		       "policy '%s': %s", w->policy->name, err->text);
+	w->failed = *err;
+	if (err->code == JB_EHELD) {
+		wait_for(w, HELD_WAIT_MS);
+		return;
+	}
+	w->backoff_ms = w->backoff_ms == 0 ? FIRST_WAIT_MS : w->backoff_ms * 2;
+	if (w->backoff_ms > MOST_WAIT_MS)
+		w->backoff_ms = MOST_WAIT_MS;
+	wait_for(w, w->backoff_ms);
+}
+
+static void note_success(struct jb_worker *w)
+{
+	struct timespec now;
+	int64_t now_us;
+
+	if (w->failed.code != JB_OK)
+		jb_log_notice("policy '%s': goes on", w->policy->name);
+	w->failed = (struct jb_error){0};
+	w->backoff_ms = 0;
+	if (w->work.step.more) {
+		w->wake = true;
+	} else if (w->work.step.due_us != 0) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		now_us = now.tv_sec * 1000000 + now.tv_nsec / 1000;
+		wait_for(w, (w->work.step.due_us - now_us) / 1000 + 1);
+	} else {
+		uv_timer_stop(&w->due);
+	}
+}
+
+static void close_all(struct jb_worker *w);
+
+static void on_worked(uv_work_t *req, int status)
+{
+	struct jb_worker *w = req->data;
+	struct jb_worker_ask *ask = w->work.ask;
+
+	(void)status;
+	w->busy = false;
+	w->work.ask = NULL;
+	if (w->stopping) {
+		free(ask);
+		close_all(w);
+		return;
+	}
+	if (w->work.rv == JB_ECORRUPT && w->work.delivery != NULL)
+		set_damaged_aside(w);
+	if (w->delivery == NULL && ask != NULL && w->work.delivery != NULL) {
+		w->delivery = w->work.delivery; /* only opened so far */
+		ask->next = w->asks;
+		w->asks = ask;
+		jb_worker_poke(w);
+		return;
+	}
+	w->delivery = w->work.delivery;
+	if (w->work.has_status)
+		w->status = w->work.status;
+	if (ask != NULL) {
+		jb_worker_tell_status(w);
+		jb_worker_answer(w, ask, w->work.rv, w->work.err.text, NULL);
+		w->wake = w->retry = true;
+	} else if (w->work.rv != JB_OK) {
+		note_failure(w);
+	} else {
+		note_success(w);
+	}
+	if (!w->wake || w->failed.code != JB_OK || w->work.retry)
+		jb_worker_tell_status(w);
+	if (ask == NULL)
+		jb_worker_answer_flushes(w, true);
+	jb_worker_poke(w);
+}
+
+void jb_worker_poke(struct jb_worker *w)
+{
+	struct jb_worker_ask *ask = w->asks;
+
+	if (w->busy || w->stopping || (ask == NULL && !w->wake && !w->retry))
+		return;
+	/* A failed target is not asked again by every change. */
+	if (ask == NULL && w->failed.code != JB_OK && !w->retry)
+		return;
+	w->work.ask = ask;
+	if (ask != NULL) {
+		w->asks = ask->next;
+	} else {
+		w->work.retry = w->retry;
+		w->wake = w->retry = false;
+	}
+	w->busy = true;
+	uv_queue_work(&w->loop, &w->work.req, on_work, on_worked);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	(void)handle;
+}
+
+static void close_all(struct jb_worker *w)
+{
+	uv_handle_t *handles[] = {
+		(uv_handle_t *)&w->pipe,      (uv_handle_t *)&w->due,
+		(uv_handle_t *)&w->report,    (uv_handle_t *)&w->term,
+		(uv_handle_t *)&w->interrupt,
+	};
+
+	for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
+		if (!uv_is_closing(handles[i]))
+			uv_close(handles[i], on_closed);
+}
+
+void jb_worker_stop(struct jb_worker *w)
+{
+	if (w->stopping)
+		return;
+	w->stopping = true;
+	if (!w->busy)
+		close_all(w);
+	else if (w->delivery != NULL)
+		jb_delivery_stop(w->delivery);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	(void)signum;
+	jb_worker_stop(handle->data);
+}
+
+static void on_report(uv_timer_t *timer)
+{
+	struct jb_worker *w = timer->data;
+
+	if (w->busy)
+		jb_worker_tell_status(w);
+}
+
+/* ---- the process */
+
+static void lower_priority(const struct jb_config_section *policy)
+{
+	static const char *const classes[] = {"none", "realtime", "best-effort",
+					      "idle"};
+	const char *wanted = jb_config_text(policy, "IOClass");
+
+	setpriority(PRIO_PROCESS, 0, (int)jb_config_number(policy, "Nice"));
+	for (int i = 1; i < 4; i++)
+		if (strcasecmp(wanted, classes[i]) == 0)
+			syscall(SYS_ioprio_set, IOPRIO_WHO_ME, 0,
+				i << IOPRIO_SHIFT | IOPRIO_DEFAULT);
+}
+
+static void init_handles(struct jb_worker *w)
+{
+	uv_timer_init(&w->loop, &w->due);
+	uv_timer_init(&w->loop, &w->report);
+	uv_signal_init(&w->loop, &w->term);
+	uv_signal_init(&w->loop, &w->interrupt);
+	w->due.data = w->report.data = w->term.data = w->interrupt.data = w;
+	w->work.req.data = w;
+	uv_signal_start(&w->term, on_signal, SIGTERM);
+	uv_signal_start(&w->interrupt, on_signal, SIGINT);
+	uv_timer_start(&w->report, on_report, REPORT_MS, REPORT_MS);
+}
+
+static void free_asks(struct jb_worker_ask *a)
+{
+	struct jb_worker_ask *next;
+
+	for (; a != NULL; a = next) {
+		next = a->next;
+		free(a);
+	}
+}
+
+int jb_worker_run(const struct jb_config *config, const char *policy,
+		  struct jb_error *err)
+{
+	struct jb_worker *w;
+	int rv;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	signal(SIGPIPE, SIG_IGN);
+	/* One thread works: what it opened is its own. */
+	setenv("UV_THREADPOOL_SIZE", "1", 1);
+	w = calloc(1, sizeof *w);
+	if (w == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'", policy);
+	w->config = config;
+	w->policy = jb_config_policy(config, policy);
+	if (w->policy == NULL) {
+		free(w);
+		return jb_error_set(err, JB_ECONFIG, 0,
+				    "there is no [Policy %s]", policy);
+	}
+	lower_priority(w->policy);
+	uv_loop_init(&w->loop);
+	init_handles(w);
+	rv = jb_worker_listen(w, err);
+	if (rv == JB_OK) {
+		w->wake = w->retry = true;
+		jb_worker_poke(w);
+	} else {
+		jb_worker_stop(w);
+	}
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	jb_delivery_close(w->work.delivery);
+	uv_loop_close(&w->loop);
+	free_asks(w->asks);
+	free_asks(w->flushes);
+	free(w);
+	return rv;
+}

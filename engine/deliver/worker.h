@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/worker.h - the process that serves one policy.
+ *
+ * Started by the daemon (engine/deliver/supervisor.h) with a pipe as descriptor
+ * JB_WORKER_FD; ends with it. Lines of JSON both ways:
+ *
+ *   {"do":"wake"}                       there are new changes
+ *   {"do":"flush","id":7,"seq":1234}    answer when these are carried out
+ *   {"do":"pause"|"resume"|"reset","id":8}
+ *   {"do":"release","id":9,"seq":1234}
+ *   {"do":"init","id":10,"adopt":true,"content":false}
+ *
+ *   {"status":{...}}                    whenever it changes
+ *   {"reply":7,"ok":true,...}           once for each id */
+#ifndef JB_DELIVER_WORKER_H
+#define JB_DELIVER_WORKER_H
+
+#include "engine/base/config.h"
+
+#define JB_WORKER_FD 3
+
+/* Serve until the pipe closes or SIGTERM comes. */
+int jb_worker_run(const struct jb_config *config, const char *policy,
+		  struct jb_error *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/worker_priv.h - a worker's inside, for worker.c (loop and
+ * work) and worker_talk.c (the pipe). All belongs to the loop thread but for
+ * what `work` says. */
+#ifndef JB_DELIVER_WORKER_PRIV_H
+#define JB_DELIVER_WORKER_PRIV_H
+
+#include "engine/deliver/delivery.h"
+#include "engine/deliver/worker.h"
+
+#include <jansson.h>
+#include <uv.h>
+
+#define JB_WORKER_LINE 65536
+
+/* What was asked for and is to be answered. */
+struct jb_worker_ask {
+	struct jb_worker_ask *next;
+	json_int_t id;
+	char what[16];
+	int64_t seq;
+	bool adopt, content;
+	bool tried;   /* flush: a step was made since it came */
+	bool retried; /* flush: what is pending was tried once more */
+};
+
+struct jb_worker {
+	const struct jb_config *config;		/* borrowed */
+	const struct jb_config_section *policy; /* borrowed */
+	uv_loop_t loop;
+	uv_pipe_t pipe;
+	uv_timer_t due, report;
+	uv_signal_t term, interrupt;
+	bool busy, stopping, closed;
+	bool wake, retry;
+	struct jb_worker_ask *asks;    /* owned; in their order */
+	struct jb_worker_ask *flushes; /* owned; waiting */
+	int64_t backoff_ms;
+	struct jb_error failed; /* JB_OK: nothing */
+	/* After the last work; the delivery lives while the loop runs. */
+	struct jb_delivery *delivery; /* borrowed from work */
+	struct jb_delivery_status status;
+	char line[JB_WORKER_LINE];
+	size_t len;
+
+	/* Of the running work: written by its thread, then read by the loop. */
+	struct {
+		uv_work_t req;
+		struct jb_delivery *delivery; /* owned */
+		struct jb_worker_ask *ask;    /* owned; NULL: a step */
+		bool retry;
+		int rv;
+		struct jb_error err;
+		struct jb_step step;
+		struct jb_delivery_status status;
+		bool has_status;
+	} work;
+};
+
+/* worker.c: there is something to do. */
+void jb_worker_poke(struct jb_worker *w);
+void jb_worker_stop(struct jb_worker *w);
+
+/* worker_talk.c */
+int jb_worker_listen(struct jb_worker *w, struct jb_error *err);
+void jb_worker_tell_status(struct jb_worker *w);
+/* Answer and free @ask; @rest (may be NULL) is taken over and merged in. */
+void jb_worker_answer(struct jb_worker *w, struct jb_worker_ask *ask, int code,
+		      const char *text, json_t *rest);
+/* Answer those who wait and can be answered now. */
+void jb_worker_answer_flushes(struct jb_worker *w, bool stepped);
+
+#endif
