@@ -149,7 +149,8 @@ static int make_plan(struct jb_query *q, uint64_t limit, struct jb_error *err)
 	p->low = q->after + 1 > q->first ? q->after + 1 : q->first;
 	p->high = q->last;
 	if (jb_clock_is_limited(&q->clock)) {
-		rv = jb_clock_bounds(&q->clock, &low, &high, err);
+		rv = jb_clock_bounds(&q->clock, p->low, p->high, &low, &high,
+				     err);
 		if (rv != JB_OK)
 			return rv;
 		p->low = low > p->low ? low : p->low;

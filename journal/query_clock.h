@@ -19,8 +19,8 @@ struct jb_clock_batch {
 };
 
 struct jb_clock {
-	struct jb_store *store;			       /* borrowed */
-	sqlite3_stmt *at, *after, *up, *down, *bounds; /* owned */
+	struct jb_store *store;			    /* borrowed */
+	sqlite3_stmt *at, *after, *up, *down, *run; /* owned */
 	int64_t since_us, until_us;
 	struct jb_clock_batch batch; /* the last one found; end 0: none */
 };
@@ -30,9 +30,10 @@ int jb_clock_init(struct jb_clock *c, struct jb_store *store, int64_t since_us,
 
 bool jb_clock_is_limited(const struct jb_clock *c);
 
-/* Smallest and greatest seq that the window can hold; *low > *high if none. */
-int jb_clock_bounds(struct jb_clock *c, int64_t *low, int64_t *high,
-		    struct jb_error *err);
+/* Smallest and greatest seq within [@first, @last] that the window can hold;
+ * *low > *high if none. */
+int jb_clock_bounds(struct jb_clock *c, int64_t first, int64_t last,
+		    int64_t *low, int64_t *high, struct jb_error *err);
 
 /* Each read transaction may see more batches. */
 void jb_clock_refresh(struct jb_clock *c);

@@ -51,7 +51,15 @@ static const char SQL_VERSION_1[] =
 
 	/* When the changes from `seq` on were recorded, until the next row. */
 	"CREATE TABLE batch(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL);"
-	"CREATE INDEX batch_time ON batch(time);"
+
+	/* Where the clock had been set back: from one of these batches to the
+	 * next, times do not fall. So a time is found by halving, and an index
+	 * on time is not needed. */
+	"CREATE TABLE clock(seq INTEGER PRIMARY KEY);"
+	"CREATE TRIGGER batch_clock AFTER INSERT ON batch"
+	" WHEN NEW.time < (SELECT time FROM batch WHERE seq < NEW.seq"
+	"  ORDER BY seq DESC LIMIT 1)"
+	" BEGIN INSERT INTO clock(seq) VALUES(NEW.seq); END;"
 
 	/* What happened. kind, source and what: see journal/change.h. */
 	"CREATE TABLE change("
