@@ -12,15 +12,21 @@
 /* The longest target of a link that any file system takes. */
 #define LINK_MAX_BYTES 65536
 
+/* The top itself has no name. */
+static const char *or_itself(const char *name)
+{
+	return *name != '\0' ? name : ".";
+}
+
 /* Open the entry on both sides as paths: the attributes need no more. */
 static enum jb_outcome open_paths(struct jb_making *m)
 {
 	const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
 
-	m->from = openat(m->from_dir, m->w->from.name, flags);
+	m->from = openat(m->from_dir, or_itself(m->w->from.name), flags);
 	if (m->from < 0)
 		return jb_making_fail_source(m, -errno);
-	m->to = openat(m->to_dir, m->w->to.name, flags);
+	m->to = openat(m->to_dir, or_itself(m->w->to.name), flags);
 	if (m->to < 0)
 		return jb_making_fail_target(m, -errno, "");
 	return JB_OUTCOME_DONE;
