@@ -5,6 +5,7 @@
 #include "engine/base/duration.h"
 #include "engine/base/size.h"
 #include "engine/base/time.h"
+#include "engine/cli/cli.h"
 #include "engine/cli/output.h"
 #include "engine/cli/table.h"
 
@@ -210,6 +211,86 @@ static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 	print_mounts(root, name, f);
 }
 
+/* ---- policies ---- */
+
+static void add_policy(struct jb_table *t, const json_t *p)
+{
+	int64_t lag = get_int(p, "last_seq") - get_int(p, "cursor");
+
+	jb_table_row(t);
+	jb_table_text(t, get_text(p, "name"));
+	jb_table_text(t, get_text(p, "root"));
+	jb_table_text(t, get_text(p, "target"));
+	jb_table_text(t, get_text(p, "state"));
+	jb_table_count(t, lag > 0 ? lag : 0);
+	jb_table_count(t, get_int(p, "pending"));
+	jb_table_count(t, get_int(p, "owed"));
+	jb_table_count(t, get_int(p, "entries"));
+}
+
+static void print_progress(const json_t *p, FILE *f)
+{
+	const json_t *progress = json_object_get(p, "progress");
+	char done[JB_OUT_COUNT_MAX], total[JB_OUT_COUNT_MAX];
+	char left[JB_DURATION_TEXT_MAX];
+	int64_t left_s = get_int(progress, "left_s");
+
+	if (progress == NULL)
+		return;
+	fprintf(f, "%s: %s: %s of %s entries, %.0f a second",
+		get_text(p, "name"), get_text(p, "state"),
+		jb_out_count(get_int(progress, "done"), done),
+		jb_out_count(get_int(progress, "total"), total),
+		json_number_value(json_object_get(progress, "rate")));
+	if (left_s > 0)
+		fprintf(f, ", about %s left",
+			jb_duration_format((uint64_t)left_s * JB_USEC_PER_SEC,
+					   left, sizeof left));
+	fputc('\n', f);
+}
+
+static void print_policy_notes(const json_t *p, FILE *f)
+{
+	const char *name = get_text(p, "name");
+	const char *error = get_text(p, "error");
+	char n[JB_OUT_COUNT_MAX];
+
+	print_progress(p, f);
+	if (strcmp(error, "-") != 0)
+		fprintf(f, "%s: %s\n", name, error);
+	if (get_int(p, "held_count") > 0)
+		fprintf(f,
+			"%s: %s deletions are held (MaxDelete=); "
+			"'" JB_PROGRAM " release %s' approves them\n",
+			name, jb_out_count(get_int(p, "held_count"), n), name);
+	if (get_int(p, "restarts") > 0)
+		fprintf(f, "%s: its worker was started again %s %s\n", name,
+			jb_out_count(get_int(p, "restarts"), n),
+			get_int(p, "restarts") == 1 ? "time" : "times");
+}
+
+static void print_policies(const struct jb_status *s, FILE *f)
+{
+	static const char *const columns[] = {"POLICY", "ROOT",	    "TARGET",
+					      "STATE",	">LAG",	    ">PENDING",
+					      ">OWED",	">ENTRIES", NULL};
+	const json_t *policies = json_object_get(s->reply, "policies");
+	struct jb_table *t;
+
+	if (json_array_size(policies) == 0)
+		return;
+	t = jb_table_new(columns);
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < json_array_size(policies); i++)
+		add_policy(t, json_array_get(policies, i));
+	fputc('\n', f);
+	jb_table_print(t, f);
+	jb_table_free(t);
+	for (size_t i = 0; i < json_array_size(policies); i++)
+		print_policy_notes(json_array_get(policies, i), f);
+}
+
 void jb_status_print(const struct jb_status *s, FILE *f)
 {
 	static const char *const columns[] = {"ROOT",		"PATH",
@@ -232,6 +313,7 @@ void jb_status_print(const struct jb_status *s, FILE *f)
 	jb_table_free(t);
 	for (size_t i = 0; i < json_array_size(roots); i++)
 		print_notes(s, json_array_get(roots, i), f);
+	print_policies(s, f);
 }
 
 /* ---- for programs ---- */
