@@ -15,6 +15,8 @@
 #define DIRECT_MAX JB_COPY_BUFFER
 /* How much goes between two looks at the stop flag. */
 #define STRIDE (8 * 1024 * 1024)
+/* From here on the disk begins at once, since a sync is to come. */
+#define BEGIN_MIN (512 * 1024)
 /* From here on the blocks are asked for at once. */
 #define ALLOCATE_MIN (64 * 1024 * 1024)
 /* What is compared at once with the old version; smaller files are copied. */
@@ -320,6 +322,8 @@ int jb_copy_data(struct jb_copy *c)
 		XXH3_128bits_reset(hash);
 	}
 	rv = c->size > 0 ? fill(c, hash) : 0;
+	if (rv == 0 && c->written >= BEGIN_MIN)
+		sync_file_range(c->to, 0, 0, SYNC_FILE_RANGE_WRITE);
 	if (hash != NULL)
 		c->hash = digest(hash);
 	XXH3_freeState(hash);
