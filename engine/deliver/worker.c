@@ -181,7 +181,7 @@ static void on_worked(uv_work_t *req, int status)
 	if (!w->wake || w->failed.code != JB_OK || w->work.retry)
 		jb_worker_tell_status(w);
 	if (ask == NULL)
-		jb_worker_answer_flushes(w, true);
+		jb_worker_answer_flushes(w);
 	jb_worker_poke(w);
 }
 
@@ -198,6 +198,9 @@ void jb_worker_poke(struct jb_worker *w)
 	if (ask != NULL) {
 		w->asks = ask->next;
 	} else {
+		for (struct jb_worker_ask *f = w->flushes; f != NULL;
+		     f = f->next)
+			f->begun = true;
 		w->work.retry = w->retry;
 		w->wake = w->retry = false;
 	}

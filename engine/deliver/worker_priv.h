@@ -20,7 +20,8 @@ struct jb_worker_ask {
 	char what[16];
 	int64_t seq;
 	bool adopt, content;
-	bool tried;   /* flush: a step was made since it came */
+	bool begun;   /* flush: a step began since it came */
+	bool tried;   /* and ended */
 	bool retried; /* flush: what is pending was tried once more */
 };
 
@@ -67,7 +68,7 @@ void jb_worker_tell_status(struct jb_worker *w);
 /* Answer and free @ask; @rest (may be NULL) is taken over and merged in. */
 void jb_worker_answer(struct jb_worker *w, struct jb_worker_ask *ask, int code,
 		      const char *text, json_t *rest);
-/* Answer those who wait and can be answered now. */
-void jb_worker_answer_flushes(struct jb_worker *w, bool stepped);
+/* A step has ended: answer those who wait and can be answered now. */
+void jb_worker_answer_flushes(struct jb_worker *w);
 
 #endif

@@ -169,11 +169,13 @@ static bool answer_flush(struct jb_worker *w, struct jb_worker_ask *f)
 	const struct jb_delivery_status *s = &w->status;
 	char text[160];
 
-	if (w->failed.code != JB_OK && f->tried) {
+	if (!f->tried)
+		return false;
+	if (w->failed.code != JB_OK) {
 		jb_worker_answer(w, f, w->failed.code, w->failed.text, NULL);
 		return true;
 	}
-	if (w->failed.code != JB_OK || w->delivery == NULL)
+	if (w->delivery == NULL)
 		return false;
 	if (s->paused) {
 		jb_worker_answer(w, f, JB_EHELD,
@@ -199,12 +201,12 @@ static bool answer_flush(struct jb_worker *w, struct jb_worker_ask *f)
 	return true;
 }
 
-void jb_worker_answer_flushes(struct jb_worker *w, bool stepped)
+void jb_worker_answer_flushes(struct jb_worker *w)
 {
 	struct jb_worker_ask **at = &w->flushes, *f;
 
 	while ((f = *at) != NULL) {
-		f->tried = f->tried || (stepped && w->work.retry);
+		f->tried = f->tried || f->begun;
 		*at = f->next;
 		if (answer_flush(w, f))
 			continue;
@@ -235,8 +237,6 @@ static void take_ask(struct jb_worker *w, const char *what,
 	if (strcmp(what, "flush") == 0) {
 		w->wake = true;
 		w->retry = w->retry || w->failed.code != JB_OK;
-		if (!w->busy)
-			jb_worker_answer_flushes(w, false);
 	}
 }
 

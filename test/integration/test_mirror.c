@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The mirror on real file systems: a second copy that equals the source after
+ * each flush, and keeps its hands off everything else. */
+#include "lib/t_mirror.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SRC T_MIRROR_ROOT
+#define DST T_MIRROR
+
+static ino_t inode_of(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		fail_msg("%s is not there", path);
+	return st.st_ino;
+}
+
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+static enum t_fs target_of(struct t_world *w)
+{
+	return w->backend == T_inotify ? T_xfs : T_ext4;
+}
+
+/* Whatever a tree can hold arrives, and follows each kind of change. */
+static void follows(struct t_world *w)
+{
+	static const char *const steps[] = {
+		"mkdir -p a/b; echo hi > a/b/f; ln a/b/f a/g; ln -s nowhere l",
+		"echo more >> a/g; chmod 600 a/b/f",
+		"mkfifo p; mknod n c 1 3; truncate -s 1M hole; echo x >> hole",
+		"setfattr -n user.k -v v a/g; setfacl -m u:7:r a/b/f",
+		"chown 7:8 a/g; chmod 4711 a/g; touch -d 2001-02-03 a/b",
+		"mv a/b c; mv c/f a/b",
+		"rm l; mkdir l; echo file > l/x; rm p; ln -s l p",
+		"printf new > t; mv t a/g",
+		"rm -r a; mv c a",
+		"for i in 1 2 3; do mkdir v$i; echo $i > v$i/f; done;"
+		" mv v1 t; mv v2 v1; mv v3 v2; mv t v3",
+		"mkdir -p deep/1/2/3; mv v1 deep/1/2/3/; mv deep/1 v2/; "
+		"rm -r deep",
+		"rm -r ./*",
+	};
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, target_of(w), "mkdir start; echo s > start/s",
+		      "MaxDelete=off");
+	t_mirror_check(&m);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		t_shell("cd %s; %s", SRC, steps[i]);
+		t_mirror_check(&m);
+	}
+	t_mirror_fini(&m);
+}
+
+/* A renamed directory of 1,000 files is one rename: the inodes stay. */
+static void renames(struct t_world *w)
+{
+	struct t_mirror m;
+	ino_t file;
+
+	t_mirror_init(&m, w, target_of(w),
+		      "mkdir d; cd d; for i in $(seq 1000); do echo $i > f$i; "
+		      "done",
+		      "");
+	t_mirror_check(&m);
+	file = inode_of(DST "/d/f7");
+	t_shell("cd %s; mv d e; mkdir d; echo new > d/f7", SRC);
+	t_mirror_check(&m);
+	assert_int_equal(inode_of(DST "/e/f7"), file);
+	assert_int_equal(t_mirror_number(&m, "copied"), 1001);
+	t_mirror_fini(&m);
+}
+
+/* What somebody else has at the target survives, and is not overwritten. */
+static void strangers(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, target_of(w), "mkdir d; echo a > d/a", "");
+	t_mirror_check(&m);
+	t_shell("mkdir -p %s/foreign/x; echo theirs | tee %s/foreign/x/y "
+		"> %s/d/name",
+		DST, DST, DST);
+	t_shell("echo ours > %s/d/name; echo b > %s/d/b", SRC, SRC);
+	t_mirror_flush(&m, 1);
+	t_mirror_command(&m, 1, "not ours", "flush", "--policy", "m");
+	t_shell("grep -q theirs %s/d/name && cmp %s/d/b %s/d/b", DST, SRC, DST);
+	t_shell("rm -r %s/d", SRC);
+	t_mirror_flush(&m, 0);
+	t_shell("grep -q theirs %s/d/name; grep -q theirs %s/foreign/x/y; "
+		"test ! -e %s/d/b",
+		DST, DST, DST);
+	t_mirror_fini(&m);
+}
+
+/* Without its disk nothing is written to where it was mounted, and another
+ * disk there is not taken for it. */
+static void target_gone(struct t_world *w)
+{
+	struct t_mount other = {0};
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	t_mount_detach(&m.target);
+	w->daemon.quiet = true;
+	t_shell("echo b > %s/b", SRC);
+	t_mirror_command(&m, 3, "not mounted", "flush", "--policy", "m");
+	t_shell("test -z \"$(ls -A %s)\"", DST);
+	t_mount_init(&other, T_ext4, DST, 0);
+	t_mirror_command(&m, 3, "another disk", "flush", "--policy", "m");
+	t_shell("test \"$(ls -A %s)\" = lost+found", DST);
+	t_mount_fini(&other);
+	t_shell("mkdir -p %s", DST);
+	t_mount_attach(&m.target);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* A source that is not mounted is not a deletion. */
+static void source_gone(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; echo a > d/a", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	assert_int_equal(mount("tmpfs", SRC, "tmpfs", 0, NULL), 0);
+	t_mirror_command(&m, 3, "not the directory", "flush", "--policy", "m");
+	assert_true(exists(DST "/d/a"));
+	assert_int_equal(umount(SRC), 0);
+	t_shell("echo b > %s/d/b", SRC);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* A worker that is killed in the middle of a copy leaves nothing half done
+ * that the next one does not finish. */
+static void killed(struct t_world *w)
+{
+	struct t_mirror m;
+	pid_t pid;
+
+	t_mirror_init(&m, w, target_of(w), "mkdir d", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	for (int i = 0; i < 3; i++) {
+		t_shell("mkdir %s/k%d; cd %s/k%d; for i in $(seq 1500); do "
+			"echo $i > f$i; done; mv %s/k%d %s/d/",
+			SRC, i, SRC, i, SRC, i, SRC);
+		pid = (pid_t)t_mirror_number(&m, "pid");
+		assert_true(pid > 0);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		t_mirror_check(&m);
+	}
+	assert_true(t_mirror_number(&m, "restarts") >= 3);
+	t_mirror_fini(&m);
+}
+
+/* Too many deletions are held, all else goes on, `release` lets them go. */
+static void held(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, target_of(w),
+		      "for d in $(seq 10); do mkdir d$d; (cd d$d; seq 50 | "
+		      "xargs touch); done",
+		      "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("cd %s; rm -r d1 d2 d3 d4 d5 d6", SRC);
+	t_mirror_command(&m, 3, "306 deletions are held", "flush", "--policy",
+			 "m");
+	t_shell("echo new > %s/new", SRC);
+	t_mirror_flush(&m, 3);
+	assert_true(exists(DST "/new"));
+	assert_true(exists(DST "/d1/50"));
+	t_mirror_command(&m, 0, "306 deletions are held", "status", NULL, NULL);
+	t_mirror_command(&m, 0, "306 deletions released", "release", "m", NULL);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* The same slowly: deletions are counted across batches and restarts. */
+static void held_slowly(struct t_world *w)
+{
+	struct t_mirror m;
+	int code = 0;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "for d in $(seq 20); do mkdir d$d; (cd d$d; seq 20 | "
+		      "xargs touch); done",
+		      "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	for (int d = 1; d <= 12; d++) {
+		/* the hundredth deletion is the last one of d4 */
+		code = d <= 4 ? 0 : 3;
+		t_shell("rm -r %s/d%d", SRC, d);
+		t_mirror_flush(&m, code);
+		if (d == 3) {
+			t_daemon_stop(&w->daemon);
+			t_daemon_start(&w->daemon);
+		}
+	}
+	assert_true(exists(DST "/d12/20"));
+	assert_false(exists(DST "/d4"));
+	t_mirror_command(&m, 0, NULL, "release", "m", NULL);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* Paused it does nothing, also after a restart; then it catches up. */
+static void paused(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_shell("echo b > %s/b", SRC);
+	t_daemon_stop(&w->daemon);
+	t_daemon_start(&w->daemon);
+	t_mirror_command(&m, 3, "paused", "flush", "--policy", "m");
+	assert_false(exists(DST "/b"));
+	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* What changed while no daemon ran is found, and nothing is copied twice. */
+static void restarted(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, target_of(w),
+		      "mkdir d; cd d; seq 500 | xargs touch", "");
+	t_mirror_check(&m);
+	t_daemon_stop(&w->daemon);
+	t_shell("cd %s; mv d e; rm e/1; echo x > e/2; echo y > new", SRC);
+	t_daemon_begin(&w->daemon);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "copied"), 2);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "copied"), 2);
+	t_mirror_fini(&m);
+}
+
+/* A copy that somebody made with rsync is adopted: no byte is copied. */
+static void adopts(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; cd d; seq 500 | xargs touch",
+		      "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_daemon_stop(&w->daemon);
+	t_mirror_command(&m, 0, NULL, "policy", "remove", "m");
+	t_shell("rm -r %s/.journalctl-backup; rsync -a %s/ %s/", DST, SRC, DST);
+	t_daemon_start(&w->daemon);
+	t_mirror_command(&m, 3, "not empty", "flush", "--policy", "m");
+	t_daemon_stop(&w->daemon);
+	t_mirror_command(&m, 0, NULL, "target", "init", "t");
+	t_daemon_start(&w->daemon);
+	t_mirror_flush(&m, 1);
+	t_daemon_stop(&w->daemon);
+	t_mirror_command(&m, 2, "--content needs", "target", "init",
+			 "--content");
+	t_shell("%s --config %s target init t --adopt", t_daemon_program(),
+		w->daemon.config);
+	t_daemon_start(&w->daemon);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "copied"), 0);
+	t_mirror_fini(&m);
+}
+
+/* A plugin that is not there, or no plugin, has its message; the journal goes
+ * on. */
+static void bad_plugin(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_daemon_stop(&w->daemon);
+	t_shell("mkdir %s/plugins; sed -i 's|^\\[Journal\\]|&\\n"
+		"PluginDirectory=%s/plugins|' %s",
+		w->daemon.dir, w->daemon.dir, w->daemon.config);
+	t_daemon_start(&w->daemon);
+	t_mirror_command(&m, 1, "install it", "flush", "--policy", "m");
+	t_shell("echo nonsense > %s/plugins/mirror.so", w->daemon.dir);
+	t_mirror_command(&m, 1, "mirror.so", "flush", "--policy", "m");
+	t_daemon_flush(&w->daemon);
+	t_mirror_fini(&m);
+}
+
+/* A damaged database is set aside, and its policy held until a person says to
+ * take over what is there. */
+static void damaged(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; cd d; seq 100 | xargs touch",
+		      "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_daemon_stop(&w->daemon);
+	t_shell("echo nonsense > %s/policy-m.db", w->daemon.state);
+	t_daemon_start(&w->daemon);
+	t_mirror_flush(&m, 3);
+	t_mirror_command(&m, 3, "does not know it", "flush", "--policy", "m");
+	t_shell("ls %s/policy-m.db.damaged-*", w->daemon.state);
+	t_shell("%s --config %s target init t --adopt", t_daemon_program(),
+		w->daemon.config);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "copied"), 0);
+	t_mirror_fini(&m);
+}
+
+/* The inotify cases have an xfs target: the way from ext4 to xfs. */
+static const struct t_case cases[] = {
+	T_CASE(follows, ext4, fanotify),
+	T_CASE(follows, ext4, inotify),
+	T_CASE(follows, xfs, inotify),
+	T_CASE(renames, ext4, fanotify),
+	T_CASE(renames, ext4, inotify),
+	T_CASE(strangers, ext4, fanotify),
+	T_CASE(target_gone, ext4, fanotify),
+	T_CASE(source_gone, ext4, fanotify),
+	T_CASE(killed, ext4, fanotify),
+	T_CASE(killed, ext4, inotify),
+	T_CASE(held, ext4, fanotify),
+	T_CASE(held_slowly, ext4, fanotify),
+	T_CASE(paused, ext4, fanotify),
+	T_CASE(restarted, ext4, fanotify),
+	T_CASE(adopts, ext4, fanotify),
+	T_CASE(bad_plugin, ext4, fanotify),
+	T_CASE(damaged, ext4, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("mirror", cases, sizeof cases / sizeof cases[0], argc,
+			  argv);
+}

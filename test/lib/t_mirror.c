@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lib/t_mirror.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+void t_mirror_init(struct t_mirror *m, struct t_world *w, enum t_fs target,
+		   const char *made, const char *more)
+{
+	memset(m, 0, sizeof *m);
+	m->w = w;
+	t_mount_init(&m->target, target, T_MIRROR, 0);
+	t_shell("rm -rf %s/lost+found", T_MIRROR);
+	t_shell("mkdir %s; cd %s; %s", T_MIRROR_ROOT, T_MIRROR_ROOT, made);
+	t_daemon_root(&w->daemon, "r", T_MIRROR_ROOT, w->backend);
+	t_daemon_configure(&w->daemon,
+			   "[Target t]\nTransport=local\nPath=%s\n"
+			   "RequireMount=yes\n"
+			   "[Policy m]\nPlugin=mirror\nRoot=r\nTarget=t\n%s\n",
+			   T_MIRROR, more);
+	t_daemon_begin(&w->daemon);
+}
+
+void t_mirror_fini(struct t_mirror *m)
+{
+	t_daemon_stop(&m->w->daemon);
+	t_mount_fini(&m->target);
+}
+
+void t_mirror_command(struct t_mirror *m, int code, const char *words,
+		      const char *a, const char *b, const char *c)
+{
+	struct t_output o;
+
+	t_daemon_command(&m->w->daemon, &o, a, b, c, NULL);
+	if (o.status != code)
+		fail_msg("%s: exit %d, not %d: %s%s", a, o.status, code, o.out,
+			 o.err);
+	if (words != NULL && strstr(o.out, words) == NULL &&
+	    strstr(o.err, words) == NULL)
+		fail_msg("%s: does not say '%s' but: %s%s", a, words, o.out,
+			 o.err);
+	t_output_fini(&o);
+}
+
+void t_mirror_flush(struct t_mirror *m, int code)
+{
+	struct t_output o;
+
+	t_daemon_command(&m->w->daemon, &o, "flush", "--policy", "m",
+			 "--timeout", "60s", NULL);
+	if (o.status != code)
+		fail_msg("flush: exit %d, not %d: %s", o.status, code, o.err);
+	t_output_fini(&o);
+}
+
+void t_mirror_compare(struct t_mirror *m)
+{
+	const char *argv[] = {"rsync",
+			      "-naHAXi",
+			      "--delete",
+			      "--numeric-ids",
+			      "--exclude=/.journalctl-backup/",
+			      T_MIRROR_ROOT "/",
+			      T_MIRROR "/",
+			      NULL};
+	struct t_output o;
+
+	(void)m;
+	t_process_run(&o, argv);
+	if (o.status != 0 || o.out_len > 0)
+		fail_msg("the target differs (rsync: %d):\n%s%s", o.status,
+			 o.out, o.err);
+	t_output_fini(&o);
+}
+
+void t_mirror_check(struct t_mirror *m)
+{
+	t_mirror_flush(m, 0);
+	t_mirror_compare(m);
+}
+
+int64_t t_mirror_number(struct t_mirror *m, const char *key)
+{
+	json_t *status = t_daemon_status(&m->w->daemon);
+	json_t *policy = json_array_get(json_object_get(status, "policies"), 0);
+	int64_t n;
+
+	assert_non_null(policy);
+	n = json_integer_value(json_object_get(policy, key));
+	json_decref(status);
+	return n;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test/lib/t_mirror.h - a source, a target on a file system of its own, and a
+ * daemon that mirrors; rsync is the judge.
+ *
+ * Lifecycle: init -> (change things -> check)* -> fini. Root "r" is
+ * T_SPACE/fs/r, target "t" is mounted at T_MIRROR, the policy is called "m". */
+#ifndef JB_LIB_T_MIRROR_H
+#define JB_LIB_T_MIRROR_H
+
+#include "lib/t_case.h"
+
+#define T_MIRROR_ROOT T_SPACE "/fs/r"
+#define T_MIRROR      T_SPACE "/target"
+
+struct t_mirror {
+	struct t_world *w; /* borrowed */
+	struct t_mount target;
+};
+
+/* Make the source by shell line @made, start, wait for the first copy. @more
+ * are lines for [Policy m]. */
+void t_mirror_init(struct t_mirror *m, struct t_world *w, enum t_fs target,
+		   const char *made, const char *more);
+void t_mirror_fini(struct t_mirror *m);
+
+/* `flush --policy m`: fails the test unless it ends with @code. */
+void t_mirror_flush(struct t_mirror *m, int code);
+
+/* The target equals the source; fails the test, with the differences. */
+void t_mirror_compare(struct t_mirror *m);
+
+/* Flush, exit 0, compare. */
+void t_mirror_check(struct t_mirror *m);
+
+/* Run a command with --config; its exit code must be @code. What it said is
+ * searched for @words (may be NULL). */
+void t_mirror_command(struct t_mirror *m, int code, const char *words,
+		      const char *a, const char *b, const char *c);
+
+/* A member of the policy's status, as a number; of its worker's pid too. */
+int64_t t_mirror_number(struct t_mirror *m, const char *key);
+
+#endif
