@@ -19,10 +19,12 @@ static const char SQL_CHILDREN[] =
 	ROW " WHERE parent = ?1 AND name > ?2 AND det = 0"
 	    " ORDER BY name LIMIT ?3";
 
+static const char SQL_DETACHED[] = ROW " WHERE root = ?1 AND det <> 0";
+
 struct stored_view {
 	struct jb_catalog_view base;
-	struct jb_store *store;			   /* owned */
-	sqlite3_stmt *names, *at, *dir, *children; /* owned */
+	struct jb_store *store;				      /* owned */
+	sqlite3_stmt *names, *at, *dir, *children, *detached; /* owned */
 	uint32_t root;
 	uint64_t top;
 };
@@ -125,6 +127,15 @@ static int read_children(struct jb_catalog_view *base, uint64_t dirkey,
 	return read_all(v, v->children, fn, arg, err);
 }
 
+static int read_detached(struct jb_catalog_view *base, jb_catalog_row_fn *fn,
+			 void *arg, struct jb_error *err)
+{
+	struct stored_view *v = view_of(base);
+
+	sqlite3_bind_int64(v->detached, 1, v->root);
+	return read_all(v, v->detached, fn, arg, err);
+}
+
 static void close_view(struct jb_catalog_view *base)
 {
 	struct stored_view *v = view_of(base);
@@ -135,6 +146,7 @@ static void close_view(struct jb_catalog_view *base)
 	sqlite3_finalize(v->at);
 	sqlite3_finalize(v->dir);
 	sqlite3_finalize(v->children);
+	sqlite3_finalize(v->detached);
 	jb_store_close(v->store);
 	free(v);
 }
@@ -147,6 +159,7 @@ static const struct jb_catalog_view_ops stored_view_ops = {
 	.at = read_at,
 	.dir = read_dir,
 	.children = read_children,
+	.detached = read_detached,
 	.close = close_view,
 };
 
@@ -192,6 +205,9 @@ int jb_catalog_view_open(const char *dir, const char *root,
 		rv = jb_store_prepare(v->store, SQL_DIR, &v->dir, err);
 	if (rv == JB_OK)
 		rv = jb_store_prepare(v->store, SQL_CHILDREN, &v->children,
+				      err);
+	if (rv == JB_OK)
+		rv = jb_store_prepare(v->store, SQL_DETACHED, &v->detached,
 				      err);
 	if (rv != JB_OK) {
 		close_view(&v->base);

@@ -48,6 +48,10 @@ struct jb_catalog_view_ops {
 			const char *after, size_t after_len, size_t max,
 			jb_catalog_row_fn *fn, void *arg, struct jb_error *err);
 
+	/* All detached names of the root, in no order; usually none. */
+	int (*detached)(struct jb_catalog_view *v, jb_catalog_row_fn *fn,
+			void *arg, struct jb_error *err);
+
 	/* Accepts NULL. */
 	void (*close)(struct jb_catalog_view *v);
 };

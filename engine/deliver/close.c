@@ -97,6 +97,14 @@ static void enter_below(struct jb_plan *p, struct jb_node *dir)
 		enter_node(p, s->holder);
 }
 
+/* What a name that is detached will come to is not known yet: it must be looked
+ * at again when it has a place in the tree, or none. */
+static void wait_for_detached(struct jb_plan *p, const struct jb_seen *e)
+{
+	if (e->detached && !JB_WITHOUT(AWAY))
+		jb_draft_pend(&p->d, e->id, JB_REASON_AWAY);
+}
+
 static void enter(struct jb_plan *p, struct jb_seen *e)
 {
 	struct jb_seen **entries;
@@ -104,6 +112,7 @@ static void enter(struct jb_plan *p, struct jb_seen *e)
 	if (e == NULL || e == p->s.top || e->closed == p->round)
 		return;
 	e->closed = p->round;
+	wait_for_detached(p, e);
 	if (e->n_wanted > 0) {
 		if (p->n_entries == p->cap_entries) {
 			entries = grow(p, p->entries, &p->cap_entries,
@@ -115,19 +124,6 @@ static void enter(struct jb_plan *p, struct jb_seen *e)
 		p->entries[p->n_entries++] = e;
 	}
 	enter_node(p, jb_draft_by_src(&p->d, e->id));
-}
-
-/* One that the journal or a former plan spoke of. What can't be done while it
- * has no place in the tree must be done when it has one again. */
-static void enter_told(struct jb_plan *p, struct jb_id id)
-{
-	struct jb_seen *e = jb_sight_entry(&p->s, id);
-
-	if (e == NULL)
-		return;
-	enter(p, e);
-	if (e->detached)
-		jb_draft_pend(&p->d, id, JB_REASON_AWAY);
 }
 
 /* ---- listing */
@@ -187,6 +183,9 @@ static void list_below(struct jb_plan *p, struct jb_seen *e, bool may_page)
 
 	if (dir == NULL)
 		return;
+	for (struct jb_detached *x = p->s.detached; x != NULL; x = x->next)
+		if (x->parent == e->dirkey)
+			enter(p, jb_sight_entry(&p->s, x->id));
 	l = add_listing(p, e->id, e->dirkey, may_page && is_fresh(p, dir));
 	if (l != NULL)
 		open_listing(p, l);
@@ -348,6 +347,8 @@ static void close_node(struct jb_plan *p, struct jb_node *n)
 		if (e == NULL)
 			return;
 	}
+	if (e != NULL)
+		wait_for_detached(p, e);
 	if (e != NULL && e->n_wanted > 0)
 		enter(p, e);
 	else if (jb_node_is_dir(n) && (e == NULL || !e->away))
@@ -371,10 +372,10 @@ static void start_looks(struct jb_plan *p)
 	for (size_t i = 0; i < p->batch->n_looks && !jb_plan_failed(p); i++) {
 		l = &p->batch->looks[i];
 		if (l->id.ino != 0)
-			enter_told(p, l->id);
+			enter(p, jb_sight_entry(&p->s, l->id));
 		for (unsigned k = 0; k < l->n_places; k++) {
 			/* A name that came or went changed its directory. */
-			enter_told(p, l->places[k].dir);
+			enter(p, jb_sight_entry(&p->s, l->places[k].dir));
 			enter(p,
 			      jb_sight_at(&p->s, l->places[k].dir,
 					  l->places[k].name, l->places[k].len));
@@ -396,9 +397,9 @@ static void start_left_over(struct jb_plan *p)
 	struct jb_pending *next;
 
 	for (struct jb_pending *x = p->d.all_pendings; x != NULL; x = next) {
-		next = x->next; /* enter_told() may put others in front */
+		next = x->next; /* enter() may put others in front */
 		if (x->alive)
-			enter_told(p, x->row.id);
+			enter(p, jb_sight_entry(&p->s, x->row.id));
 	}
 	for (struct jb_due_rid *x = p->d.due_rids; x != NULL; x = x->next)
 		enter_node(p, jb_draft_node(&p->d, x->rid));

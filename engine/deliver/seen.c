@@ -283,6 +283,22 @@ struct jb_seen *jb_sight_at(struct jb_sight *s, struct jb_id dir,
 	return rv > 0 ? jb_sight_entry(s, row.id) : NULL;
 }
 
+static int on_detached(void *arg, const struct jb_entry *row)
+{
+	struct jb_sight *s = arg;
+	struct jb_detached *x = jb_arena_alloc(&s->arena, sizeof *x);
+
+	if (x == NULL) {
+		no_memory(s);
+		return JB_ENOMEM;
+	}
+	x->id = row->id;
+	x->parent = row->parent;
+	x->next = s->detached;
+	s->detached = x;
+	return 0;
+}
+
 void jb_sight_reset(struct jb_sight *s)
 {
 	struct jb_draft *d = s->draft;
@@ -291,6 +307,7 @@ void jb_sight_reset(struct jb_sight *s)
 
 	jb_sight_fini(s);
 	s->top = NULL;
+	s->detached = NULL;
 	if (jb_draft_failed(d))
 		return;
 	rv = s->view->ops->top(s->view, &row, &d->err);
@@ -307,6 +324,9 @@ void jb_sight_reset(struct jb_sight *s)
 		add_dir(s, &row, NULL);
 		jb_draft_set_top(d, row.id);
 	}
+	rv = s->view->ops->detached(s->view, on_detached, s, &d->err);
+	if (rv < 0)
+		d->rv = rv;
 }
 
 uint64_t jb_meta_of(uint32_t mode, uint32_t uid, uint32_t gid, int64_t mtime,

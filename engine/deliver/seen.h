@@ -58,8 +58,8 @@ struct jb_seen {
 	struct jb_seen_name *names;
 	unsigned n_wanted;
 	unsigned depth; /* of the least deep wanted name */
-	bool away;     /* no wanted name, some name is detached */
-	bool detached; /* some name is */
+	bool away;	/* no wanted name, some name is detached */
+	bool detached;	/* some name is */
 
 	unsigned closed;      /* round in which it entered the closed set */
 	struct jb_node *node; /* the one that it is to have */
@@ -68,20 +68,29 @@ struct jb_seen {
 	bool item;	      /* there is something to see to */
 };
 
+/* A detached name: which entry, and in which directory it was. */
+struct jb_detached {
+	struct jb_id id;
+	uint64_t parent;
+	struct jb_detached *next;
+};
+
 struct jb_sight {
 	struct jb_catalog_view *view;	    /* borrowed */
 	const struct jb_patterns *patterns; /* borrowed, may be NULL */
 	struct jb_draft *draft;		    /* borrowed: its error sticks */
 	struct jb_arena arena;
 	struct jb_table entries, dirs;
-	struct jb_seen *top; /* the root directory */
-	char *path;	     /* owned; scratch */
+	struct jb_seen *top;	      /* the root directory */
+	struct jb_detached *detached; /* all there are */
+	char *path;		      /* owned; scratch */
 	size_t path_size;
 };
 
 void jb_sight_init(struct jb_sight *s, struct jb_catalog_view *view,
 		   const struct jb_patterns *patterns, struct jb_draft *draft);
-/* Forget all that was read: the next snapshot may differ. Reads the top. */
+/* Forget all that was read: the next snapshot may differ. Reads the top, and
+ * what is detached. */
 void jb_sight_reset(struct jb_sight *s);
 void jb_sight_fini(struct jb_sight *s);
 

@@ -169,6 +169,23 @@ static int read_children(struct jb_catalog_view *v, uint64_t dirkey,
 	return rv;
 }
 
+static int read_detached(struct jb_catalog_view *v, jb_catalog_row_fn *fn,
+			 void *arg, struct jb_error *err)
+{
+	const struct w_state *s = state_of(v);
+	struct jb_entry row;
+	int rv = 0;
+
+	(void)err;
+	for (unsigned i = 0; i < s->n_names && rv == 0; i++) {
+		if (!s->names[i].det)
+			continue;
+		world_row(s, &s->names[i], &row);
+		rv = fn(arg, &row);
+	}
+	return rv;
+}
+
 static void close_view(struct jb_catalog_view *v)
 {
 	(void)v;
@@ -182,6 +199,7 @@ static const struct jb_catalog_view_ops view_ops = {
 	.at = read_at,
 	.dir = read_dir,
 	.children = read_children,
+	.detached = read_detached,
 	.close = close_view,
 };
 
