@@ -101,10 +101,15 @@ static int close_gap(struct jb_recorder *r, struct jb_record_root *root,
 {
 	int rv = jb_gap_close(r->store, &root->gap, r->now_us, err);
 
-	jb_log_notice("root '%s': gap closed, %lld %s",
-		      root->root->config->name, (long long)root->gap.found,
-		      root->gap.baseline ? "entries found" : "changes found");
+	jb_log_notice("root '%s': gap closed: %s found: %lld",
+		      root->root->config->name,
+		      root->gap.baseline ? "entries" : "changes",
+		      (long long)root->gap.found);
 	root->gap = (struct jb_gap){0};
+	root->complete = root->scan_mark->clock;
+	if (rv == JB_OK)
+		rv = jb_known_root_set_complete(r->store, root->root->id,
+						root->complete, err);
 	jb_mark_unref(root->scan_mark);
 	root->scan_mark = NULL;
 	r->wrote = true;

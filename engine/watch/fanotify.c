@@ -89,10 +89,9 @@ static void parse_record(const struct fanotify *f,
 
 static void parse_event(const struct fanotify *f,
 			const struct fanotify_event_metadata *m,
-			struct event *ev)
+			const uint8_t *at, struct event *ev)
 {
-	const uint8_t *p = (const uint8_t *)m + m->metadata_len;
-	const uint8_t *end = (const uint8_t *)m + m->event_len;
+	const uint8_t *p = at + m->metadata_len, *end = at + m->event_len;
 
 	memset(ev, 0, sizeof *ev);
 	ev->mask = m->mask;
@@ -193,7 +192,8 @@ static int read_events(struct jb_source *s, struct jb_dirty *dirty,
 		       struct jb_error *err)
 {
 	struct fanotify *f = (struct fanotify *)s;
-	const struct fanotify_event_metadata *m;
+	struct fanotify_event_metadata m;
+	const uint8_t *p = f->buffer;
 	struct event ev;
 	ssize_t len;
 	int n = 0;
@@ -204,22 +204,24 @@ static int read_events(struct jb_source *s, struct jb_dirty *dirty,
 			return 0;
 		return jb_error_errno(err, errno, "fanotify: read");
 	}
-	m = (const void *)f->buffer;
-	for (; FAN_EVENT_OK(m, len); m = FAN_EVENT_NEXT(m, len)) {
-		if (m->vers != FANOTIFY_METADATA_VERSION)
+	/* Copied: events are aligned to 4 bytes, their head wants 8. */
+	for (; len >= (ssize_t)sizeof m; p += m.event_len, len -= m.event_len) {
+		memcpy(&m, p, sizeof m);
+		if (m.vers != FANOTIFY_METADATA_VERSION ||
+		    m.event_len < sizeof m || m.event_len > len)
 			return jb_error_set(err, JB_ENOTSUP, 0,
 					    "fanotify: metadata version %u",
-					    m->vers);
+					    m.vers);
 		n++;
 		s->done += UNITS_PER_EVENT;
-		if (m->mask & FAN_Q_OVERFLOW) {
+		if (m.mask & FAN_Q_OVERFLOW) {
 			s->overflows++;
 			jb_dirty_lose(dirty, JB_LOSS_OVERFLOW);
 			continue;
 		}
-		if (m->pid == f->self)
+		if (m.pid == f->self)
 			continue;
-		parse_event(f, m, &ev);
+		parse_event(f, &m, p, &ev);
 		take_event(f, &ev, dirty);
 	}
 	s->events += (uint64_t)n;

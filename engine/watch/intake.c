@@ -4,20 +4,12 @@
  * the front set to the recorder, if it waits for one and it is time -> the
  * recorder comes back with the emptied set.
  *
- * Messages of other threads lie in a list under a mutex and are handled between
- * reads, in their order; a reader of the answer sleeps on the condition.
- *
  * Failure: a source that can't be read any more, or memory that runs out for a
  * message, is reported once through `failed`; the daemon ends and a scan makes
  * up for it. */
-#include "engine/watch/intake.h"
+#include "engine/watch/intake_priv.h"
 
-#include "engine/look.h"
-
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define NAP_MS	       1
 #define READS_PER_TURN 64     /* then messages have their turn */
@@ -26,67 +18,9 @@
 #define NS_PER_US      1000u
 #define NS_PER_MS      1000000u
 
-enum message_type {
-	MSG_ADD,
-	MSG_REMOVE,
-	MSG_MARK,
-	MSG_PLACES,
-	MSG_LOSE,
-	MSG_POKE
-};
-
-struct message {
-	struct message *next;
-	enum message_type type;
-	/* ADD: in the sender's memory, it waits. REMOVE: owned. */
-	struct jb_map_dir *dirs;
-	size_t n;
-	bool *answered; /* ADD; under the mutex */
-	int result;
-	struct jb_error *err;
-	struct jb_mark *mark; /* MARK: one reference */
-	enum jb_loss loss;    /* LOSE */
-	size_t size;	      /* PLACES */
-	uint8_t places[];     /* PLACES */
-};
-
-struct polled {
-	struct jb_intake *in;
-	struct jb_source *source; /* owned */
-	uv_poll_t poll;
-	bool polling;
-};
-
-struct jb_intake {
-	uv_loop_t *loop; /* borrowed */
-	uint64_t flush_ns;
-	jb_intake_failed_fn *failed;
-	void *failed_arg;
-	struct polled sources[JB_SOURCES];
-	unsigned n_sources;
-	uv_async_t wake;
-	uv_timer_t nap, due;
-	bool running, napping, hurry;
-	struct jb_dirty sets[2];
-	struct jb_dirty *front;
-	uint64_t batch;	  /* number of the last set handed over */
-	uint64_t handed;  /* when, ns of uv_hrtime */
-	uint64_t at_once; /* when one was last handed over for its marks */
-	uint64_t target[JB_SOURCES]; /* counts of answered marks */
-
-	pthread_mutex_t mutex; /* guards what follows */
-	pthread_cond_t cond;
-	struct message *first, **last;
-	struct jb_dirty *given; /* for the recorder to take */
-	bool waiting, stopped, released;
-	enum jb_want want;
-};
-
-static void hand_over(struct jb_intake *in);
-
 /* ---- reading */
 
-static bool marks_reached(const struct jb_intake *in)
+bool jb_intake_marks_reached(const struct jb_intake *in)
 {
 	for (unsigned i = 0; i < in->n_sources; i++) {
 		const struct jb_source *s = in->sources[i].source;
@@ -102,7 +36,7 @@ static void on_readable(uv_poll_t *poll, int status, int events);
 static void set_polling(struct jb_intake *in, bool on)
 {
 	for (unsigned i = 0; i < in->n_sources; i++) {
-		struct polled *p = &in->sources[i];
+		struct jb_polled *p = &in->sources[i];
 
 		if (p->polling == on)
 			continue;
@@ -145,8 +79,8 @@ static void on_nap_end(uv_timer_t *timer)
 		return;
 	for (unsigned i = 0; i < in->n_sources; i++)
 		n += read_source(in, in->sources[i].source);
-	hand_over(in);
-	if (n >= BUSY_EVENTS && marks_reached(in)) {
+	jb_intake_hand_over(in);
+	if (n >= BUSY_EVENTS && jb_intake_marks_reached(in)) {
 		in->napping = true;
 		uv_timer_start(&in->nap, on_nap_end, NAP_MS, 0);
 	} else {
@@ -156,15 +90,15 @@ static void on_nap_end(uv_timer_t *timer)
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-	struct polled *p = poll->data;
+	struct jb_polled *p = poll->data;
 	struct jb_intake *in = p->in;
 	int n;
 
 	(void)status;
 	(void)events;
 	n = read_source(in, p->source);
-	hand_over(in);
-	if (n >= BUSY_EVENTS && !in->hurry && marks_reached(in)) {
+	jb_intake_hand_over(in);
+	if (n >= BUSY_EVENTS && !in->hurry && jb_intake_marks_reached(in)) {
 		set_polling(in, false);
 		in->napping = true;
 		uv_timer_start(&in->nap, on_nap_end, NAP_MS, 0);
@@ -175,7 +109,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 static void on_due(uv_timer_t *timer)
 {
-	hand_over(timer->data);
+	jb_intake_hand_over(timer->data);
 }
 
 static void give(struct jb_intake *in, uint64_t now)
@@ -199,7 +133,7 @@ static void give(struct jb_intake *in, uint64_t now)
 }
 
 /* Give the front set to the recorder, if it waits and it is time. */
-static void hand_over(struct jb_intake *in)
+void jb_intake_hand_over(struct jb_intake *in)
 {
 	uint64_t now = uv_hrtime(), due = in->handed + in->flush_ns;
 	bool waiting, any = jb_dirty_any(in->front);
@@ -213,7 +147,7 @@ static void hand_over(struct jb_intake *in)
 		return;
 	if (want == JB_WANT_MORE) {
 		give(in, now);
-	} else if (want == JB_WANT_NOW && marks_reached(in) &&
+	} else if (want == JB_WANT_NOW && jb_intake_marks_reached(in) &&
 		   (in->hurry || now >= in->at_once + in->flush_ns)) {
 		in->at_once = now;
 		give(in, now);
@@ -245,231 +179,20 @@ struct jb_dirty *jb_intake_take(struct jb_intake *in, enum jb_want want)
 	return set;
 }
 
-/* ---- messages */
-
-void jb_intake_answer(struct jb_intake *in, struct jb_mark *m)
-{
-	for (unsigned i = 0; i < in->n_sources; i++) {
-		struct jb_source *s = in->sources[i].source;
-		uint64_t count = s->done + s->ops->queued(s);
-
-		m->count[s->index] = count;
-		if (count > in->target[s->index])
-			in->target[s->index] = count;
-	}
-	m->batch = in->batch;
-	m->clock = jb_look_clock();
-	atomic_store(&m->answered, true);
-}
-
-static void handle_add(struct jb_intake *in, struct message *msg)
-{
-	int rv = JB_OK;
-
-	for (size_t i = 0; i < msg->n && rv == JB_OK; i++) {
-		struct jb_map_dir *d = &msg->dirs[i];
-		struct jb_source *s = d->root->source;
-
-		rv = s->ops->add_dir(s, d->root,
-				     (struct jb_handle_ref){d->handle.bytes,
-							    d->handle.len},
-				     d->key, d->fd, msg->err);
-	}
-	pthread_mutex_lock(&in->mutex);
-	msg->result = rv;
-	*msg->answered = true;
-	pthread_cond_broadcast(&in->cond);
-	pthread_mutex_unlock(&in->mutex);
-}
-
-static void handle_remove(const struct message *msg)
-{
-	for (size_t i = 0; i < msg->n; i++) {
-		const struct jb_map_dir *d = &msg->dirs[i];
-		struct jb_source *s = d->root->source;
-
-		s->ops->remove_dir(s, d->root,
-				   (struct jb_handle_ref){d->handle.bytes,
-							  d->handle.len},
-				   d->key);
-	}
-}
-
-static void handle_places(struct jb_intake *in, const struct message *msg)
-{
-	const uint8_t *p = msg->places, *end = p + msg->size;
-	uint64_t dir;
-	uint8_t len;
-
-	while (p < end) {
-		memcpy(&dir, p, sizeof dir);
-		len = p[sizeof dir];
-		p += sizeof dir + 1;
-		if (len > 0)
-			jb_dirty_add(in->front, dir, (const char *)p, len,
-				     JB_DIRTY_LOSSY);
-		else
-			jb_dirty_add_dir(in->front, dir,
-					 JB_DIRTY_LIST | JB_DIRTY_LOSSY);
-		p += len;
-	}
-	in->front->credits++;
-}
-
-static void handle(struct jb_intake *in, struct message *msg)
-{
-	switch (msg->type) {
-	case MSG_ADD:
-		handle_add(in, msg);
-		return; /* the sender's memory */
-	case MSG_REMOVE:
-		handle_remove(msg);
-		free(msg->dirs);
-		break;
-	case MSG_MARK:
-		jb_intake_answer(in, msg->mark);
-		jb_mark_unref(msg->mark);
-		break;
-	case MSG_PLACES:
-		handle_places(in, msg);
-		break;
-	case MSG_LOSE:
-		jb_dirty_lose(in->front, msg->loss);
-		break;
-	case MSG_POKE:
-		in->front->poked = true;
-		break;
-	}
-	free(msg);
-}
+/* ---- life */
 
 static void on_wake(uv_async_t *async)
 {
 	struct jb_intake *in = async->data;
-	struct message *msg, *next;
 
-	pthread_mutex_lock(&in->mutex);
-	msg = in->first;
-	in->first = NULL;
-	in->last = &in->first;
-	pthread_mutex_unlock(&in->mutex);
-	for (; msg != NULL; msg = next) {
-		next = msg->next;
-		handle(in, msg);
-	}
-	if (!marks_reached(in) && in->napping) {
+	jb_intake_read_mail(in);
+	if (!jb_intake_marks_reached(in) && in->napping) {
 		uv_timer_stop(&in->nap);
 		on_nap_end(&in->nap);
 		return;
 	}
-	hand_over(in);
+	jb_intake_hand_over(in);
 }
-
-static void post(struct jb_intake *in, struct message *msg)
-{
-	msg->next = NULL;
-	pthread_mutex_lock(&in->mutex);
-	*in->last = msg;
-	in->last = &msg->next;
-	pthread_mutex_unlock(&in->mutex);
-	uv_async_send(&in->wake);
-}
-
-int jb_intake_add_dirs(struct jb_intake *in, struct jb_map_dir *dirs, size_t n,
-		       struct jb_error *err)
-{
-	bool answered = false;
-	struct message msg = {.type = MSG_ADD,
-			      .dirs = dirs,
-			      .n = n,
-			      .answered = &answered,
-			      .err = err};
-
-	post(in, &msg);
-	pthread_mutex_lock(&in->mutex);
-	while (!answered && !in->released)
-		pthread_cond_wait(&in->cond, &in->mutex);
-	pthread_mutex_unlock(&in->mutex);
-	return answered ? msg.result
-			: jb_error_set(err, JB_ECANCELED, 0, "stopping");
-}
-
-static struct message *new_message(enum message_type type, size_t more,
-				   struct jb_error *err)
-{
-	struct message *msg = calloc(1, sizeof *msg + more);
-
-	if (msg == NULL)
-		jb_error_set(err, JB_ENOMEM, 0, "message to the loop");
-	else
-		msg->type = type;
-	return msg;
-}
-
-int jb_intake_remove_dirs(struct jb_intake *in, const struct jb_map_dir *dirs,
-			  size_t n, struct jb_error *err)
-{
-	struct message *msg = new_message(MSG_REMOVE, 0, err);
-
-	if (msg == NULL)
-		return JB_ENOMEM;
-	msg->dirs = reallocarray(NULL, n, sizeof *dirs);
-	if (msg->dirs == NULL) {
-		free(msg);
-		return jb_error_set(err, JB_ENOMEM, 0, "message to the loop");
-	}
-	memcpy(msg->dirs, dirs, n * sizeof *dirs);
-	msg->n = n;
-	post(in, msg);
-	return JB_OK;
-}
-
-int jb_intake_ask(struct jb_intake *in, struct jb_mark *m, struct jb_error *err)
-{
-	struct message *msg = new_message(MSG_MARK, 0, err);
-
-	if (msg == NULL)
-		return JB_ENOMEM;
-	msg->mark = jb_mark_ref(m);
-	post(in, msg);
-	return JB_OK;
-}
-
-int jb_intake_mark_places(struct jb_intake *in, const uint8_t *places,
-			  size_t size, struct jb_error *err)
-{
-	struct message *msg = new_message(MSG_PLACES, size, err);
-
-	if (msg == NULL)
-		return JB_ENOMEM;
-	msg->size = size;
-	memcpy(msg->places, places, size);
-	post(in, msg);
-	return JB_OK;
-}
-
-int jb_intake_poke(struct jb_intake *in, struct jb_error *err)
-{
-	struct message *msg = new_message(MSG_POKE, 0, err);
-
-	if (msg == NULL)
-		return JB_ENOMEM;
-	post(in, msg);
-	return JB_OK;
-}
-
-int jb_intake_lose(struct jb_intake *in, enum jb_loss why, struct jb_error *err)
-{
-	struct message *msg = new_message(MSG_LOSE, 0, err);
-
-	if (msg == NULL)
-		return JB_ENOMEM;
-	msg->loss = why;
-	post(in, msg);
-	return JB_OK;
-}
-
-/* ---- life */
 
 int jb_intake_open(uv_loop_t *loop, uint64_t flush_us,
 		   jb_intake_failed_fn *failed, void *arg,
@@ -506,7 +229,7 @@ int jb_intake_open(uv_loop_t *loop, uint64_t flush_us,
 
 void jb_intake_add_source(struct jb_intake *in, struct jb_source *s)
 {
-	struct polled *p = &in->sources[in->n_sources++];
+	struct jb_polled *p = &in->sources[in->n_sources++];
 
 	p->in = in;
 	p->source = s;
@@ -516,7 +239,7 @@ void jb_intake_add_source(struct jb_intake *in, struct jb_source *s)
 int jb_intake_start(struct jb_intake *in, struct jb_error *err)
 {
 	for (unsigned i = 0; i < in->n_sources; i++) {
-		struct polled *p = &in->sources[i];
+		struct jb_polled *p = &in->sources[i];
 		int rc = uv_poll_init(in->loop, &p->poll, p->source->fd);
 
 		if (rc != 0)
@@ -546,7 +269,7 @@ void jb_intake_release(struct jb_intake *in)
 {
 	if (in == NULL)
 		return;
-	on_wake(&in->wake); /* answer who still waits */
+	jb_intake_read_mail(in); /* answer who still waits */
 	pthread_mutex_lock(&in->mutex);
 	in->released = true;
 	pthread_cond_broadcast(&in->cond);
@@ -559,24 +282,9 @@ void jb_intake_release(struct jb_intake *in)
 	uv_close((uv_handle_t *)&in->due, NULL);
 }
 
-static void free_message(struct message *msg)
-{
-	if (msg->type == MSG_ADD)
-		return; /* the sender's */
-	if (msg->type == MSG_REMOVE)
-		free(msg->dirs);
-	jb_mark_unref(msg->mark);
-	free(msg);
-}
-
 void jb_intake_free(struct jb_intake *in)
 {
-	struct message *msg, *next;
-
-	for (msg = in->first; msg != NULL; msg = next) {
-		next = msg->next;
-		free_message(msg);
-	}
+	jb_intake_drop_mail(in);
 	for (unsigned i = 0; i < in->n_sources; i++)
 		in->sources[i].source->ops->close(in->sources[i].source);
 	jb_dirty_fini(&in->sets[0]);
@@ -590,7 +298,7 @@ void jb_intake_hurry(struct jb_intake *in, bool on)
 {
 	in->hurry = on;
 	if (on)
-		hand_over(in);
+		jb_intake_hand_over(in);
 }
 
 size_t jb_intake_backlog(const struct jb_intake *in)
