@@ -12,7 +12,8 @@ from .program import Program
 
 LSYNCD_CONFIG = """\
 settings {{ nodaemon = true, logfile = "{log}", maxProcesses = 1 }}
-sync {{ default.{mode}, source = "{root}", target = "{target}", delay = 1{init} }}
+sync {{ default.{mode}, source = "{root}", target = "{target}",
+        delay = 1{init} }}
 """
 
 
