@@ -27,6 +27,8 @@ static void take_result(struct jb_plan *p, struct jb_work *w)
 	if (jb_plan_failed(p))
 		return;
 	if (w->outcome == JB_OUTCOME_DONE) {
+		if (n->staged == NULL && row.meta != jb_seen_meta(e))
+			jb_plan_tell(p, JB_VERB_ATTRS, JB_REASON_NONE, e, 0);
 		row.meta =
 			jb_meta_of(o->mode, o->uid, o->gid, o->mtime, o->ctime);
 		row.at = jb_stamp_of(&w->target);
@@ -149,7 +151,8 @@ static struct jb_seen **collect_dirs(struct jb_plan *p, size_t *ret)
 	}
 	n = see_touched(p, dirs);
 	for (size_t i = 0; i < p->n_items; i++)
-		if (jb_seen_is_dir(p->entries[i]) && needs_attrs(p, p->entries[i]))
+		if (jb_seen_is_dir(p->entries[i]) &&
+		    needs_attrs(p, p->entries[i]))
 			dirs[n++] = p->entries[i];
 	qsort(dirs, n, sizeof(struct jb_seen *), deepest_first);
 	*ret = n;

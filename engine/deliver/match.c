@@ -157,6 +157,7 @@ static bool is_open(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s)
 {
 	struct jb_object at;
 	enum jb_outcome o;
+	enum jb_reason why;
 
 	/* The rows of the closed set were looked at; in a directory that is
 	 * yet to be made nobody is. */
@@ -167,10 +168,11 @@ static bool is_open(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s)
 		return !jb_plan_failed(p);
 	if (o == JB_OUTCOME_DONE && adopt(p, e, s, &at))
 		return true;
-	if (!jb_plan_failed(p))
-		jb_draft_pend(&p->d, e->id,
-			      o == JB_OUTCOME_DONE ? JB_REASON_FOREIGN
-						   : jb_plan_reason(o));
+	why = o == JB_OUTCOME_DONE ? JB_REASON_FOREIGN : jb_plan_reason(o);
+	if (!jb_plan_failed(p)) {
+		jb_draft_pend(&p->d, e->id, why);
+		jb_plan_tell(p, JB_VERB_COPY, why, e, 0);
+	}
 	return false;
 }
 
@@ -239,8 +241,8 @@ static void prepare(struct jb_plan *p)
 		if (!n->alive || !jb_node_has_src(n))
 			continue;
 		e = jb_sight_known(&p->s, n->row.src);
-		n->taken = (e != NULL && e->n_wanted > 0) ||
-			   jb_plan_is_away(p, n);
+		n->taken =
+			(e != NULL && e->n_wanted > 0) || jb_plan_is_away(p, n);
 	}
 	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++)
 		p->entries[i]->node = jb_draft_by_src(&p->d, p->entries[i]->id);

@@ -29,6 +29,20 @@ static bool done(struct jb_plan *p, enum jb_outcome o,
 	return jb_plan_outcome(p, o, err) == JB_OUTCOME_DONE;
 }
 
+/* A name that was staged has been told of as it was made. */
+static void tell_name(struct jb_plan *p, const struct jb_slot *from,
+		      const struct jb_slot *to)
+{
+	const struct jb_node *n = to->holder;
+
+	if (to->want != n)
+		return;
+	if (from->dir == p->d.own && n->places->next_place != NULL)
+		jb_plan_tell_place(p, JB_VERB_LINK, JB_REASON_NONE, to);
+	else if (n->staged == NULL)
+		jb_plan_tell_place(p, JB_VERB_RENAME, JB_REASON_NONE, to);
+}
+
 bool jb_op_rename(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 {
 	struct jb_target *t = p->planner->target;
@@ -44,6 +58,7 @@ bool jb_op_rename(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 	jb_plan_touch(p, from->dir);
 	jb_plan_touch(p, to->dir);
 	p->report->renamed += from->dir != p->d.own;
+	tell_name(p, from, to);
 	return true;
 }
 
@@ -66,6 +81,8 @@ bool jb_op_exchange(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b)
 	jb_plan_touch(p, a->dir);
 	jb_plan_touch(p, b->dir);
 	p->report->renamed++;
+	tell_name(p, a, b);
+	tell_name(p, b, a);
 	return true;
 }
 
@@ -132,10 +149,13 @@ bool jb_op_remove(struct jb_plan *p, struct jb_slot *s, bool last)
 	struct jb_error err = {0};
 	struct jb_place at[2], kept;
 	const struct jb_place *keep;
+	const struct jb_slot *told = s;
 
 	if (!prepare(p, s, NULL, at))
 		return false;
 	keep = keep_as(p, s, last, &kept);
+	if (s->dir == p->d.own && n->was != NULL)
+		told = n->was;
 	if (!done(p, t->ops->remove(t, at[0], &n->row.at, keep, &err), &err))
 		return false;
 	jb_draft_cut(&p->d, s);
@@ -143,6 +163,9 @@ bool jb_op_remove(struct jb_plan *p, struct jb_slot *s, bool last)
 		jb_draft_forget(&p->d, n);
 		p->report->removed++;
 	}
+	/* An old version that its new one has replaced is no removal. */
+	if (told->want == NULL && told->dir != p->d.own)
+		jb_plan_tell_place(p, JB_VERB_REMOVE, JB_REASON_NONE, told);
 	jb_plan_touch(p, s->dir);
 	return true;
 }

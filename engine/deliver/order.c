@@ -365,6 +365,8 @@ static void drop(struct jb_plan *p, struct jb_node *n)
 	struct jb_slot *next;
 
 	if (n->held) {
+		if (n->owed.reason != JB_REASON_HELD)
+			jb_plan_tell_node(p, n, JB_REASON_HELD);
 		jb_draft_owe(&p->d, n, JB_REASON_HELD);
 		return;
 	}

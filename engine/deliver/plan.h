@@ -167,7 +167,12 @@ void jb_plan_touch(struct jb_plan *p, struct jb_node *dir);
 void jb_plan_count(struct jb_plan *p);
 void jb_plan_recount(struct jb_plan *p);
 
+/* Tell an effect: of an entry, at a place, or that a node is left for later. */
 void jb_plan_tell(struct jb_plan *p, enum jb_verb verb, enum jb_reason reason,
 		  const struct jb_seen *e, int64_t bytes);
+void jb_plan_tell_place(struct jb_plan *p, enum jb_verb verb,
+			enum jb_reason reason, const struct jb_slot *s);
+void jb_plan_tell_node(struct jb_plan *p, const struct jb_node *n,
+		       enum jb_reason reason);
 
 #endif

@@ -18,7 +18,6 @@
  * before T2 and before T3, so no row promises what a power cut takes away. */
 #include "engine/deliver/plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +188,7 @@ void jb_plan_fail(struct jb_plan *p, struct jb_node *n, enum jb_reason why)
 		jb_draft_pend(&p->d, n->row.src, why);
 	else
 		jb_draft_owe(&p->d, n, why);
+	jb_plan_tell_node(p, n, why);
 }
 
 void jb_plan_lost(struct jb_plan *p, struct jb_slot *s)
@@ -251,39 +251,6 @@ enum jb_sameness jb_plan_same(struct jb_plan *p, struct jb_slot *s)
 	default:
 		return JB_UNKNOWN;
 	}
-}
-
-void jb_plan_tell(struct jb_plan *p, enum jb_verb verb, enum jb_reason reason,
-		  const struct jb_seen *e, int64_t bytes)
-{
-	struct jb_effect effect = {
-		.verb = verb, .reason = reason, .path = "", .bytes = bytes};
-	const struct jb_seen_name *n = e->names;
-	char *path = NULL;
-
-	if (p->planner->on_effect == NULL)
-		return;
-	while (n != NULL && !n->wanted)
-		n = n->next;
-	if (n != NULL && n->dir->path_len > 0 &&
-	    asprintf(&path, "%s/%s", n->dir->path, n->name) < 0)
-		path = NULL;
-	if (n != NULL)
-		effect.path = path != NULL ? path : n->name;
-	p->planner->on_effect(p->planner->effect_arg, &effect);
-	free(path);
-}
-
-const char *jb_verb_word(enum jb_verb verb)
-{
-	static const char *const words[] = {
-		[JB_VERB_COPY] = "copy",     [JB_VERB_MKDIR] = "make",
-		[JB_VERB_RENAME] = "rename", [JB_VERB_LINK] = "link",
-		[JB_VERB_ATTRS] = "attrs",   [JB_VERB_REMOVE] = "remove",
-		[JB_VERB_ADOPT] = "adopt",
-	};
-
-	return words[verb];
 }
 
 /* ---- the planner */

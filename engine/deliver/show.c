@@ -2,9 +2,6 @@
 /* A dry run: what a plan would do, told instead of done. */
 #include "engine/deliver/plan.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 static enum jb_verb verb_of(const struct jb_seen *e)
 {
 	if (!e->node->alive)
@@ -38,24 +35,11 @@ static void show_entry(struct jb_plan *p, const struct jb_seen *e)
 
 static void show_removal(struct jb_plan *p, const struct jb_node *n)
 {
-	struct jb_effect effect = {
-		.verb = JB_VERB_REMOVE,
-		.reason = n->held ? JB_REASON_HELD : JB_REASON_NONE,
-		.bytes = n->row.size,
-	};
-	const char *dir;
-	char *path = NULL;
-
 	p->report->removed += !n->held;
-	if (p->planner->on_effect == NULL || n->places == NULL)
-		return;
-	dir = jb_draft_path(&p->d, n->places->dir);
-	if (dir == NULL || asprintf(&path, "%s%s%s", dir, *dir ? "/" : "",
-				    n->places->name) < 0)
-		return;
-	effect.path = path;
-	p->planner->on_effect(p->planner->effect_arg, &effect);
-	free(path);
+	if (n->places != NULL)
+		jb_plan_tell_place(p, JB_VERB_REMOVE,
+				   n->held ? JB_REASON_HELD : JB_REASON_NONE,
+				   n->places);
 }
 
 void jb_plan_show(struct jb_plan *p)
