@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bench_storm - many small files, as fast as the writers can.
  *
- *     bench_storm [-n FILES] [-d DIRS] [-t THREADS] [-r RATE] [-u] [-m] DIR
+ *     bench_storm [-n FILES] [-d DIRS] [-t THREADS] [-r RATE] [-cum] DIR
  *
  * Per file: create under a temporary name, write 100 bytes, close, rename to
- * the final name, and with -u unlink. Consecutive files lie in different
- * directories, the order that costs a journal most. The directories are made
- * first and are not timed; -m makes them and no file. -r: files a second, for
- * a steady trickle instead of a storm. Prints wall and CPU seconds. */
+ * the final name (-c: create under it, no rename), and with -u unlink.
+ * Consecutive files lie in different directories, the order that costs a
+ * journal most. The directories are made first and are not timed; -m makes
+ * them and no file. -r: files a second, for a steady trickle instead of a
+ * storm. Prints wall and CPU seconds. */
 #include "stopwatch.h"
 
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 struct storm {
 	const char *dir;
 	long files, dirs, threads, rate;
-	bool unlink, only_dirs;
+	bool at_once, unlink, only_dirs;
 };
 
 struct writer {
@@ -36,15 +37,18 @@ static void write_file(const struct storm *s, long i)
 	char tmp[64], name[64];
 	int fd;
 
-	snprintf(tmp, sizeof tmp, "d%04ld/.f%07ld.tmp", i % s->dirs, i);
 	snprintf(name, sizeof name, "d%04ld/f%07ld", i % s->dirs, i);
+	if (s->at_once)
+		memcpy(tmp, name, sizeof tmp);
+	else
+		snprintf(tmp, sizeof tmp, "d%04ld/.f%07ld.tmp", i % s->dirs, i);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd == -1)
 		err(1, "%s", tmp);
 	if (write(fd, text, sizeof text) != (ssize_t)sizeof text)
 		err(1, "%s", tmp);
 	close(fd);
-	if (rename(tmp, name) == -1)
+	if (!s->at_once && rename(tmp, name) == -1)
 		err(1, "%s", name);
 	if (s->unlink && unlink(name) == -1)
 		err(1, "%s", name);
@@ -107,7 +111,7 @@ static void run_storm(const struct storm *s)
 		pthread_join(writers[i].thread, NULL);
 	printf("{\"wall_s\":%.6f,\"cpu_s\":%.6f,\"files\":%ld,\"ops\":%ld}\n",
 	       wall_s() - start, cpu_s() - cpu, s->files,
-	       s->files * (s->unlink ? 5 : 4));
+	       s->files * (3 + !s->at_once + s->unlink));
 	free(writers);
 }
 
@@ -116,7 +120,7 @@ int main(int argc, char **argv)
 	struct storm s = {.files = 250000, .dirs = 1000, .threads = 1};
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:d:t:r:um")) != -1) {
+	while ((opt = getopt(argc, argv, "n:d:t:r:cum")) != -1) {
 		if (opt == 'n')
 			s.files = parse_count(optarg);
 		else if (opt == 'd')
@@ -125,6 +129,8 @@ int main(int argc, char **argv)
 			s.threads = parse_count(optarg);
 		else if (opt == 'r')
 			s.rate = parse_count(optarg);
+		else if (opt == 'c')
+			s.at_once = true;
 		else if (opt == 'u')
 			s.unlink = true;
 		else if (opt == 'm')
@@ -134,7 +140,7 @@ int main(int argc, char **argv)
 	}
 	if (optind + 1 != argc || s.threads == 0 || s.dirs == 0)
 		errx(2, "usage: bench_storm [-n FILES] [-d DIRS] [-t THREADS]"
-			" [-r RATE] [-u] [-m] DIR");
+			" [-r RATE] [-cum] DIR");
 	if (chdir(argv[optind]) == -1)
 		err(1, "%s", argv[optind]);
 	make_dirs(&s);

@@ -76,7 +76,8 @@ def fill_backlog(ctx, at, program):
     """Distinct names queue up while the reader is stopped."""
     os.kill(program.process.pid, signal.SIGSTOP)
     try:
-        measure(ctx.tool("bench_storm"), "-n", str(ctx.backlog_files), at)
+        measure(ctx.tool("bench_storm"), "-c", "-n", str(ctx.backlog_files),
+                at)
     finally:
         os.kill(program.process.pid, signal.SIGCONT)
 
@@ -107,8 +108,8 @@ def backlog_name(ctx):
 
 
 def run_backlog(ctx):
-    # The queue must hold create, modify, close and rename of each.
-    with machine.queue_limit(max(ctx.backlog_files * 6, 16384)):
+    # Create, modify and close of a file merge into one event or two.
+    with machine.queue_limit(max(ctx.backlog_files * 4, 16384)):
         for _ in range(ctx.reps):
             for who in (BareFanotify, Daemon):
                 if ctx.wants(who):
