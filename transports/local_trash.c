@@ -88,7 +88,7 @@ enum jb_outcome jb_local_trash_place(struct jb_local *l, struct jb_place where,
 		path = trash_path(l, where.dir, n);
 		fd = path == NULL ? -ENOMEM : make_path(l, path);
 		free(path);
-		if (fd == -ENOTDIR)
+		if (fd == -ENOTDIR || fd == -ELOOP) /* a link lies there */
 			continue;
 		if (fd < 0)
 			break;
