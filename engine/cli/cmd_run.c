@@ -41,6 +41,7 @@ static int print_unsynced(void *arg, const char *path,
 			  const struct jb_pending_row *row)
 {
 	(void)arg;
+	path = path != NULL ? path : "(gone)";
 	jb_out_text(stderr, path, strlen(path));
 	fprintf(stderr, ": %s\n", jb_reason_text((int)row->reason));
 	return 0;

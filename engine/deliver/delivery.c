@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define US_PER_S      INT64_C(1000000)
+#define GONE_AT_ONCE  1000
 #define SCAN_LOOK_US  100000
 #define RETRY_US      US_PER_S
 #define MOST_RETRY_US (60 * US_PER_S)
@@ -286,6 +287,19 @@ static int find_due(struct jb_delivery *d, int64_t *ret, struct jb_error *err)
 	return rv;
 }
 
+/* What is pending and no longer has a place in the tree is over: a tree that
+ * goes is one change, which does not name what was below. */
+static int add_gone(void *arg, const char *path,
+		    const struct jb_pending_row *row)
+{
+	struct jb_delivery *d = arg;
+	const struct jb_policy_entry e = {.id = {row->id.ino, row->id.birth}};
+	const struct jb_operation op = {.kind = JB_OPERATION_FOLLOW,
+					.entry = &e};
+
+	return path == NULL ? jb_delivery_emit(&d->sink, &op) : 0;
+}
+
 static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		struct jb_error *err)
 {
@@ -299,7 +313,10 @@ static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,
 	}
 	if (!d->more && !retry)
 		return JB_OK;
-	rv = jb_delivery_plan(d, 0, err);
+	rv = retry ? jb_delivery_unsynced(d, GONE_AT_ONCE, add_gone, d, err)
+		   : JB_OK;
+	if (rv == JB_OK)
+		rv = jb_delivery_plan(d, 0, err);
 	ret->more = d->more;
 	ret->worked = true;
 	if (retry && d->retry_wait_us < MOST_RETRY_US)
@@ -461,7 +478,7 @@ static int tell_unsynced(struct jb_delivery *d, sqlite3_stmt *st,
 			     : jb_feed_path(d->feed,
 					    (struct jb_identity){row.id.ino,
 								 row.id.birth});
-	int rv = fn(arg, path != NULL ? path : "(gone)", &row);
+	int rv = fn(arg, path, &row);
 
 	free(path);
 	return rv;

@@ -82,7 +82,8 @@ int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 /* Is every change up to @seq carried out, or pending? */
 bool jb_delivery_reached(const struct jb_delivery *d, int64_t seq);
 
-/* What is pending, at most @max. Stops when @fn returns another value than 0.
+/* What is pending, at most @max; path NULL: it has none any more. Stops when
+ * @fn returns another value than 0.
  */
 typedef int jb_unsynced_fn(void *arg, const char *path,
 			   const struct jb_pending_row *row);

@@ -35,6 +35,10 @@ static void retry_pending(struct jb_plan *p)
 		if (x != NULL && !p->entries[i]->detached)
 			x->retry = true;
 	}
+	/* What was looked at and is gone is over, due or not. */
+	for (size_t i = 0; i < p->batch->n_looks && !jb_plan_failed(p); i++)
+		if (p->batch->looks[i].id.ino != 0)
+			jb_draft_pending(&p->d, p->batch->looks[i].id);
 	for (x = p->d.all_pendings; x != NULL; x = x->next) {
 		e = x->alive ? jb_sight_known(&p->s, x->row.id) : NULL;
 		if (e != NULL && e->n_wanted == 0 && !e->detached)
@@ -228,9 +232,10 @@ enum jb_outcome jb_plan_look(struct jb_plan *p, const struct jb_slot *s,
 			     struct jb_object *ret)
 {
 	struct jb_target *t = p->planner->target;
-	struct jb_error err = {0};
+	struct jb_error err;
 	struct jb_place place;
 
+	err.code = JB_OK;
 	if (!jb_plan_place(p, s, &place))
 		return JB_OUTCOME_SKIPPED;
 	return jb_plan_outcome(p, t->ops->look(t, place, ret, &err), &err);

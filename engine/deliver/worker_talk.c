@@ -144,7 +144,7 @@ void jb_worker_answer(struct jb_worker *w, struct jb_worker_ask *ask, int code,
 static int add_unsynced(void *arg, const char *path,
 			const struct jb_pending_row *row)
 {
-	json_t *text = json_string(path);
+	json_t *text = json_string(path != NULL ? path : "(gone)");
 
 	if (text == NULL)
 		text = json_string("(a name that is not UTF-8)");
