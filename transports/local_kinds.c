@@ -196,7 +196,8 @@ static enum jb_outcome reattribute(struct jb_making *m)
 	enum jb_outcome out;
 	int rv;
 
-	if (m->w->ctime != 0 && m->w->source.ctime != m->w->ctime)
+	if (m->w->ctime != 0 && m->w->source.ctime != m->w->ctime &&
+	    m->w->source.mtime != m->w->mtime)
 		return jb_making_say(m, JB_OUTCOME_TORN,
 				     "changed since it was looked at");
 	out = open_paths(m);

@@ -128,10 +128,11 @@ struct jb_work {
 	uint32_t mode; /* its type as the catalog knows it */
 	bool mount;    /* a mount point of the source: an empty directory */
 
-	/* attrs of a file: its ctime as the catalog knows it, 0: any. One that
-	 * has another by now is TORN: its times may belong to content that is
-	 * not at the target yet. */
-	int64_t ctime;
+	/* attrs of a file: its times as the catalog knows them, ctime 0: any.
+	 * One that has others by now is TORN: they may belong to content that
+	 * is not at the target yet. A new ctime alone may come from a name
+	 * that another directory lost. */
+	int64_t ctime, mtime;
 
 	/* make: the new name, which must be free. For locality a file's data
 	 * is written in directory `near`, the one where it will end up (NULL:

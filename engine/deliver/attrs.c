@@ -73,6 +73,7 @@ static void add_work(struct attrs *a, struct jb_seen *e, struct jb_place from,
 		.birth = e->id.birth,
 		.mode = e->facts.mode,
 		.ctime = jb_seen_is_dir(e) ? 0 : e->facts.ctime,
+		.mtime = e->facts.mtime,
 		.mount = (e->flags & JB_ENTRY_MOUNT) != 0,
 		.expect = e->node->row.at,
 	};

@@ -126,6 +126,30 @@ static int check_config(struct jb_delivery *d, struct jb_error *err)
 	return rv;
 }
 
+/* A plan that did not end may have changed names in the directories that its
+ * intents name: their times are set again. */
+static int revisit_dirs(struct jb_delivery *d, struct jb_error *err)
+{
+	static const char sql[] =
+		"INSERT OR REPLACE INTO pending(ino, birth, reason, attempts,"
+		" since, next) SELECT ino, ifnull(ctime - birth, 0), 1, 0, 0, "
+		"0 FROM node"
+		" WHERE ino IS NOT NULL AND rid IN (SELECT prid FROM intent);"
+		"UPDATE node SET meta = NULL"
+		" WHERE rid IN (SELECT prid FROM intent)";
+	int rv;
+
+	if (d->dry)
+		return JB_OK;
+	rv = jb_replica_begin(d->replica, err);
+	if (rv == JB_OK)
+		rv = jb_store_exec(jb_replica_store(d->replica), sql, err);
+	if (rv == JB_OK)
+		return jb_replica_commit(d->replica, err);
+	jb_replica_rollback(d->replica);
+	return rv;
+}
+
 int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 {
 	int64_t full = 0, paused = 0, adopt = 0, fsid = 0, held = 0;
@@ -150,6 +174,8 @@ int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 	d->held = held != 0;
 	d->adopt = (unsigned)adopt;
 	d->fsid = (uint64_t)fsid;
+	if (rv == JB_OK)
+		rv = revisit_dirs(d, err);
 	return rv == JB_OK ? check_config(d, err) : rv;
 }
 
