@@ -24,7 +24,8 @@ struct t_ops_options {
 	const char *outside; /* a directory of the same file system, or NULL */
 	unsigned threads;
 	uint64_t seed;
-	bool links; /* hard links */
+	bool links;   /* hard links */
+	bool shallow; /* no paths beyond PATH_MAX: rsync can't judge them */
 	/* What only the object's own id can tell: writes through a name that
 	 * is outside, or after O_TMPFILE got its name. inotify is blind here.
 	 */

@@ -174,7 +174,7 @@ static bool do_deep(struct t_worker *w, struct t_place *p)
 	char name[251];
 	int i, below;
 
-	if (t_random_below(&w->random, 10) != 0)
+	if (w->ops->o.shallow || t_random_below(&w->random, 10) != 0)
 		return false;
 	memset(name, 'd', sizeof name - 1);
 	name[sizeof name - 1] = '\0';
