@@ -497,8 +497,10 @@ static void load_state(struct jb_draft *d)
 {
 	int64_t n = 0;
 
-	d->rv = jb_replica_any(d->replica, &d->some_pending, &d->some_owed,
-			       &d->err);
+	d->rv = jb_replica_hold(d->replica, &d->err);
+	if (d->rv == JB_OK)
+		d->rv = jb_replica_any(d->replica, &d->some_pending,
+				       &d->some_owed, &d->err);
 	if (d->rv == JB_OK)
 		d->rv = jb_replica_get(d->replica, "nodes", 0, &d->n_nodes,
 				       &d->err);
@@ -531,6 +533,7 @@ int jb_draft_init(struct jb_draft *d, struct jb_replica *replica,
 
 void jb_draft_fini(struct jb_draft *d)
 {
+	jb_replica_rollback(d->replica); /* of the reads, at most */
 	jb_table_fini(&d->nodes);
 	jb_table_fini(&d->srcs);
 	jb_table_fini(&d->slots);

@@ -32,8 +32,27 @@ static bool gets_attrs(const struct jb_seen *e)
 	       e->node->row.meta != jb_seen_meta(e);
 }
 
+/* What is made in a directory that is being made needs no intent: T2 says where
+ * it is, and it stays there. But a directory has attributes to come. */
+static bool is_made_in_place(const struct jb_seen *e)
+{
+	unsigned n_wants = 0;
+	bool new_dir = false;
+
+	for (struct jb_seen_name *n = e->names; n != NULL; n = n->next) {
+		if (n->slot == NULL || n->slot->want != e->node)
+			continue;
+		n_wants++;
+		new_dir = !n->slot->dir->alive;
+	}
+	return n_wants == 1 && new_dir && !e->node->alive &&
+	       e->old == NULL && !jb_seen_is_dir(e);
+}
+
 static bool is_meant(const struct jb_seen *e)
 {
+	if (is_made_in_place(e))
+		return false;
 	return !e->node->alive || !jb_id_equal(e->node->row.src, e->id) ||
 	       has_a_surplus_place(e->node) || wants_another_place(e) ||
 	       gets_attrs(e);
@@ -68,7 +87,8 @@ static void write_node(struct jb_plan *p, struct jb_node *n, unsigned flags)
 		flags |= JB_INTENT_ATTRS;
 		mtime = n->keep->facts.mtime;
 	}
-	write_intent(p, n, NULL, flags, mtime);
+	if (flags != 0)
+		write_intent(p, n, NULL, flags, mtime);
 	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
 		write_intent(p, n, s, 0, 0);
 }

@@ -385,6 +385,14 @@ static void drop(struct jb_plan *p, struct jb_node *n)
 	}
 }
 
+static bool has_surplus(const struct jb_node *n)
+{
+	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
+		if (s->want != n)
+			return true;
+	return false;
+}
+
 /* Surplus names go when the node is where it is to be; what sits at a place
  * that is neither wanted nor its own makes room in OWN. */
 static void clear_surplus(struct jb_plan *p, struct jb_seen *e)
@@ -393,7 +401,7 @@ static void clear_surplus(struct jb_plan *p, struct jb_seen *e)
 	struct jb_slot *next;
 	bool ok = false;
 
-	if (n == NULL || !n->alive)
+	if (n == NULL || !n->alive || !has_surplus(n))
 		return;
 	for (struct jb_seen_name *name = e->names; name != NULL;
 	     name = name->next)

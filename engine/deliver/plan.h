@@ -157,6 +157,9 @@ bool jb_plan_is_away(struct jb_plan *p, const struct jb_node *n);
  * to write. */
 void jb_plan_commit(struct jb_plan *p, void (*write)(struct jb_plan *p));
 
+/* Listings that are not at their end, as rows. */
+void jb_plan_write_listings(struct jb_plan *p);
+
 /* All that was done at the target is durable. */
 void jb_plan_sync(struct jb_plan *p);
 

@@ -46,26 +46,36 @@ static void retry_pending(struct jb_plan *p)
 	}
 }
 
-static void write_listings(struct jb_plan *p)
+static bool is_unfinished(struct jb_plan *p, const struct jb_listing *l)
+{
+	/* One that could not be made will be listed when it is. */
+	return !l->done && jb_draft_by_src(&p->d, l->id) != NULL;
+}
+
+/* With T2 already: from then on the target does not lack the directory. */
+void jb_plan_write_listings(struct jb_plan *p)
 {
 	struct jb_listing_row row;
 
 	for (struct jb_listing *l = p->listings;
 	     l != NULL && !jb_plan_failed(p); l = l->next) {
-		/* One that could not be made will be listed when it is. */
-		if (l->done || jb_draft_by_src(&p->d, l->id) == NULL) {
-			if (l->stored)
-				p->d.rv = jb_replica_drop_listing(p->d.replica,
-								  l->id,
-								  &p->d.err);
+		if (!is_unfinished(p, l))
 			continue;
-		}
 		row.id = l->id;
 		row.len = l->len;
 		memcpy(row.after, l->after, sizeof row.after);
 		p->d.rv = jb_replica_put_listing(p->d.replica, &row, &p->d.err);
 		p->report->more = true;
 	}
+}
+
+static void drop_listings(struct jb_plan *p)
+{
+	for (struct jb_listing *l = p->listings;
+	     l != NULL && !jb_plan_failed(p); l = l->next)
+		if (l->stored && !is_unfinished(p, l))
+			p->d.rv = jb_replica_drop_listing(p->d.replica, l->id,
+							  &p->d.err);
 }
 
 static void end_pending(struct jb_plan *p)
@@ -94,7 +104,8 @@ static void write_end(struct jb_plan *p)
 	const struct jb_batch *b = p->batch;
 
 	jb_plan_recount(p);
-	write_listings(p);
+	jb_plan_write_listings(p);
+	drop_listings(p);
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_drop_intents(p->d.replica, &p->d.err);
 	if (!jb_plan_failed(p) && b->cursor != 0)
@@ -353,7 +364,10 @@ int jb_planner_run(struct jb_planner *planner, const struct jb_batch *batch,
 	int rv;
 
 	*report = (struct jb_report){0};
-	rv = jb_draft_init(&p.d, planner->replica, batch->now_us, err);
+	rv = planner->o.adopt ? jb_replica_begin_adoption(planner->replica, err)
+			      : JB_OK;
+	if (rv == JB_OK)
+		rv = jb_draft_init(&p.d, planner->replica, batch->now_us, err);
 	if (rv != JB_OK)
 		return rv;
 	p.d.seq = batch->cursor != 0 ? batch->cursor : p.d.seq;

@@ -25,8 +25,9 @@ static const char *const statements[N_STATEMENTS] = {
 #undef X
 };
 
-static const char SQL_ADOPT[] =
+static const char SQL_ADOPTION[] =
 	"CREATE INDEX IF NOT EXISTS node_target ON node(tino)";
+static const char SQL_END_ADOPTION[] = "DROP INDEX IF EXISTS node_target";
 static const char SQL_BY_TARGET[] =
 	"SELECT 1 FROM node WHERE tino = ?1 AND tbirth = ?2";
 
@@ -52,6 +53,9 @@ static int open_database(struct jb_replica *r, struct jb_error *err)
 		rv = jb_replica_migrate(s->db, s->path, err);
 	if (rv == JB_OK)
 		rv = jb_store_exec(s, SQL_PRAGMAS, err);
+	/* Left by a process that ended while it adopted. */
+	if (rv == JB_OK)
+		rv = jb_store_exec(s, SQL_END_ADOPTION, err);
 	for (int i = 0; i < N_STATEMENTS && rv == JB_OK; i++)
 		rv = jb_store_prepare(s, statements[i], &r->st[i], err);
 	return rv;
@@ -120,8 +124,16 @@ struct jb_store *jb_replica_store(struct jb_replica *r)
 	return &r->store;
 }
 
+int jb_replica_hold(struct jb_replica *r, struct jb_error *err)
+{
+	if (!sqlite3_get_autocommit(r->store.db))
+		return JB_OK;
+	return jb_store_exec(&r->store, "BEGIN", err);
+}
+
 int jb_replica_begin(struct jb_replica *r, struct jb_error *err)
 {
+	jb_store_rollback(&r->store); /* of the reads */
 	return jb_store_begin(&r->store, err);
 }
 
@@ -255,14 +267,6 @@ int jb_replica_by_target(struct jb_replica *r, uint64_t ino, int64_t birth,
 {
 	int rv;
 
-	if (r->by_target == NULL) {
-		rv = jb_store_exec(&r->store, SQL_ADOPT, err);
-		if (rv == JB_OK)
-			rv = jb_store_prepare(&r->store, SQL_BY_TARGET,
-					      &r->by_target, err);
-		if (rv != JB_OK)
-			return rv;
-	}
 	sqlite3_bind_int64(r->by_target, 1, (int64_t)ino);
 	sqlite3_bind_int64(r->by_target, 2, birth);
 	rv = jb_store_step(&r->store, r->by_target, err);
@@ -270,12 +274,24 @@ int jb_replica_by_target(struct jb_replica *r, uint64_t ino, int64_t birth,
 	return rv;
 }
 
+int jb_replica_begin_adoption(struct jb_replica *r, struct jb_error *err)
+{
+	int rv;
+
+	if (r->by_target != NULL)
+		return JB_OK;
+	rv = jb_store_exec(&r->store, SQL_ADOPTION, err);
+	if (rv == JB_OK)
+		rv = jb_store_prepare(&r->store, SQL_BY_TARGET, &r->by_target,
+				      err);
+	return rv;
+}
+
 int jb_replica_end_adoption(struct jb_replica *r, struct jb_error *err)
 {
 	sqlite3_finalize(r->by_target);
 	r->by_target = NULL;
-	return jb_store_exec(&r->store, "DROP INDEX IF EXISTS node_target",
-			     err);
+	return jb_store_exec(&r->store, SQL_END_ADOPTION, err);
 }
 
 int jb_replica_put_node(struct jb_replica *r, uint64_t rid,

@@ -112,6 +112,9 @@ int jb_replica_get(struct jb_replica *r, const char *key, int64_t otherwise,
 int jb_replica_set(struct jb_replica *r, const char *key, int64_t value,
 		   struct jb_error *err);
 
+/* Many reads are coming: without this each one locks and unlocks the file. Ends
+ * with the next begin or rollback. */
+int jb_replica_hold(struct jb_replica *r, struct jb_error *err);
 int jb_replica_begin(struct jb_replica *r, struct jb_error *err);
 int jb_replica_commit(struct jb_replica *r, struct jb_error *err);
 void jb_replica_rollback(struct jb_replica *r);
@@ -122,10 +125,11 @@ int jb_replica_node(struct jb_replica *r, uint64_t rid, struct jb_node_row *ret,
 		    struct jb_error *err);
 int jb_replica_by_src(struct jb_replica *r, struct jb_id src, uint64_t *rid,
 		      struct jb_error *err);
-/* Is there a node of this object at the target? Only for adoption: builds an
- * index the first time, dropped by jb_replica_end_adoption(). */
+/* Is there a node of this object at the target? Only during adoption, which
+ * has an index for that: begun and ended outside of transactions. */
 int jb_replica_by_target(struct jb_replica *r, uint64_t ino, int64_t birth,
 			 struct jb_error *err);
+int jb_replica_begin_adoption(struct jb_replica *r, struct jb_error *err);
 int jb_replica_end_adoption(struct jb_replica *r, struct jb_error *err);
 int jb_replica_at(struct jb_replica *r, uint64_t dir, const char *name,
 		  size_t len, uint64_t *rid, struct jb_error *err);

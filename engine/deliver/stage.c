@@ -320,5 +320,5 @@ void jb_plan_identify(struct jb_plan *p)
 	for (size_t i = 0; i < p->n_items && !jb_plan_failed(p); i++)
 		identify(p, p->entries[i]);
 	if (!JB_WITHOUT(STAGE) && jb_draft_is_dirty(&p->d))
-		jb_plan_commit(p, NULL);
+		jb_plan_commit(p, jb_plan_write_listings);
 }
