@@ -61,14 +61,15 @@ void t_mirror_flush(struct t_mirror *m, int code)
 
 void t_mirror_compare(struct t_mirror *m)
 {
-	const char *argv[] = {"rsync", "-naHAXi", "--delete", "--numeric-ids",
+	const char *argv[] = {"rsync",
+			      m->any_dir_times ? "-naHAXiO" : "-naHAXi",
+			      "--delete", "--numeric-ids",
 			      "--exclude=/.journalctl-backup/",
 			      /* xfs shows its ACLs a second time */
 			      "--filter=-x trusted.SGI_ACL_*",
 			      T_MIRROR_ROOT "/", T_MIRROR "/", NULL};
 	struct t_output o;
 
-	(void)m;
 	t_process_run(&o, argv);
 	if (o.status != 0 || o.out_len > 0)
 		fail_msg("the target differs (rsync: %d):\n%s%s", o.status,
