@@ -88,12 +88,45 @@ static int look_at_self(struct jb_recorder *r, struct jb_visit *v,
 				err);
 }
 
-/* The dirty names of one directory, in the order of the catalog. */
+/* Somebody moved away from here, and was seen where he went, by the only name
+ * that he has: he is not here. Nobody else has been told of. If there is no
+ * row either, a look would find nothing; who came later has an event of his
+ * own. */
+static int has_left(struct jb_recorder *r, const struct jb_visit *v,
+		    const struct jb_dirty_place *p, struct jb_error *err)
+{
+	struct jb_entry have;
+	int rv;
+
+	if (p->ino == JB_DIRTY_SEVERAL || p->flags & JB_DIRTY_LOSSY ||
+	    !(p->flags & JB_DIRTY_FROM) || jb_gap_is_open(v->root) ||
+	    !(jb_dirty_ino(r->set, v->root->root->fs, p->ino) & JB_INO_SEEN))
+		return 0;
+	rv = jb_catalog_get(r->catalog, v->dir, r->set->names + p->name, p->len,
+			    &have, err);
+	return rv < 0 ? rv : rv == 0;
+}
+
+static int look_at_place(struct jb_recorder *r, struct jb_visit *v,
+			 const struct jb_dirty_place *p, struct jb_error *err)
+{
+	struct jb_look_flags flags = flags_of(r, v, p->flags);
+	char name[JB_NAME_MAX + 1];
+	int rv = has_left(r, v, p, err);
+
+	if (rv != 0)
+		return rv < 0 ? rv : JB_OK;
+	memcpy(name, r->set->names + p->name, p->len);
+	name[p->len] = '\0';
+	return jb_place_look(r, v, name, p->len, &flags, err);
+}
+
+/* The dirty names of one directory, in the order of the catalog; those that
+ * somebody left come last. */
 static int look_at_names(struct jb_recorder *r, struct jb_visit *v,
 			 const struct jb_dirty_dir *d, struct jb_error *err)
 {
 	const struct jb_dirty *set = r->set;
-	char name[JB_NAME_MAX + 1];
 	uint32_t *order, n = 0;
 	int rv = JB_OK;
 
@@ -104,14 +137,13 @@ static int look_at_names(struct jb_recorder *r, struct jb_visit *v,
 		order[n++] = i - 1;
 	qsort_r(order, n, sizeof *order, compare_places,
 		(void *)(uintptr_t)set);
-	for (uint32_t i = 0; i < n && rv == JB_OK; i++) {
-		const struct jb_dirty_place *p = &set->places[order[i]];
-		struct jb_look_flags flags = flags_of(r, v, p->flags);
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (uint32_t i = 0; i < n && rv == JB_OK; i++) {
+			const struct jb_dirty_place *p = &set->places[order[i]];
 
-		memcpy(name, set->names + p->name, p->len);
-		name[p->len] = '\0';
-		rv = jb_place_look(r, v, name, p->len, &flags, err);
-	}
+			if (!(p->flags & JB_DIRTY_FROM) == (pass == 0))
+				rv = look_at_place(r, v, p, err);
+		}
 	free(order);
 	return rv;
 }

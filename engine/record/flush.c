@@ -83,6 +83,15 @@ void jb_flushes_take(struct jb_recorder *r)
 	}
 }
 
+bool jb_flushes_want_set(struct jb_recorder *r)
+{
+	for (struct jb_flush *f = r->flushes; f != NULL; f = f->next)
+		if (!f->captured &&
+		    !jb_mark_passed(f->mark, r->set, UINT64_MAX))
+			return true;
+	return false;
+}
+
 void jb_flushes_drop(struct jb_recorder *r)
 {
 	struct jb_flush *f;

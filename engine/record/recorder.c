@@ -100,17 +100,18 @@ static void publish(struct jb_recorder *r)
 	pthread_mutex_unlock(&r->mutex);
 }
 
-/* When is the next set wanted, though it may be empty? */
-static enum jb_want what_next(const struct jb_recorder *r)
+/* When is the next set wanted, though it may be empty? Who waits for a scan, or
+ * for somebody detached, is served by their own marks. */
+static enum jb_want what_next(struct jb_recorder *r)
 {
 	bool new_flushes;
 
-	pthread_mutex_lock(&((struct jb_recorder *)(uintptr_t)r)->mutex);
+	pthread_mutex_lock(&r->mutex);
 	new_flushes = r->new_flushes != NULL;
-	pthread_mutex_unlock(&((struct jb_recorder *)(uintptr_t)r)->mutex);
+	pthread_mutex_unlock(&r->mutex);
 	if (r->carry.n > 0)
 		return JB_WANT_MORE;
-	if (new_flushes || r->flushes != NULL)
+	if (new_flushes || jb_flushes_want_set(r))
 		return JB_WANT_NOW;
 	for (unsigned i = 0; i < r->settings.n_roots; i++) {
 		const struct jb_record_root *root = &r->roots[i];

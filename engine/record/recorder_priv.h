@@ -147,6 +147,8 @@ void jb_batch_filter_beyond(struct jb_recorder *r);
 /* record/flush.c */
 void jb_flushes_take(struct jb_recorder *r);
 void jb_flushes_settle(struct jb_recorder *r);
+/* Does one wait for its mark? */
+bool jb_flushes_want_set(struct jb_recorder *r);
 void jb_flushes_drop(struct jb_recorder *r);
 
 /* record/start.c: everything in memory anew from what is committed; drop what

@@ -250,7 +250,7 @@ static int append_name(struct jb_dirty *d, const char *name, size_t len)
 }
 
 void jb_dirty_add(struct jb_dirty *d, uint64_t dir, const char *name,
-		  size_t len, unsigned flags)
+		  size_t len, uint64_t ino, unsigned flags)
 {
 	uint32_t hash, slot, at;
 	struct jb_dirty_place *p;
@@ -271,6 +271,8 @@ void jb_dirty_add(struct jb_dirty *d, uint64_t dir, const char *name,
 		if (p->dir == at && p->len == len &&
 		    memcmp(d->names + p->name, name, len) == 0) {
 			p->flags |= (uint8_t)flags;
+			if (p->ino != ino)
+				p->ino = JB_DIRTY_SEVERAL;
 			return;
 		}
 	}
@@ -284,6 +286,7 @@ void jb_dirty_add(struct jb_dirty *d, uint64_t dir, const char *name,
 	p->name = (uint32_t)(d->names_len - len);
 	p->len = (uint8_t)len;
 	p->flags = (uint8_t)flags;
+	p->ino = ino != 0 ? ino : JB_DIRTY_SEVERAL;
 	put_slot(d->place_slots, d->n_place_slots, hash_place(d, p),
 		 d->n_places);
 	d->dirs[at].first = ++d->n_places;

@@ -33,7 +33,7 @@ enum jb_dirty_flag {
 	JB_DIRTY_LIST = 8,    /* directory: look at all its names */
 	JB_DIRTY_SELF = 16,   /* directory: look at its own place */
 	JB_DIRTY_LOSSY = 32,  /* doubtful times count as a change */
-	JB_DIRTY_FROM = 64,   /* moved away from here (inotify) */
+	JB_DIRTY_FROM = 64,   /* moved away from here */
 	JB_DIRTY_BORN = 128,  /* created here (inotify) */
 };
 
@@ -56,7 +56,11 @@ enum jb_loss {
 	JB_LOSS_WATCH, /* a watch could not be added */
 };
 
+/* Several objects, or an event that did not tell. */
+#define JB_DIRTY_SEVERAL UINT64_MAX
+
 struct jb_dirty_place {
+	uint64_t ino;  /* the object of all its events, or SEVERAL */
 	uint32_t next; /* in its directory, index + 1 */
 	uint32_t dir;  /* index of its directory */
 	uint32_t name; /* offset in names */
@@ -115,9 +119,10 @@ void jb_dirty_clear(struct jb_dirty *d);
 
 bool jb_dirty_any(const struct jb_dirty *d);
 
-/* None of these fails: without memory the set becomes 'scan everything'. */
+/* None of these fails: without memory the set becomes 'scan everything'.
+ * @ino: the object that the event was about, 0 if it did not tell. */
 void jb_dirty_add(struct jb_dirty *d, uint64_t dir, const char *name,
-		  size_t len, unsigned flags);
+		  size_t len, uint64_t ino, unsigned flags);
 void jb_dirty_add_dir(struct jb_dirty *d, uint64_t dir, unsigned flags);
 void jb_dirty_add_ino(struct jb_dirty *d, uint8_t fs, uint64_t ino,
 		      unsigned flags);

@@ -123,24 +123,22 @@ static void parse_event(const struct fanotify *f,
 
 /* Put a place into the set. Returns whether its directory is known. */
 static bool add_place(const struct fanotify *f, struct jb_dirty *dirty,
-		      const struct record *r, uint64_t mask)
+		      const struct record *r, uint64_t ino, unsigned flags)
 {
-	unsigned flags = JB_DIRTY_EVENT;
 	size_t pos = SIZE_MAX;
 	uint32_t hash;
 	uint64_t key;
 
 	if (!r->there || r->fs == NULL)
 		return false;
-	if (mask & FAN_ATTRIB)
-		flags |= JB_DIRTY_ATTRIB;
 	hash = jb_dirmap_hash(r->fs->fs, r->handle);
 	while ((key = jb_dirmap_next(&f->map, r->fs->fs, r->handle, hash,
 				     &pos)) != 0) {
 		if (r->name == NULL || (r->name_len == 1 && r->name[0] == '.'))
 			jb_dirty_add_dir(dirty, key, flags | JB_DIRTY_SELF);
 		else
-			jb_dirty_add(dirty, key, r->name, r->name_len, flags);
+			jb_dirty_add(dirty, key, r->name, r->name_len, ino,
+				     flags);
 	}
 	return pos != SIZE_MAX;
 }
@@ -165,25 +163,35 @@ static unsigned object_flags(const struct event *ev, bool known)
 	return flags;
 }
 
+/* The object's inode; 0 if there is none, or it is not of our tree. */
+static uint64_t object_ino(const struct event *ev)
+{
+	if (!ev->object.there || ev->object.fs == NULL ||
+	    jb_handle_subvolume(ev->object.handle) != ev->object.fs->subvolume)
+		return 0;
+	return jb_handle_ino(ev->object.handle);
+}
+
 static void take_event(struct fanotify *f, const struct event *ev,
 		       struct jb_dirty *dirty)
 {
-	const struct file_system *fs = ev->object.fs;
+	unsigned flags = JB_DIRTY_EVENT, from = 0;
+	uint64_t ino = object_ino(ev);
 	bool known, to_known = true;
-	unsigned flags;
-	uint64_t ino;
 
-	known = add_place(f, dirty, &ev->from, ev->mask);
+	if (ev->mask & FAN_ATTRIB)
+		flags |= JB_DIRTY_ATTRIB;
+	if (ev->mask & FAN_RENAME)
+		from = JB_DIRTY_FROM;
+	known = add_place(f, dirty, &ev->from, ino, flags | from);
 	if (ev->to.there)
-		to_known = add_place(f, dirty, &ev->to, ev->mask);
-	if (!ev->object.there || fs == NULL ||
-	    jb_handle_subvolume(ev->object.handle) != fs->subvolume)
+		to_known = add_place(f, dirty, &ev->to, ino, flags);
+	if (ino == 0)
 		return;
 	flags = object_flags(ev, known);
 	if (flags == 0)
 		return;
-	ino = jb_handle_ino(ev->object.handle);
-	jb_dirty_add_ino(dirty, fs->fs, ino, flags);
+	jb_dirty_add_ino(dirty, ev->object.fs->fs, ino, flags);
 	if ((ev->mask & FAN_RENAME) && !to_known && ev->to.fs != NULL)
 		jb_dirty_add_beyond(dirty, ev->to.fs->fs, ino, ev->to.handle);
 }

@@ -221,7 +221,7 @@ static void take_event(struct inotify *in, const struct inotify_event *ev,
 	if (ev->mask & IN_CREATE)
 		flags |= JB_DIRTY_BORN;
 	len = strnlen(ev->name, ev->len);
-	jb_dirty_add(dirty, key, ev->name, len, flags);
+	jb_dirty_add(dirty, key, ev->name, len, 0, flags);
 }
 
 static int read_events(struct jb_source *s, struct jb_dirty *dirty,

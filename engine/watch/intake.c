@@ -11,10 +11,15 @@
 
 #include <stdlib.h>
 
-#define NAP_MS	       1
-#define READS_PER_TURN 64     /* then messages have their turn */
-#define BUSY_EVENTS    32     /* fewer in one turn: no reason to nap */
-#define LARGE_SET      32768u /* handed over before its time */
+#define NAP_MIN_MS     1
+#define NAP_MAX_MS     8
+#define READS_PER_TURN 64      /* then messages have their turn */
+#define BUSY_EVENTS    32      /* fewer in one turn: no reason to nap */
+#define FEW_EVENTS     1000    /* fewer after a nap: the next may be longer */
+#define MANY_EVENTS    4000    /* more: it must be shorter */
+#define LARGE_SET      131072u /* handed over before its time */
+#define LOAD_FACTOR    4 /* under load: times the last batch, at most ... */
+#define MAX_WAIT_NS    2000000000u
 #define NS_PER_US      1000u
 #define NS_PER_MS      1000000u
 
@@ -69,6 +74,20 @@ static int read_source(struct jb_intake *in, struct jb_source *s)
 	return total;
 }
 
+static void on_nap_end(uv_timer_t *timer);
+
+/* As long as one read then takes a good many: each wake-up costs the writers
+ * more than a longer queue does. */
+static void nap(struct jb_intake *in, int n)
+{
+	if (n < FEW_EVENTS && in->nap_ms < NAP_MAX_MS)
+		in->nap_ms *= 2;
+	else if (n > MANY_EVENTS && in->nap_ms > NAP_MIN_MS)
+		in->nap_ms /= 2;
+	in->napping = true;
+	uv_timer_start(&in->nap, on_nap_end, in->nap_ms, 0);
+}
+
 static void on_nap_end(uv_timer_t *timer)
 {
 	struct jb_intake *in = timer->data;
@@ -80,12 +99,10 @@ static void on_nap_end(uv_timer_t *timer)
 	for (unsigned i = 0; i < in->n_sources; i++)
 		n += read_source(in, in->sources[i].source);
 	jb_intake_hand_over(in);
-	if (n >= BUSY_EVENTS && jb_intake_marks_reached(in)) {
-		in->napping = true;
-		uv_timer_start(&in->nap, on_nap_end, NAP_MS, 0);
-	} else {
+	if (n >= BUSY_EVENTS && jb_intake_marks_reached(in))
+		nap(in, n);
+	else
 		set_polling(in, true);
-	}
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -100,8 +117,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	jb_intake_hand_over(in);
 	if (n >= BUSY_EVENTS && !in->hurry && jb_intake_marks_reached(in)) {
 		set_polling(in, false);
-		in->napping = true;
-		uv_timer_start(&in->nap, on_nap_end, NAP_MS, 0);
+		in->nap_ms = NAP_MIN_MS;
+		nap(in, n);
 	}
 }
 
@@ -123,25 +140,38 @@ static void give(struct jb_intake *in, uint64_t now)
 		set->upto[s->index] = s->done;
 	}
 	in->front = set == &in->sets[0] ? &in->sets[1] : &in->sets[0];
-	in->handed = now;
+	if (jb_dirty_any(set))
+		in->handed = now;
 	uv_timer_stop(&in->due);
 	pthread_mutex_lock(&in->mutex);
 	in->given = set;
+	in->gave = now;
 	in->waiting = false;
 	pthread_cond_broadcast(&in->cond);
 	pthread_mutex_unlock(&in->mutex);
 }
 
+/* Between two batches. A large batch costs less for each name than many small
+ * ones, so under load the wait grows with the work. */
+static uint64_t interval(const struct jb_intake *in)
+{
+	uint64_t wait = LOAD_FACTOR * in->batch_ns;
+
+	wait = wait < MAX_WAIT_NS ? wait : MAX_WAIT_NS;
+	return wait > in->flush_ns ? wait : in->flush_ns;
+}
+
 /* Give the front set to the recorder, if it waits and it is time. */
 void jb_intake_hand_over(struct jb_intake *in)
 {
-	uint64_t now = uv_hrtime(), due = in->handed + in->flush_ns;
+	uint64_t now = uv_hrtime(), due;
 	bool waiting, any = jb_dirty_any(in->front);
 	enum jb_want want;
 
 	pthread_mutex_lock(&in->mutex);
 	waiting = in->waiting;
 	want = in->want;
+	due = in->handed + interval(in);
 	pthread_mutex_unlock(&in->mutex);
 	if (!waiting || !in->running || (!any && want == JB_WANT_EVENTS))
 		return;
@@ -168,6 +198,7 @@ struct jb_dirty *jb_intake_take(struct jb_intake *in, enum jb_want want)
 	pthread_mutex_lock(&in->mutex);
 	in->want = want;
 	in->waiting = true;
+	in->batch_ns = uv_hrtime() - in->gave;
 	pthread_mutex_unlock(&in->mutex);
 	uv_async_send(&in->wake);
 	pthread_mutex_lock(&in->mutex);

@@ -68,7 +68,7 @@ static void handle_places(struct jb_intake *in, const struct jb_message *msg)
 		len = p[sizeof dir];
 		p += sizeof dir + 1;
 		if (len > 0)
-			jb_dirty_add(in->front, dir, (const char *)p, len,
+			jb_dirty_add(in->front, dir, (const char *)p, len, 0,
 				     JB_DIRTY_LOSSY);
 		else
 			jb_dirty_add_dir(in->front, dir,

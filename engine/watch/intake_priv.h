@@ -49,6 +49,7 @@ struct jb_intake {
 	uv_async_t wake;
 	uv_timer_t nap, due;
 	bool running, napping, hurry;
+	uint64_t nap_ms; /* how long the next nap is */
 	struct jb_dirty sets[2];
 	struct jb_dirty *front;
 	uint64_t batch;	  /* number of the last set handed over */
@@ -60,6 +61,8 @@ struct jb_intake {
 	pthread_cond_t cond;
 	struct jb_message *first, **last;
 	struct jb_dirty *given; /* for the recorder to take */
+	uint64_t gave;		/* when the last set was given, ns */
+	uint64_t batch_ns;	/* how long the recorder took for it */
 	bool waiting, stopped, released;
 	enum jb_want want;
 };

@@ -121,9 +121,9 @@ static void test_dirty_merges(void **state)
 
 	(void)state;
 	jb_dirty_init(&d, NULL);
-	jb_dirty_add(&d, 1, "a", 1, JB_DIRTY_EVENT);
-	jb_dirty_add(&d, 2, "a", 1, JB_DIRTY_LOSSY);
-	jb_dirty_add(&d, 1, "a", 1, JB_DIRTY_ATTRIB);
+	jb_dirty_add(&d, 1, "a", 1, 0, JB_DIRTY_EVENT);
+	jb_dirty_add(&d, 2, "a", 1, 0, JB_DIRTY_LOSSY);
+	jb_dirty_add(&d, 1, "a", 1, 0, JB_DIRTY_ATTRIB);
 	assert_int_equal(d.n_places, 2);
 	assert_int_equal(flags_of(&d, 1, "a"),
 			 JB_DIRTY_EVENT | JB_DIRTY_ATTRIB);
@@ -148,10 +148,11 @@ static void test_dirty_lists(void **state)
 
 	(void)state;
 	jb_dirty_init(&d, NULL);
-	jb_dirty_add(&d, 5, "kept", 4, JB_DIRTY_EVENT);
+	jb_dirty_add(&d, 5, "kept", 4, 0, JB_DIRTY_EVENT);
 	for (unsigned i = 0; i <= JB_DIRTY_MAX_PLACES; i++) {
 		snprintf(name, sizeof name, "%u", i);
-		jb_dirty_add(&d, 9 + i % 3, name, strlen(name), JB_DIRTY_EVENT);
+		jb_dirty_add(&d, 9 + i % 3, name, strlen(name), 0,
+			     JB_DIRTY_EVENT);
 	}
 	assert_int_equal(d.loss, JB_LOSS_NONE);
 	assert_true(dir_of(&d, 9)->flags & JB_DIRTY_LIST);
@@ -170,10 +171,10 @@ static void test_dirty_loses(void **state)
 	(void)state;
 	jb_dirty_init(&d, NULL);
 	for (uint64_t i = 1; i <= JB_DIRTY_MAX_DIRS + 1; i++)
-		jb_dirty_add(&d, i, "x", 1, JB_DIRTY_EVENT);
+		jb_dirty_add(&d, i, "x", 1, 0, JB_DIRTY_EVENT);
 	assert_int_equal(d.loss, JB_LOSS_TOO_MANY);
 	assert_int_equal(d.n_places, 0);
-	jb_dirty_add(&d, 1, "x", 1, JB_DIRTY_EVENT);
+	jb_dirty_add(&d, 1, "x", 1, 0, JB_DIRTY_EVENT);
 	assert_int_equal(d.n_places, 0);
 	jb_dirty_clear(&d);
 	assert_int_equal(d.loss, JB_LOSS_NONE);
