@@ -186,7 +186,8 @@ static void list_below(struct jb_plan *p, struct jb_seen *e, bool may_page)
 	for (struct jb_detached *x = p->s.detached; x != NULL; x = x->next)
 		if (x->parent == e->dirkey)
 			enter(p, jb_sight_entry(&p->s, x->id));
-	l = add_listing(p, e->id, e->dirkey, may_page && is_fresh(p, dir));
+	may_page = may_page && (JB_WITHOUT(FRESH) || is_fresh(p, dir));
+	l = add_listing(p, e->id, e->dirkey, may_page);
 	if (l != NULL)
 		open_listing(p, l);
 }
@@ -222,17 +223,20 @@ static void list_on(struct jb_plan *p, struct jb_listing **stack)
 {
 	struct jb_listing *l = *stack;
 	struct listing_step step = {.plan = p};
+	size_t page = p->planner->o.page, max = LISTED_ONCE;
 	struct listed_row *r;
 	int rv;
 
 	step.last = &step.first;
+	if (l->paged && page != 0 && page < max)
+		max = page;
 	rv = p->s.view->ops->children(p->s.view, l->dirkey, l->after, l->len,
-				      LISTED_ONCE, on_listed, &step, &p->d.err);
+				      max, on_listed, &step, &p->d.err);
 	if (rv < 0)
 		p->d.rv = rv;
 	if (l->paged)
 		p->n_listed += step.n;
-	if (step.n < LISTED_ONCE) {
+	if (step.n < max) {
 		l->done = true;
 		*stack = l->next_open;
 	}

@@ -102,17 +102,21 @@ bool jb_op_link(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 	return true;
 }
 
-/* Under which path the trash keeps it: the one that it had. NULL: not kept. */
-static const struct jb_place *keep_as(struct jb_plan *p, struct jb_slot *s,
-				      bool last, struct jb_place *ret)
+/* Under which path the trash keeps it: the one that it had, as long as its
+ * directory is known. *ret NULL: it is not kept. False: the plan has failed. */
+static bool keep_as(struct jb_plan *p, const struct jb_slot *s, bool last,
+		    struct jb_place *place, const struct jb_place **ret)
 {
-	struct jb_node *n = s->holder;
+	const struct jb_node *n = s->holder;
 
+	*ret = NULL;
 	if (!last || !p->planner->o.keep_deleted || jb_node_is_dir(n))
-		return NULL;
-	if (s->dir == p->d.own && n->was != NULL)
-		s = n->was;
-	return jb_plan_place_copy(p, s, ret) ? ret : NULL;
+		return true;
+	*ret = place;
+	if (s->dir == p->d.own && n->was != NULL &&
+	    jb_plan_place_copy(p, n->was, place))
+		return true;
+	return jb_plan_place_copy(p, s, place);
 }
 
 bool jb_op_replace(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to,
@@ -124,9 +128,8 @@ bool jb_op_replace(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to,
 	struct jb_place at[2], kept;
 	const struct jb_place *keep;
 
-	if (!prepare(p, from, to, at))
+	if (!prepare(p, from, to, at) || !keep_as(p, to, last, &kept, &keep))
 		return false;
-	keep = keep_as(p, to, last, &kept);
 	if (!done(p,
 		  t->ops->replace(t, at[0], &n->row.at, at[1], &old->row.at,
 				  keep, &err),
@@ -151,9 +154,8 @@ bool jb_op_remove(struct jb_plan *p, struct jb_slot *s, bool last)
 	const struct jb_place *keep;
 	const struct jb_slot *told = s;
 
-	if (!prepare(p, s, NULL, at))
+	if (!prepare(p, s, NULL, at) || !keep_as(p, s, last, &kept, &keep))
 		return false;
-	keep = keep_as(p, s, last, &kept);
 	if (s->dir == p->d.own && n->was != NULL)
 		told = n->was;
 	if (!done(p, t->ops->remove(t, at[0], &n->row.at, keep, &err), &err))

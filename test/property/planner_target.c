@@ -219,9 +219,27 @@ static void somebody_changes(struct sim *s, struct sim_name *n, bool removes)
 	}
 }
 
+/* Where our empty directory was, or our file, there is his now. */
+static void somebody_replaces(struct sim *s, struct sim_name *n)
+{
+	struct sim_name was = *n;
+	struct sim_foreign *f = &s->foreign[s->n_foreign];
+
+	if (!is_empty(s, n->object) || s->n_foreign == SIM_NAMES)
+		return;
+	f->dir = was.dir;
+	strcpy(f->name, was.name);
+	f->object = sim_create(s, was.dir, "~", s->objects[was.object].type, -1,
+			       false);
+	cut_name(s, find(s, was.dir, "~"));
+	find(s, was.dir, was.name)->object = f->object;
+	s->objects[f->object].old_copy = true;
+	s->n_foreign++;
+}
+
 void sim_somebody(struct sim *s)
 {
-	unsigned at[SIM_NAMES], n = 0, k = world_below(s->world, 4);
+	unsigned at[SIM_NAMES], n = 0, k = world_below(s->world, 5);
 
 	s->n_watched = 0;
 	s->had_foreign = true;
@@ -235,9 +253,13 @@ void sim_somebody(struct sim *s)
 		if (!is_below_own(s, s->names[i].dir) &&
 		    s->objects[s->names[i].object].ours)
 			at[n++] = i;
-	if (n > 0)
-		somebody_changes(s, &s->names[at[world_below(s->world, n)]],
-				 k == 3);
+	if (n == 0)
+		return;
+	n = at[world_below(s->world, n)];
+	if (k == 4)
+		somebody_replaces(s, &s->names[n]);
+	else
+		somebody_changes(s, &s->names[n], k == 3);
 }
 
 void sim_take_over(struct sim *s, unsigned no)

@@ -693,10 +693,29 @@ static const char *const kind_names[N_KINDS] = {
 	"unlink", "rmrf",   "typechange", "cycle",     "invert", "restore",
 	"epoch",  "detach", "attach"};
 
+#define N_MOODS 5
+#define N_OFTEN 6
+
+/* Half of what happens. */
+static const enum kind often[N_MOODS][N_OFTEN] = {
+	{CREATE, WRITE, MKDIR, RENAME, SWAP, SAVE},
+	{CREATE, CREATE, MKDIR, MKDIR, LINK, CREATE3},
+	{UNLINK, RMRF, UNLINK, RMRF, DETACH, TYPECHANGE},
+	{RENAME, SWAP, CYCLE, INVERT, MOVEASIDE, SAVE},
+	{RENAME, DETACH, ATTACH, WRITE, RESTORE, LINK},
+};
+
+void world_turn(struct world *w)
+{
+	w->mood = world_below(w, N_MOODS);
+}
+
 void world_step(struct world *w)
 {
 	static struct step t;
-	enum kind k = (enum kind)world_below(w, N_KINDS);
+	enum kind k = world_below(w, 2)
+			      ? (enum kind)world_below(w, N_KINDS)
+			      : often[w->mood][world_below(w, N_OFTEN)];
 	struct w_place p, q, none;
 
 	t.w = w;

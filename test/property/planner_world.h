@@ -63,6 +63,7 @@ struct world {
 	unsigned n_rows, cap_rows;
 	unsigned n_entries; /* ever made */
 	int64_t clock, epoch;
+	unsigned mood; /* what happens more often: N_MOODS in planner_world.c */
 	bool may_repeat; /* contents with the same size and time may occur */
 	bool may_detach;
 	bool verbose;
@@ -85,6 +86,9 @@ static inline bool world_may(struct world *w, double percent)
 
 /* The live tree. */
 struct w_state *world_live(const struct world *w);
+
+/* Something else will happen more often from now on. */
+void world_turn(struct world *w);
 
 /* Something happens (or is tried in vain). */
 void world_step(struct world *w);

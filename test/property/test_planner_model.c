@@ -204,6 +204,8 @@ static bool run_steps(struct fixture *f, unsigned steps, const double *rates)
 	struct world *w = &f->world;
 
 	for (unsigned i = 0; i < steps; i++) {
+		if (world_below(w, 3) == 0)
+			world_turn(w);
 		for (unsigned k = world_below(w, 4); k > 0; k--)
 			world_step(w);
 		for (int k = 0; k < 2; k++) {
@@ -234,7 +236,8 @@ static bool run_case(struct fixture *f, uint64_t seed, unsigned size)
 	w->may_detach = world_below(w, 2) == 0;
 	start_policy(f, &f->policies[0]);
 	start_policy(f, &f->policies[1]);
-	for (unsigned i = 1 + world_below(w, size + 2); i > 0; i--)
+	world_turn(w);
+	for (unsigned i = 1 + world_below(w, 2 * size); i > 0; i--)
 		world_step(w);
 	quiet = world_below(w, 5) == 0;
 	for (int i = 0; i < 4; i++)
