@@ -202,7 +202,6 @@ void policy_reset(struct policy *p, struct world *w, const struct w_select *sel,
 		rv = jb_store_exec(jb_replica_store(p->replica), sql, NULL);
 		insist(rv == JB_OK);
 	}
-	jb_replica_end_adoption(p->replica, NULL);
 	p->world = w;
 	p->sel = sel;
 	make_patterns(p);
@@ -362,19 +361,16 @@ static void watch(struct policy *p, struct jb_plan *plan, struct jb_slot *s)
 void policy_take_over(struct policy *p)
 {
 	struct sim *s = p->sim;
-	bool crash_commits = p->crash_commits;
 	unsigned no;
 
 	if (!p->options.adopt)
 		return;
-	p->crash_commits = false; /* the look-up builds an index */
 	for (unsigned i = 0; i < s->n_names; i++) {
 		no = s->names[i].object;
 		if (s->objects[no].old_copy && !s->objects[no].ours &&
 		    jb_replica_by_target(p->replica, no, 7, NULL) > 0)
 			sim_take_over(s, no);
 	}
-	p->crash_commits = crash_commits;
 }
 
 /* Never absent: a name that we hold before and after, all of whose directories
@@ -458,12 +454,15 @@ bool policy_plan(struct policy *p, unsigned upto, unsigned state, bool full)
 		       p->world->n_states - 1, batch.everything);
 	p->sim->crashed = false;
 	p->bound = UINT32_MAX;
-	p->crash_commits = true;
 	p->doomed = p->view.state;
 	p->n_plans++;
 	rv = jb_planner_new(p->replica, &p->view.base, &p->sim->base, p->can,
 			    &p->options, &planner, &err);
 	insist(rv == JB_OK);
+	rv = p->options.adopt ? jb_replica_begin_adoption(p->replica, &err)
+			      : jb_replica_end_adoption(p->replica, &err);
+	insist(rv == JB_OK);
+	p->crash_commits = true;
 	planner->on_names = on_names;
 	planner->names_arg = p;
 	rv = jb_planner_run(planner, &batch, &report, &err);
