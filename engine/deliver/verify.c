@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/deliver/verify.h"
+
+#include "engine/deliver/delivery_priv.h"
+#include "engine/base/pattern.h"
+#include "transports/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE 500
+
+static void tell(struct jb_verify *v, const char *kind, const char *name,
+		 const char *path, const char *what)
+{
+	char where[320];
+
+	snprintf(where, sizeof where, "%s %s", kind, name);
+	v->differ++;
+	v->tell(v->arg, where, path, what);
+}
+
+static char *join(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", dir, *dir != '\0' ? "/" : "", name) < 0)
+		return NULL;
+	return path;
+}
+
+/* ---- databases */
+
+int jb_verify_database(struct jb_verify *v, const char *path,
+		       struct jb_error *err)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+	const char *word;
+	int rc;
+
+	if (access(path, F_OK) != 0)
+		return JB_OK;
+	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st,
+					NULL);
+	while (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+		word = (const char *)sqlite3_column_text(st, 0);
+		if (word != NULL && strcmp(word, "ok") != 0)
+			tell(v, "database", path, "", word);
+	}
+	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
+		tell(v, "database", path, "", "is damaged");
+	else if (rc != SQLITE_OK)
+		jb_store_error(db, rc, err, "%s", path);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return rc == SQLITE_OK || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB
+		       ? JB_OK
+		       : JB_EDB;
+}
+
+/* ---- a catalog and its tree */
+
+struct live {
+	struct jb_verify *v;
+	const struct jb_config_root *root;
+	struct jb_catalog_view *view;
+	struct jb_tree tree;
+	int rv;
+	struct jb_error *err;
+};
+
+struct rows {
+	struct jb_entry *v; /* owned */
+	size_t n;
+};
+
+static int on_row(void *arg, const struct jb_entry *e)
+{
+	struct rows *r = arg;
+
+	r->v[r->n++] = *e;
+	return 0;
+}
+
+static const char *compare_entry(const struct jb_entry *e,
+				 const struct jb_object *o)
+{
+	if (e->id.ino != o->ino || e->id.birth != o->birth)
+		return "another entry is there";
+	if (e->facts.mode != o->mode || e->facts.uid != o->uid ||
+	    e->facts.gid != o->gid)
+		return "mode or owner differ";
+	if (S_ISREG(o->mode) &&
+	    (e->facts.size != o->size || e->facts.mtime != o->mtime))
+		return "size or time differ";
+	return NULL;
+}
+
+static void check_dir(struct live *l, uint64_t key, const char *path);
+
+static void check_row(struct live *l, int dirfd, const char *dir,
+		      const struct jb_entry *e)
+{
+	char *path = join(dir, e->name);
+	const char *what = NULL;
+	struct jb_object o;
+
+	if (path == NULL)
+		return;
+	l->v->checked++;
+	if (jb_tree_look(dirfd, e->name, &o) != 0)
+		what = "is not there";
+	else if (!(e->flags & JB_ENTRY_MOUNT))
+		what = compare_entry(e, &o);
+	if (what != NULL)
+		tell(l->v, "root", l->root->name, path, what);
+	else if (e->dirkey != 0 && !(e->flags & JB_ENTRY_MOUNT))
+		check_dir(l, e->dirkey, path);
+	free(path);
+}
+
+/* All names that the directory has, and the catalog does not. */
+static void check_names(struct live *l, int fd, uint64_t key, const char *path)
+{
+	DIR *dir = fdopendir(fd);
+	struct jb_entry e;
+	struct dirent *d;
+	char *full;
+
+	if (dir == NULL) {
+		close(fd);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL) {
+		if (strcmp(d->d_name, ".") == 0 ||
+		    strcmp(d->d_name, "..") == 0 ||
+		    l->view->ops->at(l->view, key, d->d_name, strlen(d->d_name),
+				     &e, l->err) != 0)
+			continue;
+		full = join(path, d->d_name);
+		if (full != NULL && strcmp(d->d_name, JB_OWN_DIR) != 0 &&
+		    jb_patterns_takes(l->root->patterns, full, strlen(full),
+				      d->d_type == DT_DIR))
+			tell(l->v, "root", l->root->name, full,
+			     "the journal does not know it");
+		free(full);
+	}
+	closedir(dir);
+}
+
+static void check_dir(struct live *l, uint64_t key, const char *path)
+{
+	struct rows rows = {malloc(PAGE * sizeof *rows.v), 0};
+	char after[JB_NAME_MAX + 1] = "";
+	int fd = jb_tree_enter(&l->tree, path, O_RDONLY);
+
+	if (fd < 0 || rows.v == NULL) {
+		tell(l->v, "root", l->root->name, path, "can't be read");
+		free(rows.v);
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	do {
+		rows.n = 0;
+		l->rv = l->view->ops->children(l->view, key, after,
+					       strlen(after), PAGE, on_row,
+					       &rows, l->err);
+		for (size_t i = 0; i < rows.n && l->rv >= 0; i++)
+			check_row(l, fd, path, &rows.v[i]);
+		if (rows.n > 0)
+			strcpy(after, rows.v[rows.n - 1].name);
+	} while (rows.n == PAGE && l->rv >= 0);
+	free(rows.v);
+	check_names(l, fd, key, path);
+}
+
+int jb_verify_root(struct jb_verify *v, const struct jb_config *config,
+		   const struct jb_config_root *root, struct jb_error *err)
+{
+	struct live l = {.v = v, .root = root, .err = err, .tree = {.fd = -1}};
+	struct jb_entry top;
+	int rv;
+
+	rv = jb_catalog_view_open(config->state_dir, root->name, &l.view, err);
+	if (rv != JB_OK)
+		return rv;
+	rv = jb_tree_open(&l.tree, root->path, "", err);
+	if (rv == JB_OK) {
+		rv = l.view->ops->top(l.view, &top, err);
+		if (rv > 0)
+			check_dir(&l, top.dirkey, "");
+		rv = rv < 0 ? rv : l.rv < 0 ? l.rv : JB_OK;
+		jb_tree_close(&l.tree);
+	}
+	l.view->ops->close(l.view);
+	return rv;
+}
+
+/* ---- a replica and its target */
+
+struct copy {
+	struct jb_verify *v;
+	struct jb_delivery *d;
+	int rv;
+	struct jb_error *err;
+};
+
+struct names {
+	struct jb_name_row *v; /* owned */
+	size_t n;
+};
+
+static int on_name(void *arg, const struct jb_name_row *row)
+{
+	struct names *n = arg;
+
+	n->v[n->n++] = *row;
+	return 0;
+}
+
+static const char *compare_content(struct copy *c, struct jb_place p,
+				   const struct jb_node_row *row)
+{
+	struct jb_target *t = c->d->target;
+	struct jb_hash hash;
+
+	if (!c->v->content || row->hash == 0 || !S_ISREG(row->type))
+		return NULL;
+	if (t->ops->hash(t, p, &row->at, &hash, c->err) != JB_OUTCOME_DONE)
+		return "can't be read";
+	return hash.low == row->hash
+		       ? NULL
+		       : "rot: its content changed, size and time did not";
+}
+
+static const char *compare_node(struct copy *c, struct jb_place p,
+				const struct jb_node_row *row)
+{
+	struct jb_target *t = c->d->target;
+	struct jb_object o;
+
+	if (t->ops->look(t, p, &o, c->err) != JB_OUTCOME_DONE)
+		return "is not there";
+	if ((o.mode & S_IFMT) != row->type || o.ino != row->at.ino ||
+	    o.birth != row->at.birth)
+		return "somebody else's entry is there";
+	if (!jb_stamp_fits(&row->at, &o))
+		return "was changed at the target";
+	return compare_content(c, p, row);
+}
+
+static void check_copy(struct copy *c, uint64_t dir, const char *path);
+
+static void check_name(struct copy *c, const char *dir,
+		       const struct jb_name_row *name)
+{
+	struct jb_place p = {dir, name->name};
+	char *path = join(dir, name->name);
+	struct jb_node_row row;
+	const char *what;
+
+	if (path == NULL)
+		return;
+	c->rv = jb_replica_node(c->d->replica, name->rid, &row, c->err);
+	if (c->rv > 0) {
+		c->v->checked++;
+		what = compare_node(c, p, &row);
+		if (what != NULL)
+			tell(c->v, "policy", c->d->policy->name, path, what);
+		else if (S_ISDIR(row.type))
+			check_copy(c, name->rid, path);
+	}
+	free(path);
+}
+
+static void check_copy(struct copy *c, uint64_t dir, const char *path)
+{
+	struct names names = {malloc(PAGE * sizeof *names.v), 0};
+	char after[JB_NAME_MAX + 1] = "";
+
+	if (names.v == NULL)
+		return;
+	do {
+		names.n = 0;
+		c->rv = jb_replica_names_in(c->d->replica, dir, after,
+					    strlen(after), PAGE, on_name,
+					    &names, c->err);
+		for (size_t i = 0; i < names.n && c->rv >= 0; i++)
+			check_name(c, path, &names.v[i]);
+		if (names.n > 0)
+			strcpy(after, names.v[names.n - 1].name);
+	} while (names.n == PAGE && c->rv >= 0);
+	free(names.v);
+}
+
+int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
+		     const char *policy, struct jb_error *err)
+{
+	struct copy c = {.v = v, .err = err};
+	unsigned can;
+	int rv = jb_delivery_open(config, policy, true, &c.d, err);
+
+	if (rv != JB_OK)
+		return rv;
+	if (c.d->uuid[0] != '\0')
+		rv = jb_delivery_start_target(c.d, &can, err);
+	if (rv == JB_OK && c.d->uuid[0] != '\0') {
+		check_copy(&c, JB_RID_TOP, "");
+		rv = c.rv < 0 ? c.rv : JB_OK;
+		c.d->target->ops->end(c.d->target);
+	}
+	jb_delivery_close(c.d);
+	return rv;
+}

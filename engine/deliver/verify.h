@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/verify.h - is what is remembered true? Reads, repairs nothing.
+ *
+ * One call does it all, on any one thread; it may run beside the daemon, and
+ * then tells of what is changing at the moment too. */
+#ifndef JB_DELIVER_VERIFY_H
+#define JB_DELIVER_VERIFY_H
+
+#include "engine/deliver/delivery.h"
+
+/* A difference: @where is "root NAME" or "policy NAME". */
+typedef void jb_verify_fn(void *arg, const char *where, const char *path,
+			  const char *what);
+
+struct jb_verify {
+	bool content; /* compare the content of copies too (XXH3) */
+	jb_verify_fn *tell;
+	void *arg;
+	int64_t checked, differ; /* results */
+};
+
+/* The file itself: DIR/NAME.db. */
+int jb_verify_database(struct jb_verify *v, const char *path,
+		       struct jb_error *err);
+/* The catalog of a root against the live tree. */
+int jb_verify_root(struct jb_verify *v, const struct jb_config *config,
+		   const struct jb_config_root *root, struct jb_error *err);
+/* A policy's replica against its target. JB_EHELD: it is not there. */
+int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
+		     const char *policy, struct jb_error *err);
+
+#endif
