@@ -140,9 +140,12 @@ void t_judge_init(struct t_judge *j, const char *state_dir)
 					 NULL),
 			 SQLITE_OK);
 	attach(j);
-	t_judge_exec(
-		j, "CREATE TABLE exempt(ino, birth, PRIMARY KEY(ino, birth));"
-		   "CREATE TABLE written(ino, birth, PRIMARY KEY(ino, birth))");
+	t_judge_exec(j, "CREATE TABLE exempt(ino INT, birth INT, PRIMARY "
+			"KEY(ino, birth));"
+			"CREATE TABLE outsider(ino INT, birth INT, PRIMARY "
+			"KEY(ino, birth));"
+			"CREATE TABLE written(ino INT, birth INT, PRIMARY "
+			"KEY(ino, birth))");
 }
 
 void t_judge_reopen(struct t_judge *j)

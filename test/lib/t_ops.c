@@ -127,12 +127,13 @@ static void exempt_tree(struct t_worker *w, int dir, const char *name)
 		closedir(d);
 }
 
-void t_ops_note_born(struct t_worker *w, const struct t_place *p)
+void t_ops_note_born(struct t_worker *w, const struct t_place *p, int fd)
 {
 	struct statx x;
 	struct t_id id;
 
-	if (!identify(p->dir, p->name, &id, &x))
+	if (fd >= 0 ? !identify(fd, "", &id, &x)
+		    : !identify(p->dir, p->name, &id, &x))
 		return;
 	pthread_mutex_lock(&w->ops->lock);
 	/* Number and birth time again: two objects that nobody can tell. */
@@ -244,6 +245,7 @@ void t_ops_tell(struct t_ops *ops, struct t_judge *j)
 {
 	t_judge_exec(j, "DELETE FROM written");
 	t_idset_tell(&ops->exempt, j, "exempt");
+	t_idset_tell(&ops->outsiders, j, "outsider");
 	t_idset_tell(&ops->written, j, "written");
 	t_idset_fini(&ops->written);
 }

@@ -40,7 +40,7 @@ static bool do_create(struct t_worker *w, struct t_place *p)
 
 	if (fd < 0)
 		return false;
-	t_ops_note_born(w, p);
+	t_ops_note_born(w, p, fd);
 	if (t_random_below(&w->random, 3) > 0)
 		scribble(w, fd, 3000);
 	close(fd);
@@ -120,7 +120,7 @@ static bool do_mkdir(struct t_worker *w, struct t_place *p)
 {
 	if (mkdirat(p->dir, p->name, 0755) != 0)
 		return false;
-	t_ops_note_born(w, p);
+	t_ops_note_born(w, p, -1);
 	return true;
 }
 
@@ -234,7 +234,7 @@ static bool do_symlink(struct t_worker *w, struct t_place *p)
 {
 	if (symlinkat(t_ops_name(w), p->dir, p->name) != 0)
 		return false;
-	t_ops_note_born(w, p);
+	t_ops_note_born(w, p, -1);
 	return true;
 }
 
@@ -245,7 +245,7 @@ static bool do_node(struct t_worker *w, struct t_place *p)
 
 	if (mknodat(p->dir, p->name, kind | 0600, makedev(1, 3)) != 0)
 		return false;
-	t_ops_note_born(w, p);
+	t_ops_note_born(w, p, -1);
 	return true;
 }
 
@@ -308,7 +308,7 @@ static bool do_tmpfile(struct t_worker *w, struct t_place *p)
 	scribble(w, fd, 1000);
 	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
 	if (linkat(AT_FDCWD, proc, p->dir, p->name, AT_SYMLINK_FOLLOW) == 0) {
-		t_ops_note_born(w, p);
+		t_ops_note_born(w, p, fd);
 		did = true;
 		if (w->ops->o.nameless)
 			scribble(w, fd, 1000);

@@ -27,9 +27,9 @@ const char *t_ops_name(struct t_worker *w);
 void t_ops_pick(struct t_worker *w, int base, struct t_place *p);
 void t_ops_drop(struct t_place *p);
 
-/* Book-keeping, after the fact: @fd or @p is new, was written, has or had two
- * names, is about to cross the border. */
-void t_ops_note_born(struct t_worker *w, const struct t_place *p);
+/* Book-keeping, after the fact: @fd (or, where that is -1, @p) is new, was
+ * written, has or had two names, is about to cross the border. */
+void t_ops_note_born(struct t_worker *w, const struct t_place *p, int fd);
 void t_ops_note_written(struct t_worker *w, int fd);
 void t_ops_note_linked(struct t_worker *w, const struct t_place *p);
 void t_ops_note_moved(struct t_worker *w, const struct t_place *from,

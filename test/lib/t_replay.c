@@ -236,7 +236,8 @@ static void open_player(struct player *p, struct t_judge *j, const char *first)
 	p->n = 0;
 	t_judge_exec(j,
 		     "DROP TABLE IF EXISTS played; DROP TABLE IF EXISTS result;"
-		     "CREATE TABLE played(ino, birth, dino, dbirth, name, mode,"
+		     "CREATE TABLE played(ino INT, birth INT, dino INT,"
+		     " dbirth INT, name BLOB, mode INT,"
 		     " UNIQUE(dino, dbirth, name, ino, birth));"
 		     "CREATE INDEX played_id ON played(ino, birth);"
 		     "INSERT INTO played SELECT ino, birth, dino, dbirth, name,"
@@ -313,7 +314,7 @@ void t_replay(struct t_judge *j, const struct t_span *span)
 }
 
 /* Table `rows` of the span; table `lenient`: exempt, and all that was ever
- * below it. */
+ * below a directory that was outside. */
 static void spread_exemption(struct t_judge *j, const struct t_span *span)
 {
 	t_judge_exec(j,
@@ -332,10 +333,10 @@ static void spread_exemption(struct t_judge *j, const struct t_span *span)
 		" old_dbirth, ino, birth FROM rows WHERE kind = 4;"
 		"CREATE INDEX edge_dir ON edge(dino, dbirth);"
 		"CREATE TABLE lenient AS WITH RECURSIVE l(ino, birth) AS ("
-		" SELECT ino, birth FROM exempt UNION"
+		" SELECT ino, birth FROM outsider UNION"
 		" SELECT e.ino, e.birth FROM l JOIN edge e"
 		" ON e.dino = l.ino AND e.dbirth = l.birth)"
-		"SELECT * FROM l;"
+		"SELECT * FROM l UNION SELECT ino, birth FROM exempt;"
 		"CREATE INDEX lenient_id ON lenient(ino, birth)",
 		span->first, span->last);
 }
@@ -344,10 +345,12 @@ static const char SQL_TOO_OFTEN[] =
 	"SELECT k.kind, k.ino, k.birth, k.n, (SELECT path FROM c"
 	" WHERE c.seq = k.seq), k.seq FROM (SELECT kind, ino, birth,"
 	" count(*) AS n, max(seq) AS seq FROM rows WHERE kind IN (1, 5)"
-	" GROUP BY kind, ino, birth) k WHERE n > NOT EXISTS (SELECT 1 FROM"
-	" \"%s\" f WHERE kind = 1 AND f.ino = k.ino AND f.birth = k.birth"
-	" UNION ALL SELECT 1 FROM \"%s\" l WHERE kind = 5 AND l.ino = k.ino"
-	" AND l.birth = k.birth) AND NOT EXISTS (SELECT 1 FROM lenient x"
+	" GROUP BY kind, ino, birth) k WHERE k.n >"
+	" (k.kind = 1 AND NOT EXISTS (SELECT 1 FROM \"%s\" f"
+	" WHERE f.ino = k.ino AND f.birth = k.birth)) +"
+	" (k.kind = 5 AND NOT EXISTS (SELECT 1 FROM \"%s\" l"
+	" WHERE l.ino = k.ino AND l.birth = k.birth))"
+	" AND NOT EXISTS (SELECT 1 FROM lenient x"
 	" WHERE x.ino = k.ino AND x.birth = k.birth)";
 
 void t_replay_check_counts(struct t_judge *j, const struct t_span *span)

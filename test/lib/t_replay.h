@@ -24,8 +24,8 @@ struct t_span {
 void t_replay(struct t_judge *j, const struct t_span *span);
 
 /* No object is created twice, none that was there, none is deleted that still
- * is: but for those in table `exempt` (hard-linked, or outside of the root
- * once), and what was ever below such a directory. */
+ * is: but for those in table `exempt` (several names once), and those in table
+ * `outsider` (out of the root once) with all that was ever below them. */
 void t_replay_check_counts(struct t_judge *j, const struct t_span *span);
 
 /* The last content row of each file tells the size and time that it has; each

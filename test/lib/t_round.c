@@ -116,7 +116,7 @@ void t_round_exempt(struct t_round *r, unsigned root)
 	struct names n = names_of(root);
 
 	t_judge_exec(&r->judge,
-		     "INSERT OR IGNORE INTO exempt SELECT ino, birth FROM %s",
+		     "INSERT OR IGNORE INTO outsider SELECT ino, birth FROM %s",
 		     n.live);
 }
 

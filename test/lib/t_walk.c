@@ -128,8 +128,10 @@ void t_judge_walk(struct t_judge *j, const char *name, const char *path)
 
 	t_judge_exec(j, "DROP TABLE IF EXISTS \"%s\"", name);
 	t_judge_exec(j,
-		     "CREATE TABLE \"%s\"(dino, dbirth, name, ino, birth, mode,"
-		     " uid, gid, nlink, rdev, size, mtime, ctime, mount)",
+		     "CREATE TABLE \"%s\"(dino INT, dbirth INT, name BLOB,"
+		     " ino INT, birth INT, mode INT, uid INT, gid INT,"
+		     " nlink INT, rdev INT, size INT, mtime INT, ctime INT,"
+		     " mount INT)",
 		     name);
 	w.insert = t_judge_prepare(
 		j, "INSERT INTO \"%s\" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
