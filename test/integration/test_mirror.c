@@ -327,6 +327,51 @@ static void adopts(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* `verify` finds what was changed behind our back, on either side, also what
+ * neither size nor time shows. */
+static void verifies(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; cd d; seq 9 | xargs touch; "
+		      "echo content > c",
+		      "");
+	t_mirror_check(&m);
+	t_mirror_command(&m, 0, " 0 differ", "verify", "--content", NULL);
+	t_shell("cd %s/d; touch -r c ../t; printf C | dd of=c conv=notrunc "
+		"status=none; touch -r ../t c; rm ../t 1",
+		DST);
+	t_mirror_command(&m, 1, "d/1: is not there", "verify", NULL, NULL);
+	t_mirror_command(&m, 1, " 1 differ", "verify", NULL, NULL);
+	t_mirror_command(&m, 1, "d/c: rot", "verify", "--content", NULL);
+	t_daemon_stop(&w->daemon);
+	t_shell("rm %s/d/2", SRC);
+	t_mirror_command(&m, 1, "root r: d/2: is not there", "verify", NULL,
+			 NULL);
+	t_daemon_start(&w->daemon);
+	t_mirror_fini(&m);
+}
+
+/* A file that is written on and on is copied when it was left alone, whole;
+ * a change of its mode does not wait. */
+static void settles(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "Settle=3s");
+	t_mirror_check(&m);
+	t_shell("echo b > %s/b; chmod 600 %s/a", SRC, SRC);
+	t_mirror_command(&m, 1, "until it is quiet", "flush", "--policy", "m");
+	assert_false(exists(DST "/b"));
+	t_shell("test $(stat -c %%a %s/a) = 600", DST);
+	t_shell("for i in $(seq 200); do test -e %s/b && exit; "
+		"timeout 0.1 tail -f /dev/null; done; exit 1",
+		DST);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* A plugin that is not there, or no plugin, has its message; the journal goes
  * on. */
 static void bad_plugin(struct t_world *w)
@@ -390,6 +435,8 @@ static const struct t_case cases[] = {
 	T_CASE(paused, ext4, fanotify),
 	T_CASE(restarted, ext4, fanotify),
 	T_CASE(adopts, ext4, fanotify),
+	T_CASE(verifies, ext4, fanotify),
+	T_CASE(settles, ext4, fanotify),
 	T_CASE(bad_plugin, ext4, fanotify),
 	T_CASE(damaged, ext4, fanotify),
 };
