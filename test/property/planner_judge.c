@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+unsigned jb_planner_without;
+
 #define N_ROWS 512
 
 /* The test's own bugs. */

@@ -96,6 +96,23 @@ void world_step(struct world *w);
 /* Whoever is detached is back in the tree, or deleted. */
 void world_settle(struct world *w);
 
+/* By hand: the next state, a copy of the live tree to be changed by the
+ * functions below. The rows that go with the changes are added at once. */
+struct w_state *world_edit(struct world *w);
+/* All return the entry number; a path has a byte per name. */
+unsigned world_make(struct world *w, const char *path, char type);
+unsigned world_write(struct world *w, const char *path);
+unsigned world_chmod(struct world *w, const char *path);
+unsigned world_rename(struct world *w, const char *from, const char *to);
+unsigned world_swap(struct world *w, const char *a, const char *b);
+unsigned world_link(struct world *w, const char *from, const char *to);
+unsigned world_remove(struct world *w, const char *path);
+/* No row: its place is not known for a while; then it is at @to. */
+unsigned world_detach(struct world *w, const char *path);
+unsigned world_attach(struct world *w, unsigned no, const char *to);
+/* All identities are new. */
+void world_restore(struct world *w);
+
 struct jb_id world_id(unsigned no);
 /* The entry number, 0: not one of this world. */
 unsigned world_no(struct jb_id id);

@@ -18,8 +18,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-unsigned jb_planner_without;
-
 static const struct w_select selections[] = {
 	{{NULL}, {NULL}}, {{NULL}, {"ab"}},	  {{"a", "ba"}, {NULL}},
 	{{"a"}, {"ac"}},  {{NULL}, {"b", "caa"}},

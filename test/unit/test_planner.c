@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Stories of the planner, at a simulated target: one thing at a time. Whether
+ * it also holds when everything happens at once is test_planner_model's. */
+#include "property/planner_judge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define LIMIT_NONE 1000
+
+struct scene {
+	struct world w;
+	struct policy p;
+	unsigned operations; /* of the last plan: names only */
+	uint64_t copies;
+};
+
+static const struct w_select everything = {{NULL}, {NULL}};
+
+static int set_up(void **state)
+{
+	static struct scene s;
+
+	memset(&s, 0, sizeof s);
+	policy_init(&s.p);
+	world_init(&s.w, 1);
+	s.p.step = 2000000000;
+	policy_reset(&s.p, &s.w, &everything, LIMIT_NONE);
+	*state = &s;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *s = *state;
+
+	policy_fini(&s->p);
+	world_fini(&s->w);
+	return 0;
+}
+
+static void limit_deletions(struct scene *s, unsigned limit,
+			    const struct w_select *sel)
+{
+	policy_reset(&s->p, &s->w, sel, limit);
+}
+
+/* One plan of all rows there are; the target must keep what it promises. */
+static void plan(struct scene *s)
+{
+	unsigned before = s->p.sim->n_operations;
+	uint64_t copies = s->p.sim->n_copies;
+	bool ok;
+
+	ok = policy_plan(&s->p, s->w.n_rows, s->w.n_states - 1, false);
+	assert_true(ok);
+	if (!policy_check(&s->p, P_ANYHOW))
+		fail_msg("%s", s->p.sim->broken);
+	s->operations = s->p.sim->n_operations - before;
+	s->copies = s->p.sim->n_copies - copies;
+}
+
+static void assert_equal_trees(struct scene *s)
+{
+	if (!policy_check(&s->p, P_FULLY))
+		fail_msg("%s", s->p.sim->broken);
+}
+
+/* The object at a path of the target, a byte per name; 0: nothing. */
+static unsigned object_at(const struct scene *s, const char *path)
+{
+	unsigned at = SIM_TOP;
+	char name[2] = "";
+
+	for (; *path != '\0' && at != 0; path++) {
+		name[0] = *path;
+		at = sim_at(s->p.sim, at, name);
+	}
+	return at;
+}
+
+static int64_t number(struct scene *s, const char *sql)
+{
+	struct jb_store *store = jb_replica_store(s->p.replica);
+	sqlite3_stmt *st;
+	int64_t n;
+
+	assert_int_equal(sqlite3_prepare_v2(store->db, sql, -1, &st, NULL),
+			 SQLITE_OK);
+	n = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : -1;
+	sqlite3_finalize(st);
+	return n;
+}
+
+static void make_tree(struct scene *s)
+{
+	world_make(&s->w, "a", 'd');
+	world_make(&s->w, "ab", 'd');
+	for (char c = 'c'; c <= 'l'; c++)
+		world_make(&s->w, (char[]){'a', 'b', c, '\0'}, 'f');
+	world_make(&s->w, "c", 'd');
+	world_make(&s->w, "ca", 'f');
+	plan(s);
+	assert_equal_trees(s);
+}
+
+/* A new tree is made where nobody sees it, and appears by one rename. */
+static void test_new_tree(void **state)
+{
+	struct scene *s = *state;
+
+	world_make(&s->w, "a", 'd');
+	world_make(&s->w, "ab", 'd');
+	world_make(&s->w, "aba", 'f');
+	world_make(&s->w, "abb", 'l');
+	plan(s);
+	assert_int_equal(s->copies, 2);
+	assert_int_equal(s->operations, 4 /* made */ + 1 + 2 /* attrs */);
+	assert_equal_trees(s);
+}
+
+/* A directory that was renamed costs one rename, and no inode changes. */
+static void test_renamed_directory(void **state)
+{
+	struct scene *s = *state;
+	unsigned dir, file;
+
+	make_tree(s);
+	dir = object_at(s, "ab");
+	file = object_at(s, "abc");
+	world_rename(&s->w, "ab", "z");
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	/* The rename, the attributes of what moved and where it was. */
+	assert_int_equal(s->operations, 1 + 2);
+	assert_int_equal(object_at(s, "z"), dir);
+	assert_int_equal(object_at(s, "zc"), file);
+	assert_equal_trees(s);
+}
+
+/* Two directories swap: one exchange; a file saved over another: one rename. */
+static void test_swap_and_save(void **state)
+{
+	struct scene *s = *state;
+	unsigned a, c;
+
+	make_tree(s);
+	a = object_at(s, "a");
+	c = object_at(s, "c");
+	world_swap(&s->w, "a", "c");
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(s->operations, 1);
+	assert_int_equal(object_at(s, "a"), c);
+	assert_int_equal(object_at(s, "c"), a);
+
+	world_make(&s->w, "t", 'f');
+	world_remove(&s->w, "aa");
+	world_rename(&s->w, "t", "aa");
+	plan(s);
+	assert_int_equal(s->copies, 1);
+	assert_equal_trees(s);
+}
+
+/* mv d e; mkdir d with the same names: nothing that only moved is copied. */
+static void test_moved_aside(void **state)
+{
+	struct scene *s = *state;
+	unsigned old;
+
+	make_tree(s);
+	old = object_at(s, "abc");
+	world_rename(&s->w, "ab", "ae");
+	world_make(&s->w, "ab", 'd');
+	for (char c = 'c'; c <= 'l'; c++)
+		world_make(&s->w, (char[]){'a', 'b', c, '\0'}, 'f');
+	plan(s);
+	assert_int_equal(s->copies, 10);
+	assert_int_equal(object_at(s, "aec"), old);
+	assert_equal_trees(s);
+}
+
+/* mv a/b x; mv a x/a: each is put into what was inside it. */
+static void test_inversion(void **state)
+{
+	struct scene *s = *state;
+
+	make_tree(s);
+	world_rename(&s->w, "ab", "x");
+	world_rename(&s->w, "a", "xa");
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_equal_trees(s);
+}
+
+/* File to directory and back. */
+static void test_type_changes(void **state)
+{
+	struct scene *s = *state;
+
+	make_tree(s);
+	world_remove(&s->w, "abc");
+	world_make(&s->w, "abc", 'd');
+	world_make(&s->w, "abca", 'f');
+	plan(s);
+	assert_equal_trees(s);
+	world_remove(&s->w, "abc");
+	world_make(&s->w, "abc", 'f');
+	plan(s);
+	assert_equal_trees(s);
+}
+
+/* New content of a file with three names is copied once. */
+static void test_hard_links(void **state)
+{
+	struct scene *s = *state;
+
+	make_tree(s);
+	world_link(&s->w, "abc", "m");
+	world_link(&s->w, "abc", "cm");
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(object_at(s, "m"), object_at(s, "abc"));
+	world_write(&s->w, "m");
+	plan(s);
+	assert_int_equal(s->copies, 1);
+	assert_int_equal(object_at(s, "cm"), object_at(s, "abc"));
+	assert_equal_trees(s);
+}
+
+/* Attributes alone are applied alone. */
+static void test_attributes(void **state)
+{
+	struct scene *s = *state;
+
+	make_tree(s);
+	world_chmod(&s->w, "abc");
+	world_chmod(&s->w, "ab");
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_equal_trees(s);
+}
+
+/* Restored with all its times: other inodes, no copy, nothing deleted. */
+static void test_restored_source(void **state)
+{
+	struct scene *s = *state;
+	unsigned file;
+
+	make_tree(s);
+	file = object_at(s, "abc");
+	world_restore(&s->w);
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(object_at(s, "abc"), file);
+	assert_equal_trees(s);
+}
+
+/* W6: what we did not make survives everything, and is not overwritten. */
+static void test_foreign_name(void **state)
+{
+	struct scene *s = *state;
+	unsigned foreign;
+
+	make_tree(s);
+	s->p.sim->had_foreign = true;
+	foreign = sim_create(s->p.sim, SIM_TOP, "n", 'f', -1, false);
+	world_make(&s->w, "n", 'f');
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(object_at(s, "n"), foreign);
+	assert_int_equal(number(s, "SELECT reason FROM pending"),
+			 JB_REASON_FOREIGN);
+
+	sim_clean(s->p.sim);
+	plan(s);
+	assert_int_equal(s->copies, 1);
+	assert_equal_trees(s);
+}
+
+/* A directory that goes is kept as long as something foreign is in it. */
+static void test_foreign_in_ours(void **state)
+{
+	struct scene *s = *state;
+	unsigned foreign;
+
+	make_tree(s);
+	s->p.sim->had_foreign = true;
+	foreign = sim_create(s->p.sim, object_at(s, "ab"), "n", 'f', -1, false);
+	world_remove(&s->w, "a");
+	plan(s);
+	assert_int_equal(object_at(s, "abc"), 0);
+	assert_int_equal(object_at(s, "abn"), foreign);
+	sim_clean(s->p.sim);
+	plan(s);
+	assert_equal_trees(s);
+}
+
+/* Our file, changed by somebody at the target, is no longer ours to touch. */
+static void test_changed_at_target(void **state)
+{
+	struct scene *s = *state;
+	struct sim_object *o;
+	unsigned no;
+
+	make_tree(s);
+	no = object_at(s, "ca");
+	o = &s->p.sim->objects[no];
+	o->mtime = ++s->p.sim->stamp;
+	o->data = -2;
+	o->ours = false;
+	s->p.sim->had_foreign = true;
+	world_write(&s->w, "ca");
+	plan(s);
+	assert_int_equal(object_at(s, "ca"), no);
+	assert_int_equal(o->data, -2);
+	world_remove(&s->w, "ca");
+	plan(s);
+	assert_int_equal(object_at(s, "ca"), no);
+}
+
+/* Selection is of the path: in and out of it by renames. */
+static void test_selection(void **state)
+{
+	static const struct w_select sel = {{NULL}, {"c"}};
+	struct scene *s = *state;
+
+	limit_deletions(s, LIMIT_NONE, &sel);
+	make_tree(s);
+	world_rename(&s->w, "ab", "cb");
+	plan(s);
+	assert_int_equal(object_at(s, "ab"), 0);
+	assert_equal_trees(s);
+	world_rename(&s->w, "cb", "x");
+	plan(s);
+	assert_int_equal(s->copies, 10);
+	assert_equal_trees(s);
+}
+
+/* Too many deletions are held, whatever else goes on, until release. */
+static void test_held_at_once(void **state)
+{
+	struct scene *s = *state;
+	bool held = false;
+	int64_t count = 0, seq = 0;
+	int rv;
+
+	limit_deletions(s, 4, &everything);
+	make_tree(s);
+	world_remove(&s->w, "ab");
+	world_make(&s->w, "n", 'f');
+	plan(s);
+	assert_int_not_equal(object_at(s, "abc"), 0);
+	assert_int_not_equal(object_at(s, "n"), 0);
+	rv = jb_planner_is_held(s->p.replica, &held, &count, &seq, NULL);
+	assert_int_equal(rv, JB_OK);
+	assert_true(held);
+	assert_int_equal(count, 11);
+	assert_int_equal(seq, s->w.n_rows);
+
+	/* Still held, and more of it; then approved up to what was shown. */
+	world_remove(&s->w, "ca");
+	plan(s);
+	assert_int_not_equal(object_at(s, "ca"), 0);
+	rv = jb_planner_release(s->p.replica, seq, NULL);
+	assert_int_equal(rv, JB_OK);
+	plan(s);
+	assert_int_equal(object_at(s, "abc"), 0);
+	assert_int_not_equal(object_at(s, "ca"), 0);
+}
+
+/* The same slowly: the window counts across plans. */
+static void test_held_slowly(void **state)
+{
+	struct scene *s = *state;
+
+	limit_deletions(s, 2, &everything);
+	make_tree(s);
+	for (char c = 'c'; c <= 'e'; c++) {
+		world_remove(&s->w, (char[]){'a', 'b', c, '\0'});
+		plan(s);
+	}
+	assert_int_equal(object_at(s, "abc"), 0);
+	assert_int_equal(object_at(s, "abd"), 0);
+	assert_int_not_equal(object_at(s, "abe"), 0);
+	assert_int_equal(number(s, "SELECT reason FROM owed"), JB_REASON_HELD);
+}
+
+/* Overwriting what was deleted is no deletion, and is never held. */
+static void test_replaced_is_not_held(void **state)
+{
+	struct scene *s = *state;
+
+	limit_deletions(s, 2, &everything);
+	make_tree(s);
+	for (char c = 'c'; c <= 'l'; c++) {
+		world_remove(&s->w, (char[]){'a', 'b', c, '\0'});
+		world_make(&s->w, (char[]){'a', 'b', c, '\0'}, 'f');
+	}
+	plan(s);
+	assert_equal_trees(s);
+}
+
+/* A first level that becomes empty is held, however few they are. */
+static void test_emptied_top(void **state)
+{
+	struct scene *s = *state;
+
+	limit_deletions(s, 100, &everything);
+	world_make(&s->w, "a", 'f');
+	plan(s);
+	world_remove(&s->w, "a");
+	plan(s);
+	assert_int_not_equal(object_at(s, "a"), 0);
+	policy_release(&s->p);
+	plan(s);
+	assert_equal_trees(s);
+}
+
+/* An existing copy is taken over: what equals the source is not copied, what
+ * differs is left alone and reported. */
+static void test_adoption(void **state)
+{
+	struct scene *s = *state;
+	struct sim *sim = s->p.sim;
+	unsigned dir, same, other;
+
+	world_make(&s->w, "a", 'd');
+	world_make(&s->w, "ab", 'f');
+	world_make(&s->w, "ac", 'f');
+	sim->had_foreign = true;
+	dir = sim_create(sim, SIM_TOP, "a", 'd', 0, false);
+	same = sim_create(sim, dir, "b", 'f', 0, false);
+	other = sim_create(sim, dir, "c", 'f', -1, false);
+	sim->objects[same].mtime =
+		state_entry(world_live(&s->w),
+			    state_find(world_live(&s->w), "ab"))
+			->sig;
+	sim->objects[dir].old_copy = sim->objects[same].old_copy = true;
+	s->p.options.adopt = true;
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(object_at(s, "ab"), same);
+	assert_int_equal(object_at(s, "ac"), other);
+	assert_int_equal(number(s, "SELECT reason FROM pending"),
+			 JB_REASON_FOREIGN);
+	assert_int_equal(number(s, "SELECT count(*) FROM node WHERE rid > 2"),
+			 2);
+}
+
+/* Gone is not deleted: a detached entry stays until the journal knows more. */
+static void test_detached(void **state)
+{
+	struct scene *s = *state;
+	unsigned no, object;
+
+	make_tree(s);
+	object = object_at(s, "ab");
+	no = world_detach(&s->w, "ab");
+	world_write(&s->w, "ca");
+	plan(s);
+	assert_int_equal(object_at(s, "ab"), object);
+
+	/* Somebody else takes its name: it steps aside, whole. */
+	world_make(&s->w, "ab", 'f');
+	plan(s);
+	assert_int_not_equal(object_at(s, "ab"), object);
+	assert_int_equal(s->copies, 1);
+
+	world_attach(&s->w, no, "z");
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(object_at(s, "z"), object);
+	plan(s);
+	assert_equal_trees(s);
+}
+
+/* A new tree larger than a page takes several plans, and misses nothing. */
+static void test_pages(void **state)
+{
+	struct scene *s = *state;
+	unsigned plans = 0;
+
+	s->p.options.page = 3;
+	make_tree(s);
+	policy_reset(&s->p, &s->w, &everything, LIMIT_NONE);
+	s->p.options.page = 3;
+	policy_plan(&s->p, 0, 0, false); /* of the time before the tree */
+	/* Only the top ones are told of. */
+	s->w.n_rows = 0;
+	world_chmod(&s->w, "a");
+	world_chmod(&s->w, "c");
+	do {
+		plan(s);
+		plans++;
+		assert_true(s->copies <= 6);
+	} while (s->p.more && plans < 20);
+	assert_true(plans > 2);
+	assert_equal_trees(s);
+}
+
+/* What fails is tried again, later and later, and nothing else waits for it. */
+static void test_failing_path(void **state)
+{
+	struct scene *s = *state;
+
+	make_tree(s);
+	world_write(&s->w, "ca");
+	s->p.sim->p_fail = 100;
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(number(s, "SELECT attempts FROM pending"), 1);
+	s->p.step = 1;
+	plan(s);
+	assert_int_equal(number(s, "SELECT attempts FROM pending"), 1);
+	s->p.step = 1000000;
+	plan(s);
+	assert_int_equal(number(s, "SELECT attempts FROM pending"), 2);
+	s->p.sim->p_fail = 0;
+	s->p.step = 10000000;
+	plan(s);
+	assert_equal_trees(s);
+}
+
+/* A dry run tells, and changes neither target nor replica. */
+static void test_dry_run(void **state)
+{
+	struct scene *s = *state;
+	struct jb_look look = {.id = world_id(0)};
+	struct jb_batch batch = {.looks = &look, .n_looks = 1, .dry_run = true};
+	struct jb_planner *planner;
+	struct jb_report report;
+	unsigned before;
+	int rv;
+
+	make_tree(s);
+	look.id = world_id(world_write(&s->w, "abc"));
+	before = s->p.sim->n_operations;
+	s->p.view.state = world_live(&s->w);
+	batch.epoch = 1;
+	batch.now_us = s->p.now;
+	rv = jb_planner_new(s->p.replica, &s->p.view.base, &s->p.sim->base,
+			    s->p.can, &s->p.options, &planner, NULL);
+	assert_int_equal(rv, JB_OK);
+	rv = jb_planner_run(planner, &batch, &report, NULL);
+	jb_planner_free(planner);
+	assert_int_equal(rv, JB_OK);
+	assert_int_equal(report.copied, 1);
+	assert_int_equal(s->p.sim->n_operations, before);
+	assert_int_equal(number(s, "SELECT count(*) FROM intent"), 0);
+}
+
+int main(void)
+{
+#define STORY(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		STORY(test_new_tree),	     STORY(test_renamed_directory),
+		STORY(test_swap_and_save),   STORY(test_moved_aside),
+		STORY(test_inversion),	     STORY(test_type_changes),
+		STORY(test_hard_links),	     STORY(test_attributes),
+		STORY(test_restored_source), STORY(test_foreign_name),
+		STORY(test_foreign_in_ours), STORY(test_changed_at_target),
+		STORY(test_selection),	     STORY(test_held_at_once),
+		STORY(test_held_slowly),     STORY(test_replaced_is_not_held),
+		STORY(test_emptied_top),     STORY(test_adoption),
+		STORY(test_detached),	     STORY(test_pages),
+		STORY(test_failing_path),    STORY(test_dry_run),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
