@@ -121,7 +121,6 @@ static void read_options(struct jb_delivery *d)
 		.min_free_bytes = jb_config_size(d->section, "MinFree"),
 		.keep_deleted = d->keep_us > 0,
 		.keep_hashes = true,
-		.page = 2 * JB_PASS_PAGE,
 	};
 	o->max_replace_percent =
 		read_limit(jb_config_limit(p, "MaxReplace"), o, 0);

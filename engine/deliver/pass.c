@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define PLAN_BYTES     (UINT64_C(512) << 20)
+#define LEAST_PAGE     500
+#define MOST_PAGE      12000
 #define TRASH_EVERY_US INT64_C(3600000000)
 
 /* ---- what a plugin asks for */
@@ -229,6 +232,19 @@ static void expire_trash(struct jb_delivery *d, bool is_full)
 			       is_full ? room : 0, &removed, NULL);
 }
 
+/* How many entries a new tree may add to one plan: what a crash costs is what
+ * was staged since the last one, so large files come in small plans. */
+static size_t choose_page(struct jb_delivery *d)
+{
+	uint64_t copied = atomic_load(&d->copied);
+	uint64_t mean = copied > 0 ? atomic_load(&d->bytes) / copied : 0;
+	uint64_t page = PLAN_BYTES / (mean + 1);
+
+	if (copied == 0 || page < LEAST_PAGE)
+		return LEAST_PAGE;
+	return page < MOST_PAGE ? (size_t)page : MOST_PAGE;
+}
+
 static int run_planner(struct jb_delivery *d, const struct jb_batch *batch,
 		       unsigned can, struct jb_report *report,
 		       struct jb_error *err)
@@ -236,6 +252,7 @@ static int run_planner(struct jb_delivery *d, const struct jb_batch *batch,
 	struct jb_planner *planner;
 	int rv;
 
+	d->options.page = choose_page(d);
 	d->options.adopt = d->adopt > 0;
 	d->options.adopt_content = d->adopt > 1;
 	rv = jb_planner_new(d->replica, d->view, d->target, can, &d->options,
