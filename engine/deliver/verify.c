@@ -178,7 +178,8 @@ static void check_dir(struct live *l, uint64_t key, const char *path)
 		for (size_t i = 0; i < rows.n && l->rv >= 0; i++)
 			check_row(l, fd, path, &rows.v[i]);
 		if (rows.n > 0)
-			strcpy(after, rows.v[rows.n - 1].name);
+			snprintf(after, sizeof after, "%s",
+				 rows.v[rows.n - 1].name);
 	} while (rows.n == PAGE && l->rv >= 0);
 	free(rows.v);
 	check_names(l, fd, key, path);
@@ -298,7 +299,8 @@ static void check_copy(struct copy *c, uint64_t dir, const char *path)
 		for (size_t i = 0; i < names.n && c->rv >= 0; i++)
 			check_name(c, path, &names.v[i]);
 		if (names.n > 0)
-			strcpy(after, names.v[names.n - 1].name);
+			snprintf(after, sizeof after, "%s",
+				 names.v[names.n - 1].name);
 	} while (names.n == PAGE && c->rv >= 0);
 	free(names.v);
 }
