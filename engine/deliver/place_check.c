@@ -110,6 +110,7 @@ int jb_delivery_check_source(struct jb_delivery *d, struct jb_error *err)
 static int meet_target(struct jb_delivery *d, struct jb_error *err)
 {
 	const char *target = d->section->name;
+	struct jb_pass pass = d->pass; /* the first copy has just begun */
 	struct jb_target_state s;
 	int rv = d->target->ops->inspect(d->target, &s, err);
 
@@ -130,7 +131,9 @@ static int meet_target(struct jb_delivery *d, struct jb_error *err)
 			"init %s --adopt' takes over what equals the source, "
 			"without --adopt nothing there is touched",
 			target, target);
-	return jb_delivery_init_target(d, false, false, err);
+	rv = jb_delivery_init_target(d, false, false, err);
+	d->pass = pass;
+	return rv;
 }
 
 int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
