@@ -185,7 +185,7 @@ char *t_judge_path(struct t_judge *j, const char *listing, struct t_id dir,
 		" SELECT n + 1, t.dino, t.dbirth,"
 		" CAST(t.name||'/'||u.path AS BLOB) FROM u JOIN \"%s\" t"
 		" ON t.ino = u.dino AND t.birth = u.dbirth WHERE n < 2000"
-		" AND (u.dino, u.dbirth) <> (?1, ?2))"
+		" AND (n = 0 OR (u.dino, u.dbirth) <> (?1, ?2)))"
 		" SELECT path FROM u ORDER BY n DESC LIMIT 1",
 		listing);
 	char *path = NULL;

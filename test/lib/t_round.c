@@ -45,6 +45,11 @@ static void compare_root(struct t_round *r, unsigned i)
 	t_judge_walk(&r->judge, n.live, d->root_path[i]);
 	t_judge_catalog(&r->judge, n.catalog, d->root_name[i]);
 	t_judge_compare(&r->judge, n.live, n.catalog);
+	/* Who has several names now is exempt from now on. */
+	t_judge_exec(&r->judge,
+		     "INSERT OR IGNORE INTO exempt SELECT ino, birth FROM %s"
+		     " WHERE nlink > 1 AND (mode & 61440) <> 16384",
+		     n.live);
 }
 
 void t_round_init(struct t_round *r, struct t_world *w)
@@ -81,11 +86,6 @@ static void judge_root(struct t_round *r, unsigned i, int64_t after)
 			      .last = n.live};
 
 	compare_root(r, i);
-	/* Who has several names now is exempt from now on. */
-	t_judge_exec(&r->judge,
-		     "INSERT OR IGNORE INTO exempt SELECT ino, birth FROM %s"
-		     " WHERE nlink > 1 AND (mode & 61440) <> 16384",
-		     n.live);
 	t_replay(&r->judge, &span);
 	t_replay_check_content(&r->judge, &span);
 	span.first = n.origin;
