@@ -185,6 +185,18 @@ static void on_mounts(uv_poll_t *poll, int status, int events)
 	jb_daemon_check_mounts(d);
 }
 
+static void on_clock_step(void *arg, int64_t back_us)
+{
+	struct jb_daemon *d = arg;
+
+	jb_log_warning("the clock was set back by %lld ms",
+		       (long long)(back_us / US_PER_MS));
+	for (unsigned i = 0; i < d->n_roots; i++)
+		jb_recorder_owe_scan(d->recorder, &d->roots[i],
+				     "the clock was set back");
+	jb_intake_poke(d->intake, NULL);
+}
+
 static void on_intake_failed(void *arg, const struct jb_error *err)
 {
 	jb_daemon_stop(arg, err);
@@ -222,6 +234,7 @@ static void close_all(struct jb_daemon *d)
 	for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
 		if (handles[i]->loop != NULL && !uv_is_closing(handles[i]))
 			uv_close(handles[i], on_own_closed);
+	jb_clock_step_stop(&d->clock);
 	jb_control_close(d->control);
 	d->control = NULL;
 	jb_intake_release(d->intake);
@@ -389,6 +402,7 @@ static void start_handles(struct jb_daemon *d)
 {
 	uint64_t watchdog_ms = jb_service_watchdog_us() / US_PER_MS / 2;
 	uint64_t tick_ms = TICK_MS;
+	struct jb_error err;
 
 	if (watchdog_ms > 0 && watchdog_ms < tick_ms)
 		tick_ms = watchdog_ms;
@@ -399,6 +413,9 @@ static void start_handles(struct jb_daemon *d)
 	uv_signal_start(&d->term, on_signal, SIGTERM);
 	uv_signal_start(&d->interrupt, on_signal, SIGINT);
 	uv_timer_start(&d->tick, on_tick, tick_ms, tick_ms);
+	if (jb_clock_step_start(&d->clock, &d->loop, on_clock_step, d, &err) !=
+	    JB_OK)
+		jb_log_warning("%s", err.text);
 	d->mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (d->mounts_fd >= 0 &&
 	    uv_poll_init(&d->loop, &d->mounts, d->mounts_fd) == 0) {
@@ -468,7 +485,10 @@ static void fini(struct jb_daemon *d)
 
 int jb_daemon_run(const struct jb_config *config, struct jb_error *err)
 {
-	struct jb_daemon d = {.config = config, .lock_fd = -1, .mounts_fd = -1};
+	struct jb_daemon d = {.config = config,
+			      .lock_fd = -1,
+			      .mounts_fd = -1,
+			      .clock = {.fd = -1}};
 	struct jb_error ignored;
 	int rv;
 

@@ -6,6 +6,7 @@
 #define JB_ENGINE_DAEMON_PRIV_H
 
 #include "engine/base/config.h"
+#include "engine/clock_step.h"
 #include "engine/deliver/supervisor.h"
 #include "engine/mounts.h"
 #include "engine/record/recorder.h"
@@ -39,6 +40,7 @@ struct jb_daemon {
 	uv_poll_t mounts;
 	int mounts_fd; /* owned; /proc/self/mountinfo */
 	struct jb_mounts mounted;
+	struct jb_clock_step clock;
 	uv_async_t told;
 	int64_t epoch;
 	bool leaving; /* the last flush runs */

@@ -17,6 +17,10 @@ int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
 	       const char *reason, struct jb_error *err)
 {
 	root->owed = true;
+	/* After a step back of the clock its old times are not to be trusted.
+	 */
+	if (root->complete > r->now_us * 1000)
+		root->complete = r->now_us * 1000;
 	if (root->gap.id != 0)
 		return JB_OK; /* one more scan closes it */
 	r->wrote = true;

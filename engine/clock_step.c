@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/clock_step.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define US_PER_S  1000000
+#define NS_PER_US 1000
+#define NEVER_S	  4102444800 /* in 2100 */
+#define MIN_US	  10000 /* below it the doubt about young files covers it */
+
+static int64_t now_us(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / NS_PER_US;
+}
+
+static int64_t offset_now(void)
+{
+	return now_us(CLOCK_REALTIME) - now_us(CLOCK_BOOTTIME);
+}
+
+/* A time that never comes: only a step ends the wait. */
+static int arm(int fd)
+{
+	const struct itimerspec never = {.it_value.tv_sec = NEVER_S};
+
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+			       &never, NULL);
+}
+
+static void on_step(uv_poll_t *poll, int status, int events)
+{
+	struct jb_clock_step *c = poll->data;
+	int64_t offset, back;
+	uint64_t ticks;
+
+	(void)status;
+	(void)events;
+	if (read(c->fd, &ticks, sizeof ticks) >= 0 || errno == ECANCELED)
+		arm(c->fd);
+	offset = offset_now();
+	back = c->offset_us - offset;
+	c->offset_us = offset;
+	if (back >= MIN_US)
+		c->fn(c->arg, back);
+}
+
+int jb_clock_step_start(struct jb_clock_step *c, uv_loop_t *loop,
+			jb_clock_step_fn *fn, void *arg, struct jb_error *err)
+{
+	memset(c, 0, sizeof *c);
+	c->fn = fn;
+	c->arg = arg;
+	c->offset_us = offset_now();
+	c->fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (c->fd < 0 || arm(c->fd) != 0 ||
+	    uv_poll_init(loop, &c->poll, c->fd) != 0) {
+		int rv = jb_error_errno(err, errno, "watch the clock");
+
+		if (c->fd >= 0)
+			close(c->fd);
+		c->fd = -1;
+		return rv;
+	}
+	c->poll.data = c;
+	uv_poll_start(&c->poll, UV_READABLE, on_step);
+	return JB_OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct jb_clock_step *c = handle->data;
+
+	close(c->fd);
+	c->fd = -1;
+}
+
+void jb_clock_step_stop(struct jb_clock_step *c)
+{
+	if (c->fd >= 0 && !uv_is_closing((uv_handle_t *)&c->poll))
+		uv_close((uv_handle_t *)&c->poll, on_closed);
+}
