@@ -7,6 +7,26 @@
 
 #define PAGE_ROWS 512
 
+/* fanotify tells of a link's end by the inode, inotify does not: the other
+ * names have another link count now, and another ctime. */
+static int look_at_other_links(struct jb_recorder *r,
+			       const struct jb_entry *gone,
+			       struct jb_error *err)
+{
+	int rv = jb_catalog_by_ino(r->catalog, gone->root, gone->id.ino,
+				   &r->below, err);
+
+	for (size_t i = 0; rv == JB_OK && i < r->below.n; i++) {
+		const struct jb_entry *e = &r->below.v[i];
+
+		if (e->det == 0 && jb_id_equal(e->id, gone->id))
+			rv = jb_push_name(r, e->parent, e->name, e->name_len,
+					  r->set->no, JB_DIRTY_EVENT, &r->todo,
+					  err);
+	}
+	return rv;
+}
+
 int jb_detach(struct jb_recorder *r, struct jb_record_root *root,
 	      struct jb_entry *e, unsigned dirty, struct jb_error *err)
 {
@@ -23,7 +43,10 @@ int jb_detach(struct jb_recorder *r, struct jb_record_root *root,
 	root->assigned = true;
 	r->structure++;
 	r->wrote = true;
-	return JB_OK;
+	if (root->root->source->needs_fd && !S_ISDIR(e->facts.mode) &&
+	    e->facts.nlink > 1)
+		rv = look_at_other_links(r, e, err);
+	return rv;
 }
 
 /* A flush that waits for @was now waits for @now. */

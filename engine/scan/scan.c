@@ -155,7 +155,9 @@ static int walk_page(struct walker *w, const uint64_t *keys, size_t n,
 	if (rv == JB_OK)
 		rv = map_page(w, dirs, fds, n, err);
 	for (size_t i = 0; i < opened; i++) {
-		if (rv == JB_OK && dirs[i].key != 0 && dirs[i].det == 0)
+		/* A detached one too: it may be found where nothing else has
+		 * it listed. */
+		if (rv == JB_OK && dirs[i].key != 0)
 			rv = jb_walk_compare(&w->walk, &dirs[i], fds[i], err);
 		if (fds[i] >= 0)
 			close(fds[i]);
