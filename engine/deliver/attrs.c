@@ -32,6 +32,10 @@ static void take_result(struct jb_plan *p, struct jb_work *w)
 		row.meta =
 			jb_meta_of(o->mode, o->uid, o->gid, o->mtime, o->ctime);
 		row.at = jb_stamp_of(&w->target);
+		/* The content is known to be the one that this mtime is of:
+		 * w->ctime. A restored source is recognised by it. */
+		if (!jb_seen_is_dir(e))
+			row.mtime = o->mtime;
 		jb_draft_put(&p->d, n, &row);
 		n->touched = false;
 		p->changed = true;

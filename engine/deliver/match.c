@@ -64,28 +64,27 @@ static struct jb_node *node_of_dir(struct jb_plan *p, struct jb_seen_dir *dir)
 	return jb_draft_by_src(&p->d, dir->id);
 }
 
-/* A node for an entry that has none: of several names one with its content. */
-static void match_by_name(struct jb_plan *p, struct jb_seen *e)
+/* A node for an entry that has none, under one of its names; @fitting: one that
+ * has its content. */
+static void match_by_name(struct jb_plan *p, struct jb_seen *e, bool fitting)
 {
 	struct jb_node *dir, *n;
 	struct jb_slot *s;
 
-	for (struct jb_seen_name *name = e->names; name != NULL;
-	     name = name->next) {
+	for (struct jb_seen_name *name = e->names;
+	     name != NULL && e->node == NULL; name = name->next) {
 		dir = name->wanted ? node_of_dir(p, name->dir) : NULL;
-		s = dir != NULL
-			    ? jb_draft_slot(&p->d, dir, name->name, name->len)
-			    : NULL;
+		s = dir != NULL ? jb_draft_slot(&p->d, dir, name->name,
+						name->len)
+				: NULL;
 		n = s != NULL ? s->holder : NULL;
 		if (n == NULL || n->closed != p->round || n->taken ||
-		    n->row.type != jb_seen_type(e))
+		    n->row.type != jb_seen_type(e) ||
+		    (fitting && !jb_plan_fits(p, n, e)))
 			continue;
-		if (e->node == NULL ||
-		    (!jb_plan_fits(p, e->node, e) && jb_plan_fits(p, n, e)))
-			e->node = n;
+		e->node = n;
+		n->taken = true;
 	}
-	if (e->node != NULL)
-		e->node->taken = true;
 }
 
 /* ---- taking over what is there already */
@@ -209,7 +208,7 @@ static void match(struct jb_plan *p, struct jb_seen *e)
 	bool any;
 
 	if (e->node == NULL)
-		match_by_name(p, e);
+		match_by_name(p, e, false);
 	any = find_places(p, e);
 	had = e->node;
 	e->item = any || had != NULL;
@@ -257,8 +256,16 @@ void jb_plan_match(struct jb_plan *p)
 		return;
 	qsort(p->entries, p->n_entries, sizeof p->entries[0], by_work);
 	prepare(p);
-	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++)
+	while (n < p->n_entries && jb_seen_is_dir(p->entries[n]) &&
+	       !jb_plan_failed(p))
+		match(p, p->entries[n++]);
+	/* Who has the content comes before who only wants the place. */
+	for (size_t i = n; i < p->n_entries && !jb_plan_failed(p); i++)
+		if (p->entries[i]->node == NULL)
+			match_by_name(p, p->entries[i], true);
+	for (size_t i = n; i < p->n_entries && !jb_plan_failed(p); i++)
 		match(p, p->entries[i]);
+	n = 0;
 	/* What there is to see to, in its order, in front. */
 	for (size_t i = 0; i < p->n_entries; i++) {
 		e = p->entries[i];

@@ -573,6 +573,34 @@ static void check_needless(struct policy *p)
 	}
 }
 
+/* Nor what an entry with another identity could have had by its name. */
+static void check_same_name(struct policy *p)
+{
+	struct sim *s = p->sim;
+	const struct w_state *cat = p->doomed;
+	char path[W_DEPTH + 1], its[W_DEPTH + 1];
+
+	for (unsigned i = p->seen_removed; i < s->n_removed; i++) {
+		const struct sim_object *o = &s->objects[s->removed[i]];
+
+		if (o->type == 'd' || state_entry(cat, o->src) != NULL ||
+		    !sim_path(s, s->removed_at[i].dir, s->removed_at[i].name,
+			      path))
+			continue;
+		for (unsigned k = 0; k < cat->n_names; k++) {
+			const struct w_name *n = &cat->names[k];
+
+			if (select_wants(p->sel, cat, n) &&
+			    state_path(cat, n, its) > 0 &&
+			    strcmp(path, its) == 0 &&
+			    state_entry(cat, n->no)->data == o->data &&
+			    state_entry(cat, n->no)->sig == o->mtime)
+				sim_break(s, "%s: needless replacement of %u",
+					  path, s->removed[i]);
+		}
+	}
+}
+
 static void check_always(struct policy *p)
 {
 	struct sim *s = p->sim;
@@ -580,6 +608,7 @@ static void check_always(struct policy *p)
 	check_window(p);
 	memset(p->counting, 0, sizeof p->counting);
 	check_needless(p);
+	check_same_name(p);
 	p->seen_removed = s->n_removed;
 	for (unsigned i = 0; i < s->n_foreign; i++)
 		if (sim_at(s, s->foreign[i].dir, s->foreign[i].name) !=

@@ -54,6 +54,27 @@ unsigned sim_at(const struct sim *s, unsigned dir, const char *name)
 	return n != NULL ? n->object : 0;
 }
 
+bool sim_path(const struct sim *s, unsigned dir, const char *name,
+	      char path[W_DEPTH + 1])
+{
+	char back[W_DEPTH];
+	unsigned len = 0, i;
+
+	back[len++] = *name;
+	while (dir != SIM_TOP) {
+		for (i = 0; i < s->n_names && s->names[i].object != dir; i++)
+			;
+		if (i == s->n_names || len == W_DEPTH || dir == SIM_OWN)
+			return false;
+		back[len++] = s->names[i].name[0];
+		dir = s->names[i].dir;
+	}
+	for (i = 0; i < len; i++)
+		path[i] = back[len - 1 - i];
+	path[len] = '\0';
+	return true;
+}
+
 static unsigned count_names(const struct sim *s, unsigned object)
 {
 	unsigned n = 0;
@@ -140,7 +161,10 @@ static void remove_name(struct sim *s, struct sim_name *n)
 {
 	unsigned no = n->object;
 	struct sim_object *o = &s->objects[no];
+	struct sim_foreign *at = &s->removed_at[s->n_removed];
 
+	at->dir = n->dir;
+	strcpy(at->name, n->name);
 	cut_name(s, n);
 	if (count_names(s, no) > 0)
 		return;

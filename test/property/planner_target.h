@@ -56,6 +56,7 @@ struct sim {
 
 	/* removed for good, in order */
 	unsigned removed[SIM_OBJECTS];
+	struct sim_foreign removed_at[SIM_OBJECTS]; /* and its last place */
 	unsigned n_removed;
 
 	/* somebody else's entries, where they must stay */
@@ -89,6 +90,10 @@ void sim_clean(struct sim *s);
 /* A foreign entry, for adoption. */
 unsigned sim_create(struct sim *s, unsigned dir, const char *name, char type,
 		    int64_t data, bool ours);
+
+/* The path of a place, a byte per name; false: it is not below the top. */
+bool sim_path(const struct sim *s, unsigned dir, const char *name,
+	      char path[W_DEPTH + 1]);
 
 unsigned sim_at(const struct sim *s, unsigned dir, const char *name);
 

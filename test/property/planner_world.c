@@ -729,7 +729,7 @@ void world_step(struct world *w)
 			make(&t, q,
 			     k <= CREATE3 ? (k == CREATE3 ? 'l' : 'f') : 'd');
 	} else if (k == RESTORE || k == EPOCH) {
-		if (world_may(w, 30) && !w->may_repeat)
+		if (world_may(w, 70) && !w->may_repeat)
 			restore(&t, k == EPOCH);
 	} else if (k == ATTACH) {
 		attach_any(&t, q);

@@ -502,6 +502,25 @@ static void test_pages(void **state)
 	assert_equal_trees(s);
 }
 
+/* A restored tree is matched whole, however small the pages: what comes in a
+ * later page must not look surplus in the first one. */
+static void test_restored_in_pages(void **state)
+{
+	struct scene *s = *state;
+	unsigned file;
+
+	make_tree(s);
+	file = object_at(s, "abl");
+	s->p.options.page = 2;
+	world_restore(&s->w);
+	/* Of the new identities only the top is told of. */
+	s->w.n_rows = s->p.cursor;
+	world_chmod(&s->w, "a");
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(object_at(s, "abl"), file);
+}
+
 /* What fails is tried again, later and later, and nothing else waits for it. */
 static void test_failing_path(void **state)
 {
@@ -567,6 +586,7 @@ int main(void)
 		STORY(test_held_slowly),     STORY(test_replaced_is_not_held),
 		STORY(test_emptied_top),     STORY(test_adoption),
 		STORY(test_detached),	     STORY(test_pages),
+		STORY(test_restored_in_pages),
 		STORY(test_failing_path),    STORY(test_dry_run),
 	};
 
