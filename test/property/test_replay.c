@@ -156,6 +156,8 @@ static void restarted(struct t_world *w)
 	tear_down(&f);
 }
 
+/* links: not with inotify, which tells of a write by the name that it went
+ * through. A second link that comes and goes between two looks is not told. */
 static const struct t_case cases[] = {
 	T_CASE(inside, ext4, fanotify),
 	T_CASE(inside, xfs, fanotify),
@@ -165,7 +167,6 @@ static const struct t_case cases[] = {
 	T_CASE(inside, xfs, inotify),
 	T_CASE(inside, btrfs, inotify),
 	T_CASE(links, ext4, fanotify),
-	T_CASE(links, xfs, inotify),
 	T_CASE(border, btrfs, fanotify),
 	T_CASE(border, ext4, inotify),
 	T_CASE(everything, ext4, fanotify),
