@@ -6,8 +6,8 @@
 #
 #   guest.sh SCRIPT [FILE...]
 #
-# FILEs (programs, with the libraries that they need) lie in the guest at their
-# own paths. There /dev/vda is a blank disk with an ext4 on it, mounted at /exp;
+# FILEs (programs, with the libraries that they need) lie in the guest's /guest.
+# There /dev/vda is a blank disk with an ext4 on it, mounted at /exp;
 # `nfsd_start` exports it, `nfsd_stop` ends the server, and `nfs_mount 4.2|3 DIR`
 # mounts it. Exit status: the script's; 77 where the guest can't be built.
 # The packages are downloaded once, into $JB_GUEST_CACHE.
@@ -82,7 +82,7 @@ done
 put "$(command -v rpcbind)" sbin/rpcbind
 put /sbin/mke2fs sbin/mke2fs
 for file in "$@"; do
-	put "$file" "$file"
+	put "$file" "guest/$(basename "$file")"
 done
 cp -a /lib/x86_64-linux-gnu/libnss_files* "$init/lib/x86_64-linux-gnu/" \
 	2>/dev/null || true

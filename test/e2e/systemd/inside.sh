@@ -22,11 +22,13 @@ property()
 # Wait until the unit has another main process than $1.
 wait_for_other()
 {
-	local i
+	local i pid
 
 	for ((i = 0; i < 200; i++)); do
-		[[ $(property ActiveState) == active ]] &&
-			[[ $(property MainPID) != "$1" ]] && return
+		pid=$(property MainPID)
+		# None at all for a moment, while the unit is still active.
+		[[ $pid != 0 && $pid != "$1" ]] &&
+			[[ $(property ActiveState) == active ]] && return
 		read -r -t 0.1 <>/out/pause
 	done
 	fail "was not started again"
