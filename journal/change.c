@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 static const char *const kinds[] = {
-	[JB_KIND_CREATED] = "created",	 [JB_KIND_MODIFIED] = "modified",
-	[JB_KIND_ATTRIB] = "attrib",	 [JB_KIND_RENAMED] = "renamed",
+	[JB_KIND_CREATED] = "created", [JB_KIND_MODIFIED] = "modified",
+	[JB_KIND_ATTRIB] = "attrib",   [JB_KIND_RENAMED] = "renamed",
 	[JB_KIND_DELETED] = "deleted",
 };
 

@@ -5,8 +5,9 @@
 
 #include <stdlib.h>
 
-#define MAX_DEPTH 100000 /* deeper is a cycle: our own bug, but never a hang   \
-			  */
+#define MAX_DEPTH                                                              \
+	100000 /* deeper is a cycle: our own bug, but never a hang             \
+		*/
 
 struct cached_dir {
 	uint64_t key;

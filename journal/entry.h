@@ -34,10 +34,10 @@ struct jb_facts {
 
 /* Bits of entry.flags. */
 enum jb_entry_flag {
-	JB_ENTRY_RACY = 1,    /* times could not have shown a later write */
-	JB_ENTRY_CONTENT = 2, /* written while detached */
-	JB_ENTRY_MOUNT = 4,   /* another file system is mounted here */
-	JB_ENTRY_QUIET = 8, /* directory: ctime was taken over silently */
+	JB_ENTRY_RACY = 1,     /* times could not have shown a later write */
+	JB_ENTRY_CONTENT = 2,  /* written while detached */
+	JB_ENTRY_MOUNT = 4,    /* another file system is mounted here */
+	JB_ENTRY_QUIET = 8,    /* directory: ctime was taken over silently */
 	JB_ENTRY_SCANNED = 16, /* detached by a scan, not by an event */
 };
 
@@ -45,7 +45,7 @@ struct jb_entry {
 	uint64_t parent; /* key of the directory it is in; 0: it is a root */
 	uint8_t name_len;
 	char name[JB_NAME_MAX + 1]; /* bytes, NUL added */
-	int64_t det;		    /* 0, or detached: engine/record/detached.h */
+	int64_t det; /* 0, or detached: engine/record/detached.h */
 	uint32_t root;
 	uint64_t dirkey; /* a directory's own key, else 0 */
 	struct jb_id id;

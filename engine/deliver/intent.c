@@ -45,8 +45,8 @@ static bool is_made_in_place(const struct jb_seen *e)
 		n_wants++;
 		new_dir = !n->slot->dir->alive;
 	}
-	return n_wants == 1 && new_dir && !e->node->alive &&
-	       e->old == NULL && !jb_seen_is_dir(e);
+	return n_wants == 1 && new_dir && !e->node->alive && e->old == NULL &&
+	       !jb_seen_is_dir(e);
 }
 
 static bool is_meant(const struct jb_seen *e)

@@ -74,9 +74,9 @@ static void match_by_name(struct jb_plan *p, struct jb_seen *e, bool fitting)
 	for (struct jb_seen_name *name = e->names;
 	     name != NULL && e->node == NULL; name = name->next) {
 		dir = name->wanted ? node_of_dir(p, name->dir) : NULL;
-		s = dir != NULL ? jb_draft_slot(&p->d, dir, name->name,
-						name->len)
-				: NULL;
+		s = dir != NULL
+			    ? jb_draft_slot(&p->d, dir, name->name, name->len)
+			    : NULL;
 		n = s != NULL ? s->holder : NULL;
 		if (n == NULL || n->closed != p->round || n->taken ||
 		    n->row.type != jb_seen_type(e) ||

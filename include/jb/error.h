@@ -45,8 +45,8 @@ enum jb_code {
 #define JB_ERROR_TEXT_MAX 512
 
 struct jb_error {
-	int code;    /* JB_E*, JB_OK while unset */
-	int foreign; /* errno, SQLITE_*, UV_*, CURLE_*, or 0 */
+	int code;		      /* JB_E*, JB_OK while unset */
+	int foreign;		      /* errno, SQLITE_*, UV_*, CURLE_*, or 0 */
 	char text[JB_ERROR_TEXT_MAX]; /* one line that names the thing */
 };
 
@@ -62,8 +62,8 @@ __attribute__((format(printf, 3, 4))) int
 jb_error_errno(struct jb_error *err, int errnum, const char *fmt, ...);
 
 /* Put "<what>: " in front of the text that @err holds; returns its code. */
-__attribute__((format(printf, 2, 3))) int
-jb_error_prefix(struct jb_error *err, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) int jb_error_prefix(struct jb_error *err,
+							  const char *fmt, ...);
 
 /* "ENOSPC" and "no space left" for a code; never NULL. */
 const char *jb_error_name(int code);

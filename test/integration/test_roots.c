@@ -193,7 +193,7 @@ static void bind_below(struct t_world *w)
 	t_judge_walk(&r.judge, "live", FS "/r");
 	t_judge_catalog(&r.judge, "catalog", "r");
 	t_judge_compare(&r.judge, "live", "catalog");
-/* and what it covered is in the catalog */
+	/* and what it covered is in the catalog */
 	t_round_fini(&r);
 }
 

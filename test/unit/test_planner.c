@@ -576,18 +576,18 @@ int main(void)
 {
 #define STORY(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STORY(test_new_tree),	     STORY(test_renamed_directory),
-		STORY(test_swap_and_save),   STORY(test_moved_aside),
-		STORY(test_inversion),	     STORY(test_type_changes),
-		STORY(test_hard_links),	     STORY(test_attributes),
-		STORY(test_restored_source), STORY(test_foreign_name),
-		STORY(test_foreign_in_ours), STORY(test_changed_at_target),
-		STORY(test_selection),	     STORY(test_held_at_once),
-		STORY(test_held_slowly),     STORY(test_replaced_is_not_held),
-		STORY(test_emptied_top),     STORY(test_adoption),
-		STORY(test_detached),	     STORY(test_pages),
-		STORY(test_restored_in_pages),
-		STORY(test_failing_path),    STORY(test_dry_run),
+		STORY(test_new_tree),	       STORY(test_renamed_directory),
+		STORY(test_swap_and_save),     STORY(test_moved_aside),
+		STORY(test_inversion),	       STORY(test_type_changes),
+		STORY(test_hard_links),	       STORY(test_attributes),
+		STORY(test_restored_source),   STORY(test_foreign_name),
+		STORY(test_foreign_in_ours),   STORY(test_changed_at_target),
+		STORY(test_selection),	       STORY(test_held_at_once),
+		STORY(test_held_slowly),       STORY(test_replaced_is_not_held),
+		STORY(test_emptied_top),       STORY(test_adoption),
+		STORY(test_detached),	       STORY(test_pages),
+		STORY(test_restored_in_pages), STORY(test_failing_path),
+		STORY(test_dry_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
