@@ -31,7 +31,8 @@ static void write_file(int dir, const char *name, const char *text)
 	close(fd);
 }
 
-/* mkdir -p n/a/b/c and a leaf in it, back to back: every leaf is there. */
+/* mkdir -p n/a/b/c and a leaf in it, back to back: every leaf is there. With
+ * a short interval the directories are met while they are being filled. */
 static void nests(struct t_world *w)
 {
 	struct t_round r;
@@ -39,6 +40,7 @@ static void nests(struct t_world *w)
 	int root, i, k;
 
 	t_shell("mkdir " ROOT);
+	t_daemon_configure(&w->daemon, "FlushInterval=1ms\n");
 	t_round_open(&r, w, ROOT);
 	root = open(ROOT, O_PATH | O_CLOEXEC);
 	for (i = 0; i < NESTS; i++) {
@@ -52,11 +54,17 @@ static void nests(struct t_world *w)
 		strcpy(path + len - 2, "/leaf");
 		write_file(root, path, "leaf");
 	}
-	close(root);
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "kind = 1 AND what & 1 AND size = 4"
 					   " AND path LIKE 'n____/a/b/c/leaf'"),
 			 NESTS);
+	for (i = 0; i < NESTS; i++) { /* and all of them are watched */
+		snprintf(path, sizeof path, "n%04d/a/b/c/late", i);
+		write_file(root, path, "late");
+	}
+	close(root);
+	t_round_check(&r, NULL);
+	assert_int_equal(t_round_count(&r, "kind = 1"), NESTS);
 	t_round_fini(&r);
 }
 

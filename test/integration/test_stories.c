@@ -2,6 +2,7 @@
 /* Stories of renames, cut by a flush at every point: what was only moved is
  * never deleted and never created, wherever the cut falls. */
 #include "lib/t_case.h"
+#include "lib/t_random.h"
 #include "lib/t_round.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #define ROOT T_SPACE "/fs/r"
+#define DEEP ROOT "/1/2/3/4/5"
 #define MOST 8 /* steps of a story */
 
 enum verb { MV = 1, SWAP, MKDIR, WRITE, UNLINK, RMDIR };
@@ -227,6 +229,7 @@ static void cut_anywhere(struct t_world *w)
 
 	t_shell("mkdir " ROOT);
 	root = open(ROOT, O_PATH | O_CLOEXEC);
+	t_daemon_configure(&w->daemon, "FlushInterval=1ms\n");
 	t_round_open(&r, w, ROOT);
 	pthread_create(&thread, NULL, flush_on_and_on, &f);
 	for (i = 0; i < sizeof stories / sizeof stories[0]; i++) {
@@ -242,6 +245,54 @@ static void cut_anywhere(struct t_world *w)
 	pthread_join(thread, NULL);
 	assert_true(f.n > 0);
 	close(root);
+	t_round_fini(&r);
+}
+
+/* Noise near the root, so that a batch takes a while before it comes to what
+ * lies deep, and finds it moved on. */
+static void make_noise(int root, struct t_random *random, int *n)
+{
+	unsigned more = t_random_below(random, 60);
+	char name[32];
+
+	while (more-- > 0) {
+		snprintf(name, sizeof name, "%d", (*n)++);
+		assert_int_equal(mknodat(root, name, S_IFREG | 0600, 0), 0);
+	}
+}
+
+/* A deep directory of many files moves on and on, between directories too,
+ * while the recorder looks for it where it just was: it is never lost. */
+static void moving_on(struct t_world *w)
+{
+	struct t_random random = {w->seed};
+	struct flusher f = {.w = w};
+	char from[16] = "d0/n0", to[16];
+	struct t_round r;
+	pthread_t thread;
+	int root, deep, i, n = 0;
+
+	t_shell("mkdir -p " ROOT "/noise " DEEP "/d0/n0 " DEEP "/d1 " DEEP
+		"/d2 && cd " DEEP "/d0/n0 && seq 200 | xargs touch");
+	root = open(ROOT "/noise", O_PATH | O_CLOEXEC);
+	deep = open(DEEP, O_PATH | O_CLOEXEC);
+	t_daemon_configure(&w->daemon, "FlushInterval=1ms\n");
+	t_round_open(&r, w, ROOT);
+	pthread_create(&thread, NULL, flush_on_and_on, &f);
+	for (i = 0; i < (t_case_long() ? 20000 : 1500); i++) {
+		make_noise(root, &random, &n);
+		snprintf(to, sizeof to, "d%u/n%u", t_random_below(&random, 3),
+			 t_random_below(&random, 5));
+		assert_int_equal(renameat(deep, from, deep, to), 0);
+		strcpy(from, to);
+	}
+	atomic_store(&f.stop, true);
+	pthread_join(thread, NULL);
+	t_round_check(&r, NULL);
+	assert_int_equal(t_round_count(&r, "kind = 5"), 0);
+	assert_int_equal(t_round_count(&r, "kind = 1"), n);
+	close(root);
+	close(deep);
 	t_round_fini(&r);
 }
 
@@ -273,6 +324,8 @@ static const struct t_case cases[] = {
 	T_CASE(cut_by_flush, xfs, inotify),
 	T_CASE(cut_anywhere, btrfs, fanotify),
 	T_CASE(cut_anywhere, ext4, inotify),
+	T_CASE(moving_on, ext4, fanotify),
+	T_CASE(moving_on, xfs, inotify),
 	T_CASE(all_at_once, ext4, fanotify),
 	T_CASE(all_at_once, ext4, inotify),
 };

@@ -150,6 +150,12 @@ static void never_closed(struct t_world *w)
 	assert_int_equal(futimens(fd, future), 0);
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 1, "2", "f");
+
+	/* Neither size nor time tells, and the event alone does. */
+	assert_int_equal(pwrite(fd, "z", 1, 0), 1);
+	assert_int_equal(futimens(fd, future), 0);
+	t_round_check(&r, NULL);
+	assert_true(t_round_count(&r, "kind = 2 AND path = 'f'") > 0);
 	close(fd);
 	t_round_fini(&r);
 }

@@ -19,6 +19,9 @@ struct fixture {
 	struct t_round round;
 };
 
+/* Short ones cut between any two operations, long ones make large batches. */
+static const int intervals[] = {1, 10, 200};
+
 /* A tree that is not empty when the daemon sees it first. */
 static void set_up(struct fixture *f, struct t_world *w, bool links,
 		   bool outside)
@@ -33,6 +36,8 @@ static void set_up(struct fixture *f, struct t_world *w, bool links,
 	t_shell("mkdir " ROOT " " OUTSIDE);
 	t_ops_init(&f->ops, &o);
 	t_ops_round(&f->ops, 1000);
+	t_daemon_configure(&w->daemon, "FlushInterval=%dms\n",
+			   intervals[w->seed % 3]);
 	t_round_open(&f->round, w, ROOT);
 	t_ops_tell(&f->ops, &f->round.judge);
 }
