@@ -138,8 +138,8 @@ static json_t *report_journal(struct jb_daemon *d)
 			 "last_seq",
 			 (json_int_t)jb_recorder_last_seq(d->recorder),
 			 "size_bytes",
-			 (json_int_t)(file_size(dir, "journal.db") +
-				      file_size(dir, "journal.db-wal")),
+			 (json_int_t)file_size(dir, "journal.db") +
+				 (json_int_t)file_size(dir, "journal.db-wal"),
 			 "catalog_names",
 			 (json_int_t)jb_recorder_names(d->recorder));
 }

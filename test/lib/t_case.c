@@ -99,8 +99,11 @@ int t_case_run(const char *group, const struct t_case *cases, size_t n,
 	size_t i;
 	int failed;
 
-	if (tests == NULL || prepared == NULL)
+	if (tests == NULL || prepared == NULL) {
+		free(tests);
+		free(prepared);
 		return 1;
+	}
 	if (!t_case_enter()) {
 		fprintf(stderr, "skipped: needs root to mount: %s\n",
 			strerror(errno));

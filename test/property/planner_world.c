@@ -727,7 +727,9 @@ void world_step(struct world *w)
 	if (k <= CREATE3 || k == MKDIR || k == MKDIR2) {
 		if (find_name(&t, q) == NULL)
 			make(&t, q,
-			     k <= CREATE3 ? (k == CREATE3 ? 'l' : 'f') : 'd');
+			     (char)(k > CREATE3	   ? 'd'
+				    : k == CREATE3 ? 'l'
+						   : 'f'));
 	} else if (k == RESTORE || k == EPOCH) {
 		if (world_may(w, 70) && !w->may_repeat)
 			restore(&t, k == EPOCH);

@@ -374,14 +374,14 @@ static int explore(int argc, char **argv)
 		printf("%u cases passed: %llu plans, %llu crashes, %llu "
 		       "copies, %llu closed\n",
 		       n,
-		       (unsigned long long)(f.policies[0].n_plans +
-					    f.policies[1].n_plans),
-		       (unsigned long long)(f.policies[0].n_crashes +
-					    f.policies[1].n_crashes),
-		       (unsigned long long)(f.policies[0].sim->n_copies +
-					    f.policies[1].sim->n_copies),
-		       (unsigned long long)(f.policies[0].n_closed +
-					    f.policies[1].n_closed));
+		       (unsigned long long)f.policies[0].n_plans +
+			       (unsigned long long)f.policies[1].n_plans,
+		       (unsigned long long)f.policies[0].n_crashes +
+			       (unsigned long long)f.policies[1].n_crashes,
+		       (unsigned long long)f.policies[0].sim->n_copies +
+			       (unsigned long long)f.policies[1].sim->n_copies,
+		       (unsigned long long)f.policies[0].n_closed +
+			       (unsigned long long)f.policies[1].n_closed);
 	tear_down(&f);
 	return failed != 0;
 }
