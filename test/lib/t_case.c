@@ -94,20 +94,22 @@ static int tear_down(void **state)
 int t_case_run(const char *group, const struct t_case *cases, size_t n,
 	       int argc, char **argv)
 {
-	struct CMUnitTest *tests = calloc(n, sizeof *tests);
-	struct prepared *prepared = calloc(n, sizeof *prepared);
+	struct CMUnitTest *tests;
+	struct prepared *prepared;
 	size_t i;
 	int failed;
 
-	if (tests == NULL || prepared == NULL) {
-		free(tests);
-		free(prepared);
-		return 1;
-	}
 	if (!t_case_enter()) {
 		fprintf(stderr, "skipped: needs root to mount: %s\n",
 			strerror(errno));
 		return 77;
+	}
+	tests = calloc(n, sizeof *tests);
+	prepared = calloc(n, sizeof *prepared);
+	if (tests == NULL || prepared == NULL) {
+		free(tests);
+		free(prepared);
+		return 1;
 	}
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
