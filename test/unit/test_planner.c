@@ -99,8 +99,8 @@ static void make_tree(struct scene *s)
 {
 	world_make(&s->w, "a", 'd');
 	world_make(&s->w, "ab", 'd');
-	for (char c = 'c'; c <= 'l'; c++)
-		world_make(&s->w, (char[]){'a', 'b', c, '\0'}, 'f');
+	for (int c = 'c'; c <= 'l'; c++)
+		world_make(&s->w, (char[]){'a', 'b', (char)c, '\0'}, 'f');
 	world_make(&s->w, "c", 'd');
 	world_make(&s->w, "ca", 'f');
 	plan(s);
@@ -175,8 +175,8 @@ static void test_moved_aside(void **state)
 	old = object_at(s, "abc");
 	world_rename(&s->w, "ab", "ae");
 	world_make(&s->w, "ab", 'd');
-	for (char c = 'c'; c <= 'l'; c++)
-		world_make(&s->w, (char[]){'a', 'b', c, '\0'}, 'f');
+	for (int c = 'c'; c <= 'l'; c++)
+		world_make(&s->w, (char[]){'a', 'b', (char)c, '\0'}, 'f');
 	plan(s);
 	assert_int_equal(s->copies, 10);
 	assert_int_equal(object_at(s, "aec"), old);
@@ -379,8 +379,8 @@ static void test_held_slowly(void **state)
 
 	limit_deletions(s, 2, &everything);
 	make_tree(s);
-	for (char c = 'c'; c <= 'e'; c++) {
-		world_remove(&s->w, (char[]){'a', 'b', c, '\0'});
+	for (int c = 'c'; c <= 'e'; c++) {
+		world_remove(&s->w, (char[]){'a', 'b', (char)c, '\0'});
 		plan(s);
 	}
 	assert_int_equal(object_at(s, "abc"), 0);
@@ -396,9 +396,9 @@ static void test_replaced_is_not_held(void **state)
 
 	limit_deletions(s, 2, &everything);
 	make_tree(s);
-	for (char c = 'c'; c <= 'l'; c++) {
-		world_remove(&s->w, (char[]){'a', 'b', c, '\0'});
-		world_make(&s->w, (char[]){'a', 'b', c, '\0'}, 'f');
+	for (int c = 'c'; c <= 'l'; c++) {
+		world_remove(&s->w, (char[]){'a', 'b', (char)c, '\0'});
+		world_make(&s->w, (char[]){'a', 'b', (char)c, '\0'}, 'f');
 	}
 	plan(s);
 	assert_equal_trees(s);
