@@ -344,7 +344,7 @@ static bool is_at(const struct jb_seen *e, const struct jb_slot *s)
 
 static void close_node(struct jb_plan *p, struct jb_node *n)
 {
-	struct jb_seen *e = NULL;
+	struct jb_seen *e = NULL, *above;
 
 	if (jb_node_has_src(n)) {
 		e = jb_sight_entry(&p->s, n->row.src);
@@ -359,10 +359,16 @@ static void close_node(struct jb_plan *p, struct jb_node *n)
 		enter_below(p, n); /* c */
 	if (p->batch->everything && jb_node_is_dir(n))
 		enter_below(p, n);
-	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
-		if (jb_node_has_src(s->dir) && (e == NULL || !is_at(e, s)))
-			enter(p, jb_sight_at(&p->s, s->dir->row.src, s->name,
-					     s->len));
+	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place) {
+		if (!jb_node_has_src(s->dir) || (e != NULL && is_at(e, s)))
+			continue;
+		enter(p, jb_sight_at(&p->s, s->dir->row.src, s->name, s->len));
+		/* A directory whose own entry is gone may be another's by its
+		 * name, and then so may what is in it. */
+		above = jb_sight_entry(&p->s, s->dir->row.src);
+		if (above != NULL && !above->exists)
+			enter_node(p, s->dir);
+	}
 }
 
 /* ---- what the closure starts from */

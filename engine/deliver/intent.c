@@ -208,7 +208,8 @@ static void lift(struct jb_plan *p, struct intents *all)
 }
 
 /* Its attributes may have been applied, with no row to say so. Then it has the
- * mtime that the intent foretold; a target may keep whole seconds only. */
+ * mtime that the intent foretold; a target may keep whole seconds only. It is
+ * the source's too from then on, as after attributes that ended well. */
 static void accept_mtime(struct jb_plan *p, struct jb_node *n,
 			 const struct jb_object *found)
 {
@@ -224,6 +225,7 @@ static void accept_mtime(struct jb_plan *p, struct jb_node *n,
 	if (found->mtime != mtime)
 		return;
 	row.at.mtime = found->mtime;
+	row.mtime = n->intent->mtime;
 	row.meta = 0;
 	jb_draft_put(&p->d, n, &row);
 }

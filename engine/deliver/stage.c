@@ -289,7 +289,12 @@ static void identify(struct jb_plan *p, struct jb_seen *e)
 	row = n->row;
 	same = jb_id_equal(row.src, e->id);
 	if (e->old != NULL) {
+		/* The old version has no identity any more; but one that was
+		 * matched by its name keeps its own: if its entry is selected
+		 * again before it goes, it is not copied again. */
 		old = e->old->row;
+		if (!jb_id_equal(old.src, e->id))
+			return;
 		old.src = (struct jb_id){0, 0};
 		jb_draft_put(&p->d, e->old, &old);
 		jb_draft_put(&p->d, n, &row); /* it is the source's node now */

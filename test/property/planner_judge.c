@@ -386,6 +386,7 @@ static void on_names(void *arg, struct jb_plan *plan)
 	unsigned n = 0;
 
 	policy_take_over(p);
+	sim_begin(sim);
 	sim->n_watched = 0;
 	for (size_t i = 0; i < plan->n_items; i++) {
 		n++;
@@ -573,7 +574,8 @@ static void check_needless(struct policy *p)
 	}
 }
 
-/* Nor what an entry with another identity could have had by its name. */
+/* Nor what an entry with another identity could have had by its name; a name
+ * that it came to on the way to its end is none. */
 static void check_same_name(struct policy *p)
 {
 	struct sim *s = p->sim;
@@ -583,7 +585,8 @@ static void check_same_name(struct policy *p)
 	for (unsigned i = p->seen_removed; i < s->n_removed; i++) {
 		const struct sim_object *o = &s->objects[s->removed[i]];
 
-		if (o->type == 'd' || state_entry(cat, o->src) != NULL ||
+		if (o->type == 'd' || !s->removed_in_place[i] ||
+		    state_entry(cat, o->src) != NULL ||
 		    !sim_path(s, s->removed_at[i].dir, s->removed_at[i].name,
 			      path))
 			continue;

@@ -58,6 +58,9 @@ void policy_reset(struct policy *p, struct world *w, const struct w_select *sel,
 /* One plan: rows up to @upto, the catalog as of @state. False: it crashed. */
 bool policy_plan(struct policy *p, unsigned upto, unsigned state, bool full);
 
+/* A full pass: what differs, in several plans. */
+bool policy_reconcile(struct policy *p, unsigned state);
+
 /* Plans until nothing more is to be listed. */
 void policy_plan_all(struct policy *p, unsigned upto, unsigned state,
 		     bool full);

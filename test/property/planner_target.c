@@ -156,6 +156,22 @@ unsigned sim_create(struct sim *s, unsigned dir, const char *name, char type,
 	return no;
 }
 
+void sim_begin(struct sim *s)
+{
+	memcpy(s->begun, s->names, s->n_names * sizeof s->names[0]);
+	s->n_begun = s->n_names;
+}
+
+static bool has_begun_there(const struct sim *s, const struct sim_name *n)
+{
+	for (unsigned i = 0; i < s->n_begun; i++)
+		if (s->begun[i].dir == n->dir &&
+		    s->begun[i].object == n->object &&
+		    strcmp(s->begun[i].name, n->name) == 0)
+			return true;
+	return false;
+}
+
 /* The last name of what is ours may go only when it is in the trash. */
 static void remove_name(struct sim *s, struct sim_name *n)
 {
@@ -165,6 +181,7 @@ static void remove_name(struct sim *s, struct sim_name *n)
 
 	at->dir = n->dir;
 	strcpy(at->name, n->name);
+	s->removed_in_place[s->n_removed] = has_begun_there(s, n);
 	cut_name(s, n);
 	if (count_names(s, no) > 0)
 		return;

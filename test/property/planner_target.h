@@ -57,7 +57,12 @@ struct sim {
 	/* removed for good, in order */
 	unsigned removed[SIM_OBJECTS];
 	struct sim_foreign removed_at[SIM_OBJECTS]; /* and its last place */
+	bool removed_in_place[SIM_OBJECTS]; /* which it had at the beginning */
 	unsigned n_removed;
+
+	/* where everything was when names began to change */
+	struct sim_name begun[SIM_NAMES];
+	unsigned n_begun;
 
 	/* somebody else's entries, where they must stay */
 	struct sim_foreign foreign[SIM_NAMES];
@@ -77,6 +82,9 @@ struct sim {
 };
 
 void sim_init(struct sim *s, struct world *w);
+
+/* Names are about to change: remember where everything is. */
+void sim_begin(struct sim *s);
 
 /* Somebody creates, changes or removes something. */
 void sim_somebody(struct sim *s);
