@@ -187,6 +187,15 @@ static int do_name(struct jb_recorder *r, struct jb_todo_item *item,
 	return rv;
 }
 
+static int do_times(struct jb_recorder *r, const struct jb_todo_item *item,
+		    struct jb_error *err)
+{
+	struct jb_visit v;
+	int rv = jb_visit_open(r, item->dir, item->origin, &v, err);
+
+	return rv > 0 ? jb_visit_close(r, &v, err) : rv;
+}
+
 static int work_off(struct jb_recorder *r, struct jb_error *err)
 {
 	struct jb_todo_item item;
@@ -202,6 +211,9 @@ static int work_off(struct jb_recorder *r, struct jb_error *err)
 			break;
 		case JB_TODO_LIST:
 			rv = jb_list_directory(r, &item, err);
+			break;
+		case JB_TODO_TIMES:
+			rv = do_times(r, &item, err);
 			break;
 		}
 	}

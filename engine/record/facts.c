@@ -3,10 +3,23 @@
  *
  * Content is decided by the kernel's word (MODIFY), by size and mtime, and,
  * where events may be missing, by doubt: a row whose last look was so close to
- * its mtime that a later write could have got the same one ('racy'). */
+ * its mtime that a later write could have got the same one ('racy').
+ *
+ * A directory's times change with the names in it. Rows about these names tell
+ * whoever keeps a copy to look at the directory too; where a name came and went
+ * between two looks there is none, and the directory gets a row of its own. So
+ * it is remembered which directories the rows of a batch name, and a
+ * directory's times are compared after its names. */
 #include "engine/record/recorder_priv.h"
 
+#include <limits.h>
 #include <sys/stat.h>
+
+void jb_facts_name_dir(struct jb_recorder *r, uint64_t dir)
+{
+	/* Without memory there is a row too many. */
+	(void)jb_keyset_add(&r->named, dir);
+}
 
 int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
 		    struct jb_change *change, int64_t *seq,
@@ -14,6 +27,9 @@ int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
 {
 	int rv = jb_changes_append(r->changes, change, seq, err);
 
+	jb_facts_name_dir(r, change->dir);
+	if (change->old_dir != 0)
+		jb_facts_name_dir(r, change->old_dir);
 	r->wrote = true;
 	if (rv == JB_OK && change->source == JB_SOURCE_SCAN &&
 	    root->gap.id != 0)
@@ -81,14 +97,22 @@ static bool file_attrib(const struct jb_entry *e, const struct jb_look *found,
 	return e->facts.ctime != found->facts.ctime && (!renamed || told);
 }
 
-/* The same for a directory, whose times also change with each name in it: then
- * mtime and ctime move together, and nobody is told. QUIET remembers that
- * ctime was taken over so, since an event still unread may mean more. */
-static bool dir_attrib(struct jb_entry *e, const struct jb_look *found,
-		       bool told, bool renamed)
+/* A name that comes or goes moves both times of its directory together. */
+static bool names_changed(const struct jb_entry *e, const struct jb_look *found)
+{
+	return !visibly_differ(&e->facts, &found->facts) &&
+	       e->facts.ctime != found->facts.ctime &&
+	       e->facts.mtime != found->facts.mtime &&
+	       found->facts.ctime == found->facts.mtime;
+}
+
+/* The same for a directory. QUIET remembers that ctime was taken over without
+ * a row about the directory itself, since an event still unread may mean
+ * more. */
+static bool dir_attrib(const struct jb_recorder *r, struct jb_entry *e,
+		       const struct jb_look *found, bool told, bool renamed)
 {
 	bool ctime = e->facts.ctime != found->facts.ctime;
-	bool mtime = e->facts.mtime != found->facts.mtime;
 
 	if (visibly_differ(&e->facts, &found->facts))
 		return true;
@@ -96,7 +120,9 @@ static bool dir_attrib(struct jb_entry *e, const struct jb_look *found,
 		return ctime || e->flags & JB_ENTRY_QUIET;
 	if (!ctime)
 		return false;
-	if (mtime && (renamed || found->facts.ctime == found->facts.mtime)) {
+	if (renamed ? e->facts.mtime != found->facts.mtime
+		    : names_changed(e, found) &&
+			      jb_keyset_has(&r->named, e->dirkey)) {
 		e->flags |= JB_ENTRY_QUIET;
 		return false;
 	}
@@ -120,6 +146,18 @@ static int store(struct jb_recorder *r, struct jb_entry *e,
 	return rv;
 }
 
+/* Its names may still be looked at in this batch, and get rows. */
+static int compare_later(struct jb_recorder *r, const struct jb_entry *e,
+			 struct jb_error *err)
+{
+	struct jb_todo_item item = {.kind = JB_TODO_TIMES,
+				    .depth = UINT_MAX,
+				    .origin = r->set->no,
+				    .dir = e->dirkey};
+
+	return jb_todo_push(&r->todo, item, err);
+}
+
 int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 		     struct jb_entry *e, const struct jb_look *found,
 		     const struct jb_look_flags *flags, bool renamed,
@@ -133,6 +171,9 @@ int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 	told = flags->dirty & JB_DIRTY_ATTRIB || (flags->lossy && !renamed) ||
 	       jb_dirty_ino(r->set, root->root->fs, found->id.ino) &
 		       JB_INO_ATTRIB;
+	if (is_dir && !told && !renamed && !flags->visited &&
+	    names_changed(e, found))
+		return compare_later(r, e, err);
 	differs = memcmp(&e->facts, &found->facts, sizeof e->facts) != 0;
 	if (content_changed(r, root, e, found, flags)) {
 		struct jb_entry row = *e;
@@ -147,7 +188,7 @@ int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 		jb_dirty_add_ino(r->set, root->root->fs, found->id.ino,
 				 JB_INO_WRITTEN);
 		differs = true;
-	} else if (is_dir ? dir_attrib(e, found, told, renamed)
+	} else if (is_dir ? dir_attrib(r, e, found, told, renamed)
 			  : file_attrib(e, found, told, renamed)) {
 		struct jb_entry row = *e;
 
@@ -155,6 +196,8 @@ int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 		rv = write_about(r, root, &row, JB_KIND_ATTRIB,
 				 JB_WHAT_METADATA, flags, NULL, err);
 		e->flags &= ~(uint32_t)JB_ENTRY_QUIET;
+		if (is_dir)
+			jb_facts_name_dir(r, e->dirkey);
 	}
 	if (rv == JB_OK && (differs || e->flags != before))
 		rv = store(r, e, found, err);
@@ -189,7 +232,7 @@ int jb_facts_created(struct jb_recorder *r, struct jb_record_root *root,
 int jb_facts_refresh_dir(struct jb_recorder *r, struct jb_visit *v,
 			 struct jb_error *err)
 {
-	const struct jb_look_flags flags = {.dirty = JB_DIRTY_EVENT};
+	struct jb_look_flags flags = {.dirty = JB_DIRTY_EVENT, .visited = true};
 	struct jb_look found;
 	struct jb_entry e;
 	struct jb_dir dir;
@@ -205,6 +248,9 @@ int jb_facts_refresh_dir(struct jb_recorder *r, struct jb_visit *v,
 			    err);
 	if (rv <= 0 || !jb_look_same(&found, &e))
 		return rv < 0 ? rv : JB_OK;
+	/* The name went and came back, in two batches, and has no row. */
+	if (v->back && !jb_keyset_has(&r->named, v->dir))
+		flags.dirty |= JB_DIRTY_ATTRIB;
 	return jb_facts_compare(r, v->root, &e, &found, &flags, false, v->clock,
 				err);
 }

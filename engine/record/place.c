@@ -239,6 +239,10 @@ static int take_rename(struct jb_recorder *r, struct jb_visit *v,
 	r->wrote = true;
 	if (was_detached)
 		v->root->detached.count--;
+	if (was_detached && !moved)
+		v->back = true;
+	if (moved && src->dirkey != 0)
+		jb_facts_name_dir(r, src->dirkey);
 	src->flags &= ~(uint32_t)JB_ENTRY_SCANNED;
 	if (moved && src->dirkey != 0 && patterns != NULL &&
 	    jb_patterns_depend_on_path(patterns))
@@ -324,6 +328,7 @@ static int take_new(struct jb_recorder *r, struct jb_visit *v, const char *name,
 		rv = jb_catalog_add_dir(r->catalog, &e, dir.handle.bytes,
 					dir.handle.len, err);
 		dir.key = e.dirkey;
+		jb_facts_name_dir(r, e.dirkey);
 		if (rv == JB_OK)
 			rv = push_new_dir(r, &dir, err);
 		if (rv != JB_OK)

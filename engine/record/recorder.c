@@ -41,6 +41,7 @@ static int record_batch(struct jb_recorder *r, struct jb_error *err)
 	r->budget = JB_LIST_BUDGET;
 	r->batch_dirs = r->created_dirs;
 	r->wrote = false;
+	jb_keyset_clear(&r->named);
 	jb_changes_begin(r->changes, r->now_us);
 	rv = jb_store_begin(r->store, err);
 	if (rv == JB_OK)

@@ -9,6 +9,7 @@
 #include "engine/look.h"
 #include "engine/record/detached.h"
 #include "engine/record/filter.h"
+#include "engine/record/keyset.h"
 #include "engine/record/recorder.h"
 #include "engine/record/todo.h"
 #include "journal/catalog.h"
@@ -85,6 +86,7 @@ struct jb_recorder {
 	uint64_t created_dirs;	/* how many directories were ever created */
 	uint64_t mapped_dirs;	/* how many of them are in the map */
 	uint64_t batch_dirs;	/* how many there were before this batch */
+	struct jb_keyset named; /* directories: see record/facts.c */
 	struct jb_filter known; /* inodes that the catalog may have */
 	struct jb_map_dir *gone_dirs; /* owned; to leave the map */
 	size_t n_gone, cap_gone;
@@ -124,6 +126,7 @@ struct jb_visit {
 	int fd;
 	int64_t clock;	  /* when the looks began */
 	uint64_t origin;  /* the batch whose event led here */
+	bool back;	  /* a detached name is back: times have changed */
 	const char *path; /* for patterns; borrowed, NULL: none needed */
 	size_t path_len;
 };
@@ -133,6 +136,7 @@ struct jb_look_flags {
 	unsigned dirty;		     /* JB_DIRTY_* of the place */
 	bool lossy;		     /* doubtful times count as changed */
 	bool listed;		     /* found by a listing or a scan */
+	bool visited;		     /* a directory whose names are done */
 	const struct jb_entry *have; /* the row, if the caller just read it */
 	bool have_known;	     /* have == NULL means there is none */
 };
@@ -178,6 +182,8 @@ int jb_facts_created(struct jb_recorder *r, struct jb_record_root *root,
 		     struct jb_error *err);
 int jb_facts_refresh_dir(struct jb_recorder *r, struct jb_visit *v,
 			 struct jb_error *err);
+/* A row of this batch leads to this directory, or one will, or v->back. */
+void jb_facts_name_dir(struct jb_recorder *r, uint64_t dir);
 int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
 		    struct jb_change *change, int64_t *seq,
 		    struct jb_error *err);

@@ -40,6 +40,7 @@ int jb_detach(struct jb_recorder *r, struct jb_record_root *root,
 	if (rv != JB_OK)
 		return rv;
 	jb_detached_note(&root->detached, e->id.ino);
+	jb_facts_name_dir(r, e->parent); /* a row will follow, or v->back */
 	root->assigned = true;
 	r->structure++;
 	r->wrote = true;
@@ -152,63 +153,18 @@ static int ask_marks(struct jb_recorder *r, struct jb_record_root *root,
 
 /* ---- deleting */
 
-/* Directories that lie above somebody who must wait. */
-struct blocked {
-	uint64_t *keys; /* owned; a hash set */
-	size_t n, size;
-};
-
-static bool block(struct blocked *b, uint64_t key, bool *fresh)
-{
-	size_t i;
-
-	if (b->n * 2 >= b->size) {
-		struct blocked more = {.size = b->size != 0 ? b->size * 2 : 64};
-		bool dummy;
-
-		more.keys = calloc(more.size, sizeof *more.keys);
-		if (more.keys == NULL)
-			return false;
-		for (size_t k = 0; k < b->size; k++)
-			if (b->keys[k] != 0)
-				block(&more, b->keys[k], &dummy);
-		free(b->keys);
-		*b = more;
-	}
-	i = (size_t)(key * 0x9e3779b97f4a7c15u >> 32) & (b->size - 1);
-	while (b->keys[i] != 0 && b->keys[i] != key)
-		i = (i + 1) & (b->size - 1);
-	*fresh = b->keys[i] == 0;
-	if (*fresh) {
-		b->keys[i] = key;
-		b->n++;
-	}
-	return true;
-}
-
-static bool is_blocked(const struct blocked *b, uint64_t key)
-{
-	size_t i;
-
-	if (b->n == 0)
-		return false;
-	i = (size_t)(key * 0x9e3779b97f4a7c15u >> 32) & (b->size - 1);
-	while (b->keys[i] != 0 && b->keys[i] != key)
-		i = (i + 1) & (b->size - 1);
-	return b->keys[i] == key;
-}
-
-static int block_above(struct jb_recorder *r, uint64_t key, struct blocked *b,
+/* @b: directories that lie above somebody who must wait. */
+static int block_above(struct jb_recorder *r, uint64_t key, struct jb_keyset *b,
 		       struct jb_error *err)
 {
 	struct jb_dir dir;
-	bool fresh = true;
 	int rv = 1;
 
 	while (key != 0 && rv > 0) {
-		if (!block(b, key, &fresh))
+		rv = jb_keyset_add(b, key);
+		if (rv < 0)
 			return jb_error_set(err, JB_ENOMEM, 0, "detached");
-		if (!fresh)
+		if (rv == 0)
 			return JB_OK; /* so is all above it */
 		rv = jb_catalog_dir(r->catalog, key, &dir, err);
 		key = rv > 0 ? dir.parent : 0;
@@ -218,7 +174,7 @@ static int block_above(struct jb_recorder *r, uint64_t key, struct blocked *b,
 
 /* A directory waits for what was detached below it. */
 static int find_blocked(struct jb_recorder *r, struct jb_record_root *root,
-			struct blocked *b, struct jb_error *err)
+			struct jb_keyset *b, struct jb_error *err)
 {
 	int64_t after = root->detached.passed;
 	int rv;
@@ -348,7 +304,7 @@ static int collect_dir(struct jb_recorder *r, const struct jb_entry *e,
 static int delete_passed(struct jb_recorder *r, struct jb_record_root *root,
 			 struct jb_error *err)
 {
-	struct blocked b = {0};
+	struct jb_keyset b = {0};
 	struct doomed *dirs = NULL;
 	size_t n = 0, cap = 0, found;
 	int64_t after = 0;
@@ -366,7 +322,7 @@ static int delete_passed(struct jb_recorder *r, struct jb_record_root *root,
 			after = e->det;
 			if (e->dirkey == 0)
 				rv = delete_entry(r, root, e, err);
-			else if (!is_blocked(&b, e->dirkey) &&
+			else if (!jb_keyset_has(&b, e->dirkey) &&
 				 !jb_cycle_defers(r, e->dirkey))
 				rv = collect_dir(r, e, &dirs, &n, &cap, err);
 		}
@@ -376,7 +332,7 @@ static int delete_passed(struct jb_recorder *r, struct jb_record_root *root,
 	for (size_t i = 0; i < n && rv == JB_OK; i++)
 		rv = delete_entry(r, root, &dirs[i].entry, err);
 	free(dirs);
-	free(b.keys);
+	jb_keyset_fini(&b);
 	return rv;
 }
 

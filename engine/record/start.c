@@ -274,6 +274,7 @@ void jb_recorder_close(struct jb_recorder *r)
 	free(r->deferred);
 	free(r->stale);
 	jb_filter_end(&r->known);
+	jb_keyset_fini(&r->named);
 	free(r->roots);
 	free(r->status);
 	free(r->scan_ended);

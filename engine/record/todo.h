@@ -17,6 +17,7 @@ enum jb_todo_kind {
 	JB_TODO_SET_DIR, /* the places of a directory in the dirty set */
 	JB_TODO_NAME,	 /* one place */
 	JB_TODO_LIST,	 /* a whole directory */
+	JB_TODO_TIMES,	 /* a directory's own times, when all else is done */
 };
 
 struct jb_listing; /* record/list.c: names of a directory, partly done */

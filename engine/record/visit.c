@@ -94,7 +94,8 @@ int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
 	return 1;
 }
 
-/* A directory's own times change with its names: kept without a change row. */
+/* A directory's own times change with its names: compared when these are done.
+ */
 int jb_visit_close(struct jb_recorder *r, struct jb_visit *v,
 		   struct jb_error *err)
 {

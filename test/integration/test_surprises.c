@@ -83,7 +83,8 @@ static void stale_parents(struct t_world *w)
 	t_round_fini(&r);
 }
 
-/* What came and went between two looks is nothing but a counter. */
+/* What came and went between two looks is nothing; the directory, whose times
+ * tell of it, has a row. */
 static void merged(struct t_world *w)
 {
 	struct t_round r;
@@ -95,6 +96,51 @@ static void merged(struct t_world *w)
 	t_daemon_thaw(&w->daemon);
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "path = 'd/x'"), 0);
+	t_round_expect(&r, 1, "3", "d");
+	t_round_fini(&r);
+}
+
+/* A directory has a row about its times only where no other row tells that
+ * names in it changed. */
+static void times(struct t_world *w)
+{
+	static const char *const quiet[] = {
+		"touch d/x",
+		"mv d/x e/y",
+		"mv e/y e/x",
+		"mkdir -p d/s/t && touch d/s/t/u",
+		"mv d/s e/",
+		"rm e/x",
+		"ln -s n d/l && mv d/l d/m && touch d/n",
+		"rm -r e/s",
+	};
+	struct t_round r;
+
+	t_round_make(&r, w, ROOT, "mkdir d e");
+	for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++) {
+		t_shell("cd " ROOT " && %s", quiet[i]);
+		t_round_check(&r, NULL);
+		if (t_round_count(&r, "kind = 3 AND path IN ('d', 'e')") > 0) {
+			t_judge_show(&r.judge, r.start);
+			fail_msg("a row too many after: %s", quiet[i]);
+		}
+	}
+
+	/* Where it was for a moment has no other row. */
+	t_daemon_freeze(&w->daemon);
+	t_shell("cd " ROOT " && mv d/n e/n && mv e/n d/n");
+	t_daemon_thaw(&w->daemon);
+	t_round_check(&r, NULL);
+	t_round_expect(&r, 0, "3", "d");
+	t_round_expect(&r, 1, "3", "e");
+
+	/* A name that stays tells nothing of one that came and went. */
+	t_daemon_freeze(&w->daemon);
+	t_shell("cd " ROOT " && touch e/z && rm e/z && chmod 700 d");
+	t_daemon_thaw(&w->daemon);
+	t_round_check(&r, NULL);
+	t_round_expect(&r, 1, "3", "d");
+	t_round_expect(&r, 1, "3", "e");
 	t_round_fini(&r);
 }
 
@@ -226,6 +272,8 @@ static const struct t_case cases[] = {
 	T_CASE(stale_parents, ext4, fanotify),
 	T_CASE(stale_parents, ext4, inotify),
 	T_CASE(merged, ext4, fanotify),
+	T_CASE(times, ext4, fanotify),
+	T_CASE(times, xfs, inotify),
 	T_CASE(merged, ext4, inotify),
 	T_CASE(order, ext4, fanotify),
 	T_CASE(order, xfs, inotify),

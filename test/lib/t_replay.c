@@ -433,3 +433,28 @@ void t_replay_check_content(struct t_judge *j, const struct t_span *span)
 			   " WHERE (l.mode & 61440) = 32768 AND c.seq IS NULL",
 			   span->last));
 }
+
+void t_replay_check_told(struct t_judge *j, const struct t_span *span)
+{
+	t_judge_exec(j,
+		     "DROP TABLE IF EXISTS told; CREATE TABLE told AS"
+		     " WITH r AS (SELECT * FROM c WHERE seq > %lld"
+		     " AND root = " SQL_ROOT ")"
+		     "SELECT ino, birth FROM r UNION SELECT dino, dbirth FROM r"
+		     " UNION SELECT old_dino, old_dbirth FROM r",
+		     (long long)span->after, span->root);
+	t_judge_exec(j, "CREATE INDEX told_id ON told(ino, birth)");
+	check_none(
+		"changed, but no row tells",
+		t_judge_prepare(
+			j,
+			"SELECT l.name, l.ino, l.birth FROM \"%s\" l"
+			" JOIN \"%s\" f ON f.ino = l.ino"
+			" AND f.birth = l.birth WHERE NOT l.mount"
+			" AND NOT f.mount AND (f.mode, f.uid, f.gid, f.size,"
+			" f.mtime, f.ctime) <> (l.mode, l.uid, l.gid, l.size,"
+			" l.mtime, l.ctime) AND NOT EXISTS (SELECT 1"
+			" FROM told t WHERE t.ino = l.ino"
+			" AND t.birth = l.birth)",
+			span->last, span->first));
+}

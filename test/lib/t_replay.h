@@ -32,4 +32,8 @@ void t_replay_check_counts(struct t_judge *j, const struct t_span *span);
  * file of table `written` that is still there has one. */
 void t_replay_check_content(struct t_judge *j, const struct t_span *span);
 
+/* Whatever has other facts than before has a row; a directory, at least one
+ * about a name in it. */
+void t_replay_check_told(struct t_judge *j, const struct t_span *span);
+
 #endif

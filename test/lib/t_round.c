@@ -88,6 +88,7 @@ static void judge_root(struct t_round *r, unsigned i, int64_t after)
 	compare_root(r, i);
 	t_replay(&r->judge, &span);
 	t_replay_check_content(&r->judge, &span);
+	t_replay_check_told(&r->judge, &span);
 	span.first = n.origin;
 	span.after = r->start;
 	t_replay_check_counts(&r->judge, &span);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The recorder's bookkeeping: order of looks, marks, groups of detached rows,
- * the filter. */
+ * the filter, sets of keys. */
 #include "engine/record/barrier.h"
 #include "engine/record/detached.h"
 #include "engine/record/filter.h"
+#include "engine/record/keyset.h"
 #include "engine/record/todo.h"
 
 #include <setjmp.h>
@@ -140,6 +141,31 @@ static void test_filter(void **state)
 	jb_filter_end(&f);
 }
 
+/* It holds what was added since it was cleared, whatever its size. */
+static void test_keyset(void **state)
+{
+	struct jb_keyset s = {0};
+
+	(void)state;
+	assert_false(jb_keyset_has(&s, 1));
+	for (unsigned round = 1; round < 4; round++) {
+		uint64_t step = 1000 * round + 7;
+
+		for (uint64_t key = step; key < 20000 * step; key += step) {
+			assert_int_equal(jb_keyset_add(&s, key), 1);
+			assert_int_equal(jb_keyset_add(&s, key), 0);
+		}
+		assert_int_equal(jb_keyset_add(&s, step), 0);
+		for (uint64_t key = step; key < 20000 * step; key += step) {
+			assert_true(jb_keyset_has(&s, key));
+			assert_false(jb_keyset_has(&s, key + 1));
+		}
+		jb_keyset_clear(&s);
+		assert_false(jb_keyset_has(&s, step));
+	}
+	jb_keyset_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_detached_groups),
 		cmocka_unit_test(test_detached_inodes),
 		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_keyset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
