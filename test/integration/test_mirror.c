@@ -2,7 +2,6 @@
 /* The mirror on real file systems: a second copy that equals the source after
  * each flush, and keeps its hands off everything else. */
 #include "lib/t_mirror.h"
-#include "lib/t_ops.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -68,38 +67,6 @@ static void follows(struct t_world *w)
 		t_shell("cd %s; %s", SRC, steps[i]);
 		t_mirror_check(&m);
 	}
-	t_mirror_fini(&m);
-}
-
-/* Random operations by several threads, a worker that is killed now and then:
- * after each flush the copy equals the source. */
-static void rounds(struct t_world *w)
-{
-	struct t_ops_options o = {.root = SRC,
-				  .outside = T_SPACE "/fs/outside",
-				  .threads = 3,
-				  .seed = w->seed,
-				  .links = true,
-				  .shallow = true};
-	struct t_mirror m;
-	struct t_ops ops;
-	pid_t pid;
-
-	t_shell("mkdir %s", o.outside);
-	t_mirror_init(&m, w, target_of(w), "true", "MaxDelete=off");
-	w->daemon.quiet = true;
-	m.any_dir_times = true;
-	t_ops_init(&ops, &o);
-	for (int i = 0; i < (t_case_long() ? 200 : 15); i++) {
-		t_ops_round(&ops, 400);
-		if (i % 5 == 4) {
-			pid = (pid_t)t_mirror_number(&m, "pid");
-			if (pid > 0)
-				kill(pid, SIGKILL);
-		}
-		t_mirror_check(&m);
-	}
-	t_ops_fini(&ops);
 	t_mirror_fini(&m);
 }
 
@@ -421,8 +388,6 @@ static const struct t_case cases[] = {
 	T_CASE(follows, ext4, fanotify),
 	T_CASE(follows, ext4, inotify),
 	T_CASE(follows, xfs, inotify),
-	T_CASE(rounds, ext4, fanotify),
-	T_CASE(rounds, xfs, fanotify),
 	T_CASE(renames, ext4, fanotify),
 	T_CASE(renames, ext4, inotify),
 	T_CASE(strangers, ext4, fanotify),
