@@ -174,6 +174,8 @@ static int start_target(struct jb_target *t, const char *uuid, uint64_t fsid,
 	rv = jb_tree_open(&l->top, l->path, l->under, err);
 	if (rv != JB_OK) {
 		jb_error_prefix(err, "target '%s'", l->name);
+		/* what a person can do about it, if it is that */
+		jb_local_check_path(l, NULL, err);
 		return rv;
 	}
 	rv = jb_local_check(l, uuid, fsid, err);

@@ -143,9 +143,10 @@ static int look_at_top(struct jb_local *l, struct jb_target_state *s,
 }
 
 /* Path= has to be there; what Under= names may be missing yet. */
-static int check_path(struct jb_local *l, struct jb_target_state *s,
-		      struct jb_error *err)
+int jb_local_check_path(struct jb_local *l, bool *is_mount,
+			struct jb_error *err)
 {
+	bool mounted;
 	struct stat st;
 
 	if (stat(l->path, &st) < 0 && errno != ENOENT)
@@ -156,8 +157,10 @@ static int check_path(struct jb_local *l, struct jb_target_state *s,
 				    "target '%s': %s: no such directory: "
 				    "mount or make it",
 				    l->name, l->path);
-	s->is_mount = is_mounted(l);
-	if (l->require_mount && !s->is_mount)
+	mounted = is_mounted(l);
+	if (is_mount != NULL)
+		*is_mount = mounted;
+	if (l->require_mount && !mounted)
 		return jb_error_set(err, JB_EHELD, 0,
 				    "target '%s': %s: not mounted: mount it, "
 				    "or set RequireMount=no",
@@ -173,7 +176,7 @@ int jb_local_inspect(struct jb_target *t, struct jb_target_state *ret,
 	bool was_open = l->top.fd >= 0;
 	int rv;
 
-	rv = check_path(l, &s, err);
+	rv = jb_local_check_path(l, &s.is_mount, err);
 	if (rv != JB_OK)
 		return rv;
 	if (!was_open)
@@ -299,10 +302,8 @@ int jb_local_init(struct jb_target *t, const char *owner, char uuid[37],
 		  struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
-	struct jb_target_state s = {.is_mount = false};
-	int rv;
+	int rv = jb_local_check_path(l, NULL, err);
 
-	rv = check_path(l, &s, err);
 	if (rv != JB_OK)
 		return rv;
 	rv = make_uuid(uuid);
@@ -321,7 +322,7 @@ int jb_local_check(struct jb_local *l, const char *uuid, uint64_t fsid,
 	uint64_t now;
 	int rv;
 
-	rv = check_path(l, &s, err);
+	rv = jb_local_check_path(l, &s.is_mount, err);
 	if (rv != JB_OK)
 		return rv;
 	rv = read_marker(l, &s);

@@ -145,6 +145,9 @@ int jb_local_inspect(struct jb_target *t, struct jb_target_state *ret,
 		     struct jb_error *err);
 int jb_local_init(struct jb_target *t, const char *owner, char uuid[37],
 		  struct jb_error *err);
+/* Is Path= there, and mounted if it must be? @is_mount may be NULL. */
+int jb_local_check_path(struct jb_local *l, bool *is_mount,
+			struct jb_error *err);
 /* Is the open top the right one? */
 int jb_local_check(struct jb_local *l, const char *uuid, uint64_t fsid,
 		   struct jb_error *err);

@@ -7,7 +7,8 @@
  * in the order of their names. Repeated list keys add up, of other keys the
  * last one counts, an empty value clears what came before, unknown keys are
  * errors that name file and line. A backslash at a line's end joins the next
- * one. The keys themselves are in the table of config_keys.h. */
+ * one. The keys themselves are in the table of config_keys.h; [Policy] may have
+ * others if its Plugin= is not one of ours: that knows them. */
 #ifndef JB_BASE_CONFIG_H
 #define JB_BASE_CONFIG_H
 
@@ -42,11 +43,12 @@ struct jb_config_root {
 /* A key of a section, in the file's order; cleared ones are gone. */
 struct jb_config_key {
 	char *key, *value; /* owned */
+	bool is_foreign;   /* not in the table: of a policy's own plugin */
 	struct jb_config_where where;
 };
 
 /* One section as it stands in the files. Keys and values have been checked
- * against the table, so the getters below can't fail. */
+ * against the table, so the getters below can't fail; foreign ones haven't. */
 struct jb_config_section {
 	const char *kind; /* static; "Journal", "Root", "Target", "Policy" */
 	char *name;	  /* owned; "" for [Journal] */

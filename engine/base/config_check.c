@@ -150,6 +150,28 @@ static int check_reconcile(const struct jb_config *c,
 	return rv;
 }
 
+/* The plugins whose keys are all in the table. Keys of others are checked by
+ * who loads them. */
+static bool is_ours(const char *plugin)
+{
+	return strcmp(plugin, "mirror") == 0 || strcmp(plugin, "bypass") == 0 ||
+	       strcmp(plugin, "reconcile") == 0 || strcmp(plugin, "exec") == 0;
+}
+
+static int check_keys(const struct jb_config_section *p, struct jb_error *err)
+{
+	char text[JB_ERROR_TEXT_MAX];
+
+	for (size_t i = 0; i < p->n_keys; i++) {
+		if (!p->keys[i].is_foreign)
+			continue;
+		jb_config_explain_key("Policy", p->keys[i].key, text,
+				      sizeof text);
+		return fail_at(&p->keys[i].where, err, "%s", text);
+	}
+	return JB_OK;
+}
+
 static int check_policy(const struct jb_config *c,
 			const struct jb_config_section *p, struct jb_error *err)
 {
@@ -162,6 +184,9 @@ static int check_policy(const struct jb_config *c,
 			       "[Policy %s] has no Plugin=; write "
 			       "Plugin=mirror, bypass, reconcile or exec",
 			       p->name);
+	rv = is_ours(plugin) ? check_keys(p, err) : JB_OK;
+	if (rv != JB_OK)
+		return rv;
 	if (strcmp(plugin, "reconcile") == 0)
 		return check_reconcile(c, p, err);
 	is_copy =

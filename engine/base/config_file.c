@@ -184,6 +184,7 @@ static int append_key(struct reading *r, struct jb_config_section *s,
 	k->value = strdup(value);
 	k->where.file = r->line.file;
 	k->where.line = r->line.number;
+	k->is_foreign = false;
 	if (k->key == NULL || k->value == NULL) {
 		free(k->key);
 		free(k->value);
@@ -193,30 +194,28 @@ static int append_key(struct reading *r, struct jb_config_section *s,
 	return JB_OK;
 }
 
-static int fail_key(struct reading *r, const struct jb_config_section *s,
-		    const char *key)
+/* A key that is not in the table. Only a policy's plugin may have its own, and
+ * which one it is may stand further down. */
+static int take_foreign_key(struct reading *r, struct jb_config_section *s,
+			    const char *key, const char *value)
 {
-	static const char *const kinds[] = {"Journal", "Root", "Target",
-					    "Policy"};
-	const char *similar = jb_config_similar_key(s->kind, key);
+	char text[JB_ERROR_TEXT_MAX];
+	int rv;
 
 	if (*key == '\0')
 		return fail_line(r, "a key is missing before '='");
-	if (similar != NULL)
-		return fail_line(r,
-				 "unknown key '%s' in [%s]; did you mean "
-				 "%s=?",
-				 key, s->kind, similar);
-	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-		if (jb_config_option(kinds[i], key) != NULL)
-			return fail_line(r,
-					 "unknown key '%s' in [%s]; it "
-					 "belongs to [%s]",
-					 key, s->kind, kinds[i]);
-	return fail_line(r,
-			 "unknown key '%s' in [%s]; remove it, or see "
-			 "`check-config --keys`",
-			 key, s->kind);
+	if (strcmp(s->kind, "Policy") != 0) {
+		jb_config_explain_key(s->kind, key, text, sizeof text);
+		return fail_line(r, "%s", text);
+	}
+	if (*value == '\0') {
+		clear_key(s, key);
+		return JB_OK;
+	}
+	rv = append_key(r, s, key, value);
+	if (rv == JB_OK)
+		s->keys[s->n_keys - 1].is_foreign = true;
+	return rv;
 }
 
 /* inih's handler: 0 ends the reading. */
@@ -237,7 +236,7 @@ static int on_key(void *ctx, const char *section, const char *key,
 	s = &r->sections->items[r->section - 1];
 	option = jb_config_option(s->kind, key);
 	if (option == NULL)
-		return fail_key(r, s, key) == JB_OK;
+		return take_foreign_key(r, s, key, value) == JB_OK;
 	if (*value == '\0') {
 		clear_key(s, key);
 		return 1;

@@ -3,6 +3,7 @@
 
 #include "engine/base/duration.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CONFIG(field) offsetof(struct jb_config, field)
@@ -160,6 +161,11 @@ const struct jb_config_option jb_config_options[] = {
 	{.section = "Policy", .key = "MinInterval",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "off",
 	 .help = "Copy the same file no more often than this."},
+	{.section = "Policy", .key = "PluginTimeout",
+	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "1min",
+	 .min = 1000000, .max = MAX_SECONDS,
+	 .help = "How long one call of the plugin may take; then its worker "
+		 "is ended and begins anew."},
 	{.section = "Policy", .key = "Nice",
 	 .type = JB_CONFIG_NUMBER, .offset = ELSEWHERE, .fallback = "10",
 	 .min = -20, .max = 19,
@@ -219,4 +225,30 @@ const char *jb_config_similar_key(const char *section, const char *key)
 		}
 	}
 	return best;
+}
+
+void jb_config_explain_key(const char *section, const char *key, char *text,
+			   size_t size)
+{
+	static const char *const kinds[] = {"Journal", "Root", "Target",
+					    "Policy"};
+	const char *similar = jb_config_similar_key(section, key);
+	const char *home = NULL;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (home == NULL && jb_config_option(kinds[i], key) != NULL)
+			home = kinds[i];
+	if (similar != NULL)
+		snprintf(text, size,
+			 "unknown key '%s' in [%s]; did you mean %s=?", key,
+			 section, similar);
+	else if (home != NULL)
+		snprintf(text, size,
+			 "unknown key '%s' in [%s]; it belongs to [%s]", key,
+			 section, home);
+	else
+		snprintf(text, size,
+			 "unknown key '%s' in [%s]; remove it, or see "
+			 "`check-config --keys`",
+			 key, section);
 }

@@ -50,6 +50,10 @@ const struct jb_config_option *jb_config_option(const char *section,
 /* The key of @section that is written nearly like @key, or NULL. */
 const char *jb_config_similar_key(const char *section, const char *key);
 
+/* What is to be said of a key that [section] does not have: one line. */
+void jb_config_explain_key(const char *section, const char *key, char *text,
+			   size_t size);
+
 /* Is @value right for @option? JB_ECONFIG: what is wrong and what is right. */
 int jb_config_check_value(const struct jb_config_option *option,
 			  const char *value, struct jb_error *err);

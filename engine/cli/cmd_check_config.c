@@ -5,6 +5,7 @@
 #include "engine/base/config_keys.h"
 #include "engine/base/duration.h"
 #include "engine/base/pattern.h"
+#include "engine/deliver/plugin.h"
 #include "engine/base/size.h"
 
 #include <dirent.h>
@@ -373,6 +374,8 @@ static int run_check_config(struct jb_cli *cli, int argc, char **argv)
 	if (config == NULL)
 		return cli->exit_code;
 	rv = jb_config_check_paths(config, &err);
+	if (rv == JB_OK)
+		rv = jb_plugin_check_keys(config, &err);
 	if (rv == JB_OK)
 		rv = print_config(config, &err);
 	jb_config_free(config);

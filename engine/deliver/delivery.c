@@ -179,9 +179,7 @@ int jb_delivery_open(const struct jb_config *config, const char *policy,
 		rv = jb_plugin_load(config, d->policy, &d->plugin, err);
 	if (rv == JB_OK) {
 		jb_delivery_lend(d);
-		rv = d->plugin.ops->open(d->plugin.settings, &d->host,
-					 &d->plugged, err);
-		d->is_plugged = rv == JB_OK;
+		rv = jb_plugin_open(&d->plugin, &d->host, err);
 	}
 	if (rv != JB_OK) {
 		jb_delivery_close(d);
@@ -204,8 +202,6 @@ void jb_delivery_close(struct jb_delivery *d)
 {
 	if (d == NULL)
 		return;
-	if (d->is_plugged)
-		d->plugin.ops->close(d->plugged);
 	jb_plugin_unload(&d->plugin);
 	if (d->target != NULL)
 		d->target->ops->close(d->target);
@@ -293,10 +289,8 @@ static int add_gone(void *arg, const char *path,
 {
 	struct jb_delivery *d = arg;
 	const struct jb_policy_entry e = {.id = {row->id.ino, row->id.birth}};
-	const struct jb_operation op = {.kind = JB_OPERATION_FOLLOW,
-					.entry = &e};
 
-	return path == NULL ? jb_delivery_emit(&d->sink, &op) : 0;
+	return path == NULL ? jb_sink_look(&d->sink, &e) : 0;
 }
 
 static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,

@@ -28,8 +28,10 @@ struct jb_pass {
 
 /* The looks that a plugin asked for. */
 struct jb_plan_sink {
-	struct jb_delivery *delivery; /* borrowed */
-	const struct jb_feed_page *page;
+	/* what the plugin was handed, and may ask for */
+	const struct jb_feed_page *page;       /* borrowed; or NULL */
+	const struct jb_policy_entry *entries; /* borrowed */
+	size_t n_entries;
 	struct jb_look *looks; /* owned */
 	size_t n_looks, cap_looks;
 	uint64_t *rids; /* owned */
@@ -48,8 +50,6 @@ struct jb_delivery {
 	int lock_fd;		    /* owned */
 	struct jb_replica *replica; /* owned */
 	struct jb_plugin plugin;    /* owned */
-	void *plugged;		    /* owned by the plugin */
-	bool is_plugged;
 	struct jb_host host;
 	struct jb_patterns *patterns; /* owned; may be NULL */
 	struct jb_target *target;     /* owned */
@@ -97,7 +97,8 @@ int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
 /* The next page of a full pass; the last one ends it. */
 int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
 		     struct jb_error *err);
-int jb_delivery_emit(struct jb_plan_sink *sink, const struct jb_operation *op);
+/* Look at an entry, whoever wants it. */
+int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e);
 void jb_sink_fini(struct jb_plan_sink *sink);
 
 /* place_check.c */

@@ -42,6 +42,10 @@ void jb_sink_fini(struct jb_plan_sink *sink)
 static void empty_sink(struct jb_plan_sink *sink)
 {
 	sink->n_looks = sink->n_rids = sink->n_deferred = 0;
+	sink->page = NULL;
+	sink->entries = NULL;
+	sink->n_entries = 0;
+	sink->err.code = JB_OK;
 }
 
 static const char *last_name(const char *path)
@@ -81,8 +85,7 @@ static int defer(struct jb_plan_sink *sink, const struct jb_operation *op)
 	return JB_OK;
 }
 
-static int look_at_entry(struct jb_plan_sink *sink,
-			 const struct jb_policy_entry *e)
+int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
 {
 	struct jb_look *looks;
 	uint64_t *rids;
@@ -106,21 +109,26 @@ static int look_at_entry(struct jb_plan_sink *sink,
 	return JB_OK;
 }
 
-int jb_delivery_emit(struct jb_plan_sink *sink, const struct jb_operation *op)
+/* Is it one of an array's members? Pointers of the plugin's may be anything. */
+static bool is_member(const void *p, const void *array, size_t n, size_t size)
 {
-	const struct jb_policy_change *c = op->change;
+	uintptr_t at = (uintptr_t)p, first = (uintptr_t)array;
+
+	return array != NULL && at >= first && at - first < n * size &&
+	       (at - first) % size == 0;
+}
+
+static int refuse(struct jb_plan_sink *sink, const char *what)
+{
+	return jb_error_set(&sink->err, JB_EPROTO, 0, "asked for %s", what);
+}
+
+static int look_at_change(struct jb_plan_sink *sink,
+			  const struct jb_policy_change *c)
+{
 	struct jb_look *looks, *look;
 	size_t i;
 
-	if (op->entry != NULL)
-		return look_at_entry(sink, op->entry);
-	if (c == NULL || sink->page == NULL || c < sink->page->changes ||
-	    c >= sink->page->changes + sink->page->n)
-		return jb_error_set(&sink->err, JB_EINVAL, 0,
-				    "the plugin asked for a change that it "
-				    "was not given");
-	if (op->kind == JB_OPERATION_DEFER)
-		return defer(sink, op);
 	looks = grow(sink->looks, sink->n_looks, &sink->cap_looks,
 		     sizeof *looks);
 	if (looks == NULL)
@@ -132,6 +140,42 @@ int jb_delivery_emit(struct jb_plan_sink *sink, const struct jb_operation *op)
 	add_place(look, sink->page->dirs[i], c->path);
 	add_place(look, sink->page->old_dirs[i], c->old_path);
 	return JB_OK;
+}
+
+static int on_emit(struct jb_plan_sink *sink, const struct jb_operation *op)
+{
+	const struct jb_feed_page *page = sink->page;
+
+	if (op == NULL || (op->change != NULL) == (op->entry != NULL))
+		return refuse(sink, "neither a change nor an entry");
+	if (op->kind != JB_OPERATION_FOLLOW && op->kind != JB_OPERATION_DEFER)
+		return refuse(sink, "an operation that there is not");
+	if (op->entry != NULL) {
+		if (op->kind != JB_OPERATION_FOLLOW)
+			return refuse(sink, "an entry to be deferred");
+		if (!is_member(op->entry, sink->entries, sink->n_entries,
+			       sizeof *op->entry))
+			return refuse(sink, "an entry that it was not given");
+		return jb_sink_look(sink, op->entry);
+	}
+	if (page == NULL ||
+	    !is_member(op->change, page->changes, page->n, sizeof *op->change))
+		return refuse(sink, "a change that it was not given");
+	if (op->kind == JB_OPERATION_DEFER)
+		return defer(sink, op);
+	return look_at_change(sink, op->change);
+}
+
+/* A plugin may not care what emit() said. */
+static int check_sink(struct jb_delivery *d, int rv, struct jb_error *err)
+{
+	const struct jb_error *said = &d->sink.err;
+
+	if (said->code == JB_OK)
+		return rv;
+	return jb_error_set(err, said->code, 0,
+			    "policy '%s': its plugin '%s' %s", d->policy->name,
+			    d->plugin.ops->name, said->text);
 }
 
 /* ---- one plan */
@@ -166,7 +210,7 @@ static void keep_outcome(struct jb_delivery *d, const struct jb_effect *e)
 {
 	struct jb_outcome_of *list;
 
-	if (d->plugin.ops->settled == NULL)
+	if (!jb_plugin_wants_outcomes(&d->plugin))
 		return;
 	list = grow(d->outcomes, d->n_outcomes, &d->cap_outcomes, sizeof *list);
 	if (list == NULL)
@@ -195,7 +239,7 @@ static void on_effect(void *arg, const struct jb_effect *e)
 static void tell_outcomes(struct jb_delivery *d)
 {
 	if (d->n_outcomes > 0)
-		d->plugin.ops->settled(d->plugged, d->outcomes, d->n_outcomes);
+		jb_plugin_settled(&d->plugin, d->outcomes, d->n_outcomes);
 	for (size_t i = 0; i < d->n_outcomes; i++)
 		free((char *)d->outcomes[i].path);
 	d->n_outcomes = 0;
@@ -315,21 +359,10 @@ static int call_plugin(struct jb_delivery *d, const struct jb_feed_page *page,
 	int rv;
 
 	empty_sink(&d->sink);
-	d->sink.delivery = d;
 	d->sink.page = page;
-	d->sink.err = (struct jb_error){0};
-	*err = (struct jb_error){0};
-	rv = d->plugin.ops->plan(d->plugged, page->changes, page->n,
-				 jb_delivery_emit, &d->sink, err);
-	if (rv == JB_OK)
-		return JB_OK;
-	if (d->sink.err.code != JB_OK)
-		*err = d->sink.err;
-	if (err->code == JB_OK)
-		return jb_error_set(err, rv < 0 ? rv : JB_EINVAL, 0,
-				    "policy '%s': its plugin failed",
-				    d->policy->name);
-	return jb_error_prefix(err, "policy '%s'", d->policy->name);
+	rv = jb_plugin_plan(&d->plugin, page->changes, page->n, on_emit,
+			    &d->sink, err);
+	return check_sink(d, rv, err);
 }
 
 int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
@@ -382,19 +415,18 @@ static int hand_over(struct jb_delivery *d,
 		     const struct jb_policy_entry *entries, size_t n,
 		     struct jb_error *err)
 {
-	struct jb_operation op = {.kind = JB_OPERATION_FOLLOW};
 	int rv = JB_OK;
 
 	empty_sink(&d->sink);
-	d->sink.page = NULL;
-	if (d->plugin.ops->reconcile != NULL)
-		return d->plugin.ops->reconcile(d->plugged, entries, n,
-						jb_delivery_emit, &d->sink,
-						err);
-	for (size_t i = 0; i < n && rv == JB_OK; i++) {
-		op.entry = &entries[i];
-		rv = jb_delivery_emit(&d->sink, &op);
+	d->sink.entries = entries;
+	d->sink.n_entries = n;
+	if (jb_plugin_reconciles(&d->plugin)) {
+		rv = jb_plugin_reconcile(&d->plugin, entries, n, on_emit,
+					 &d->sink, err);
+		return check_sink(d, rv, err);
 	}
+	for (size_t i = 0; i < n && rv == JB_OK; i++)
+		rv = jb_sink_look(&d->sink, &entries[i]);
 	return rv == JB_OK ? rv : jb_error_set(err, rv, 0, "full pass");
 }
 

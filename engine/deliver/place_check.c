@@ -106,6 +106,41 @@ int jb_delivery_check_source(struct jb_delivery *d, struct jb_error *err)
 			    d->root->path);
 }
 
+/* Not in the configuration's words but by links or bind mounts: is the target
+ * a directory that the journal has in this root? Then the copy would contain
+ * itself. */
+static int check_outside(struct jb_delivery *d, struct jb_error *err)
+{
+	struct statx source, target;
+	struct jb_identity id = {0};
+	char *dir = NULL, *path;
+	int rv;
+
+	rv = jb_config_target_dir(d->config, d->policy, &dir, err);
+	if (rv != JB_OK)
+		return rv;
+	if (statx(AT_FDCWD, dir, 0, STATX_INO | STATX_BTIME, &target) != 0 ||
+	    statx(AT_FDCWD, d->root->path, 0, STATX_INO, &source) != 0 ||
+	    target.stx_dev_major != source.stx_dev_major ||
+	    target.stx_dev_minor != source.stx_dev_minor)
+		goto out;
+	id.ino = target.stx_ino;
+	if (target.stx_mask & STATX_BTIME)
+		id.birth = target.stx_btime.tv_sec * NS_PER_S +
+			   target.stx_btime.tv_nsec;
+	path = jb_feed_path(d->feed, id);
+	if (path != NULL)
+		rv = jb_error_set(err, JB_EHELD, 0,
+				  "target %s lies inside [Root %s], at %s/%s: "
+				  "choose another directory, or Exclude= it "
+				  "there",
+				  dir, d->root->name, d->root->path, path);
+	free(path);
+out:
+	free(dir);
+	return rv;
+}
+
 /* A target that was never ours: empty, or a person says what to do. */
 static int meet_target(struct jb_delivery *d, struct jb_error *err)
 {
@@ -141,7 +176,9 @@ int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
 {
 	int rv = JB_OK;
 
-	if (d->uuid[0] == '\0' && !d->dry)
+	if (d->is_full && d->feed != NULL)
+		rv = check_outside(d, err);
+	if (rv == JB_OK && d->uuid[0] == '\0' && !d->dry)
 		rv = meet_target(d, err);
 	if (rv == JB_OK)
 		rv = d->target->ops->start(d->target,

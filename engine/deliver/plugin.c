@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/deliver/plugin.h"
 
+#include "engine/base/config_keys.h"
 #include "engine/base/duration.h"
 #include "engine/base/size.h"
 
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-/* The first members, which every version has. */
-#define LEAST_SIZE offsetof(struct jb_policy_ops, settled)
+/* Up to the last member of the first version. */
+#define LEAST_SIZE (offsetof(struct jb_policy_ops, close) + sizeof(void *))
 
 /* Run from a build tree, its own plugins are meant unless the configuration
  * says otherwise. */
@@ -75,11 +78,7 @@ static int read_option(const struct jb_option *o, const char *value,
 		return jb_error_set(err, JB_EINVAL, 0, "'%s' is no number",
 				    value);
 	case JB_OPTION_BOOL:
-		*(bool *)field = strcmp(value, "yes") == 0 ||
-				 strcmp(value, "true") == 0 ||
-				 strcmp(value, "on") == 0 ||
-				 strcmp(value, "1") == 0;
-		return JB_OK;
+		return jb_config_read_bool(value, field, err);
 	case JB_OPTION_DURATION:
 		if (strcmp(value, "off") == 0)
 			return JB_OK;
@@ -94,16 +93,77 @@ static int read_option(const struct jb_option *o, const char *value,
 	}
 }
 
+static const struct jb_option *find_option(const struct jb_option *o,
+					   const char *name)
+{
+	for (; o != NULL && o->name != NULL; o++)
+		if (strcmp(o->name, name) == 0)
+			return o;
+	return NULL;
+}
+
+/* The plugin's keys, for a message: "Aa=, Bb=". */
+static const char *list_options(const struct jb_option *o, char *text,
+				size_t size)
+{
+	size_t len = 0;
+
+	snprintf(text, size, "none");
+	for (; o != NULL && o->name != NULL && len + 1 < size; o++)
+		len += (size_t)snprintf(text + len, size - len,
+					"%s%s=", len > 0 ? ", " : "", o->name);
+	return text;
+}
+
+/* Keys that only the plugin can know. */
+static int check_foreign(const struct jb_policy_ops *ops,
+			 const struct jb_config_section *policy,
+			 struct jb_error *err)
+{
+	const struct jb_config_key *key;
+	char has[200];
+
+	for (size_t i = 0; i < policy->n_keys; i++) {
+		key = &policy->keys[i];
+		if (!key->is_foreign ||
+		    find_option(ops->options, key->key) != NULL)
+			continue;
+		return jb_error_set(
+			err, JB_ECONFIG, 0,
+			"%s:%d: unknown key '%s' in [Policy]; keys of plugin "
+			"'%s': %s; all others: `check-config --keys`",
+			key->where.file, key->where.line, key->key, ops->name,
+			list_options(ops->options, has, sizeof has));
+	}
+	return JB_OK;
+}
+
+static int fail_option(const struct jb_config_section *policy,
+		       const struct jb_option *o,
+		       const struct jb_config_key *key, int rv,
+		       struct jb_error *err)
+{
+	if (key == NULL) /* its own default */
+		return jb_error_prefix(err, "policy '%s': %s=", policy->name,
+				       o->name);
+	jb_error_prefix(err, "%s:%d: %s=", key->where.file, key->where.line,
+			o->name);
+	if (err != NULL)
+		err->code = rv == JB_ENOMEM ? rv : JB_ECONFIG;
+	return rv == JB_ENOMEM ? rv : JB_ECONFIG;
+}
+
 static int read_settings(struct jb_plugin *p,
 			 const struct jb_config_section *policy,
 			 struct jb_error *err)
 {
 	const struct jb_config_key *key;
 	const char *value;
-	int rv;
+	int rv = check_foreign(p->ops, policy, err);
 
-	if (p->ops->options == NULL || p->ops->settings_size == 0)
-		return JB_OK;
+	if (rv != JB_OK || p->ops->options == NULL ||
+	    p->ops->settings_size == 0)
+		return rv;
 	p->settings = calloc(1, p->ops->settings_size);
 	if (p->settings == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'",
@@ -117,19 +177,53 @@ static int read_settings(struct jb_plugin *p,
 		rv = read_option(o, value, (char *)p->settings + o->offset,
 				 err);
 		if (rv != JB_OK)
-			return jb_error_prefix(err,
-					       "policy '%s': %s=", policy->name,
-					       o->name);
+			return fail_option(policy, o, key, rv, err);
 	}
 	return JB_OK;
 }
+
+/* ---- who is in the plugin now */
+
+/* Written by the thread that calls, in this order; read by the one that
+ * watches. since 0: nobody. */
+static _Atomic(const char *) running_call;
+static atomic_uint_fast64_t running_since_ms;
+
+static uint64_t read_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void enter(const char *call)
+{
+	atomic_store(&running_call, call);
+	atomic_store(&running_since_ms, read_clock_ms());
+}
+
+static void leave(void)
+{
+	atomic_store(&running_since_ms, 0);
+}
+
+uint64_t jb_plugin_runs(const char **call)
+{
+	uint64_t since = atomic_load(&running_since_ms), now = read_clock_ms();
+
+	*call = atomic_load(&running_call);
+	return since == 0 ? 0 : now - since + 1;
+}
+
+/* ---- load */
 
 int jb_plugin_load(const struct jb_config *config,
 		   const struct jb_config_section *policy,
 		   struct jb_plugin *ret, struct jb_error *err)
 {
 	const char *name = jb_config_text(policy, "Plugin");
-	struct jb_plugin p = {0};
+	struct jb_plugin p = {.policy = policy};
 	char path[4096];
 	int rv;
 
@@ -141,7 +235,9 @@ int jb_plugin_load(const struct jb_config *config,
 				    "policy '%s': Plugin=%s: no %s: install "
 				    "it, or set PluginDirectory=",
 				    policy->name, name, path);
+	enter("its beginning"); /* constructors are its code, too */
 	p.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	leave();
 	if (p.handle == NULL)
 		return jb_error_set(err, JB_EABI, 0, "policy '%s': %s",
 				    policy->name, dlerror());
@@ -163,10 +259,126 @@ int jb_plugin_load(const struct jb_config *config,
 	return JB_OK;
 }
 
+int jb_plugin_check_keys(const struct jb_config *config, struct jb_error *err)
+{
+	const struct jb_config_section *policy;
+	struct jb_plugin p;
+	size_t i, k;
+	int rv;
+
+	for (i = 0; i < config->n_policies; i++) {
+		policy = &config->policies[i];
+		for (k = 0; k < policy->n_keys; k++)
+			if (policy->keys[k].is_foreign)
+				break;
+		if (k == policy->n_keys)
+			continue;
+		rv = jb_plugin_load(config, policy, &p, err);
+		if (rv != JB_OK)
+			return rv;
+		jb_plugin_unload(&p);
+	}
+	return JB_OK;
+}
+
 void jb_plugin_unload(struct jb_plugin *p)
 {
+	if (p->is_open) {
+		enter("close()");
+		p->ops->close(p->state);
+		leave();
+	}
 	if (p->handle != NULL)
 		dlclose(p->handle);
 	free(p->settings);
 	*p = (struct jb_plugin){0};
+}
+
+/* ---- calls */
+
+/* What a plugin returns: 0, or a code of ours. Its error may be unset. */
+static int check_return(const struct jb_plugin *p, int rv, const char *call,
+			struct jb_error *err)
+{
+	if (rv == JB_OK)
+		return JB_OK;
+	if (strcmp(jb_error_name(rv), "UNKNOWN") == 0)
+		return jb_error_set(err, JB_EPROTO, 0,
+				    "policy '%s': its plugin '%s' returned %d "
+				    "from %s: that is no code of jb/error.h",
+				    p->policy->name, p->ops->name, rv, call);
+	if (err == NULL || err->code == JB_OK)
+		return jb_error_set(err, rv, 0,
+				    "policy '%s': its plugin '%s' failed in "
+				    "%s: %s",
+				    p->policy->name, p->ops->name, call,
+				    jb_error_describe(rv));
+	err->code = rv;
+	jb_error_prefix(err, "policy '%s': its plugin '%s'", p->policy->name,
+			p->ops->name);
+	return rv;
+}
+
+static void clear(struct jb_error *err)
+{
+	if (err != NULL)
+		*err = (struct jb_error){0};
+}
+
+int jb_plugin_open(struct jb_plugin *p, const struct jb_host *host,
+		   struct jb_error *err)
+{
+	int rv;
+
+	clear(err);
+	enter("open()");
+	rv = p->ops->open(p->settings, host, &p->state, err);
+	leave();
+	p->is_open = rv == JB_OK;
+	return check_return(p, rv, "open()", err);
+}
+
+int jb_plugin_plan(struct jb_plugin *p, const struct jb_policy_change *changes,
+		   size_t n, jb_emit_fn *emit, struct jb_plan_sink *sink,
+		   struct jb_error *err)
+{
+	int rv;
+
+	clear(err);
+	enter("plan()");
+	rv = p->ops->plan(p->state, changes, n, emit, sink, err);
+	leave();
+	return check_return(p, rv, "plan()", err);
+}
+
+bool jb_plugin_reconciles(const struct jb_plugin *p)
+{
+	return p->ops->reconcile != NULL;
+}
+
+int jb_plugin_reconcile(struct jb_plugin *p,
+			const struct jb_policy_entry *entries, size_t n,
+			jb_emit_fn *emit, struct jb_plan_sink *sink,
+			struct jb_error *err)
+{
+	int rv;
+
+	clear(err);
+	enter("reconcile()");
+	rv = p->ops->reconcile(p->state, entries, n, emit, sink, err);
+	leave();
+	return check_return(p, rv, "reconcile()", err);
+}
+
+bool jb_plugin_wants_outcomes(const struct jb_plugin *p)
+{
+	return p->ops->settled != NULL;
+}
+
+void jb_plugin_settled(struct jb_plugin *p,
+		       const struct jb_outcome_of *outcomes, size_t n)
+{
+	enter("settled()");
+	p->ops->settled(p->state, outcomes, n);
+	leave();
 }

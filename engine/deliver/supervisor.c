@@ -2,8 +2,8 @@
 /* A worker's life: spawned with a pipe; lines of JSON come and go; it exits or
  * the pipe breaks; when both are closed, a timer starts the next one. A request
  * stays in the list until it is answered, and is sent again to the next
- * process. */
-#include "engine/deliver/supervisor.h"
+ * process; one that has outlived several is answered with what they died of. */
+#include "engine/deliver/supervisor_priv.h"
 
 #include "engine/base/log.h"
 
@@ -13,167 +13,10 @@
 
 #define FIRST_WAIT_MS 1000
 #define MOST_WAIT_MS  60000
-#define LONG_LIFE_MS  60000 /* one that lived longer waits anew */
+#define LONG_LIFE_MS  60000 /* one that lived longer is begun soon again */
 #define STOP_MS	      5000
-#define LINE_BYTES    65536
 
-struct request {
-	struct request *next;
-	json_int_t id;
-	json_t *message; /* owned */
-	jb_supervisor_reply_fn *done;
-	void *arg;
-};
-
-struct worker {
-	struct jb_supervisor *supervisor;
-	const struct jb_config_section *policy; /* borrowed */
-	uv_process_t process;
-	uv_pipe_t pipe;
-	uv_timer_t timer;
-	bool is_running, is_open, has_timer;
-	unsigned n_handles; /* of process and pipe, not yet closed */
-	uint64_t started_ms, wait_ms;
-	unsigned restarts;
-	json_t *status; /* owned; what it said last, may be NULL */
-	char why[128];	/* why it is not running */
-	char line[LINE_BYTES];
-	size_t len;
-};
-
-struct jb_supervisor {
-	uv_loop_t *loop;		/* borrowed */
-	const struct jb_config *config; /* borrowed */
-	struct worker **workers;	/* owned */
-	size_t n_workers;
-	struct request *requests; /* owned */
-	json_int_t last_id;
-	int64_t seq;
-	bool stopping;
-	uv_timer_t killer;
-	bool has_killer;
-	jb_supervisor_stopped_fn *stopped;
-	void *stopped_arg;
-};
-
-static void start(struct worker *w);
-
-/* ---- words to a worker */
-
-struct message {
-	uv_write_t req;
-	char *text; /* owned */
-};
-
-static void on_written(uv_write_t *req, int status)
-{
-	struct message *m = (struct message *)req;
-
-	(void)status;
-	free(m->text);
-	free(m);
-}
-
-static void send_line(struct worker *w, const json_t *value)
-{
-	struct message *m = calloc(1, sizeof *m);
-	char *text = json_dumps(value, JSON_COMPACT);
-	size_t len = text != NULL ? strlen(text) : 0;
-	uv_buf_t buf;
-
-	if (m == NULL || text == NULL || !w->is_open) {
-		free(m);
-		free(text);
-		return;
-	}
-	text[len] = '\n';
-	m->text = text;
-	buf = uv_buf_init(text, (unsigned)len + 1);
-	if (uv_write(&m->req, (uv_stream_t *)&w->pipe, &buf, 1, on_written) !=
-	    0) {
-		free(text);
-		free(m);
-	}
-}
-
-void jb_supervisor_wake(struct jb_supervisor *s, int64_t seq)
-{
-	json_t *wake;
-
-	if (s->stopping || seq <= s->seq)
-		return;
-	s->seq = seq;
-	wake = json_pack("{s:s}", "do", "wake");
-	for (size_t i = 0; i < s->n_workers; i++)
-		send_line(s->workers[i], wake);
-	json_decref(wake);
-}
-
-/* ---- words from a worker */
-
-static void take_reply(struct jb_supervisor *s, json_t *reply)
-{
-	json_int_t id = json_integer_value(json_object_get(reply, "reply"));
-	struct request **at = &s->requests, *r;
-
-	while (*at != NULL && (*at)->id != id)
-		at = &(*at)->next;
-	r = *at;
-	if (r == NULL)
-		return;
-	*at = r->next;
-	json_object_del(reply, "reply");
-	if (r->done != NULL)
-		r->done(r->arg, reply);
-	json_decref(r->message);
-	free(r);
-}
-
-static void take_line(struct worker *w, const char *line, size_t len)
-{
-	json_t *message = json_loadb(line, len, 0, NULL);
-	json_t *status = json_object_get(message, "status");
-
-	if (status != NULL) {
-		json_decref(w->status);
-		w->status = json_incref(status);
-	} else if (json_object_get(message, "reply") != NULL) {
-		take_reply(w->supervisor, message);
-	}
-	json_decref(message);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
-{
-	struct worker *w = handle->data;
-
-	(void)size;
-	*buf = uv_buf_init(w->line + w->len,
-			   (unsigned)(sizeof w->line - w->len));
-}
-
-static void close_pipe(struct worker *w);
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	struct worker *w = stream->data;
-	char *at = w->line, *end;
-
-	(void)buf;
-	if (n < 0) {
-		close_pipe(w);
-		return;
-	}
-	w->len += (size_t)n;
-	while ((end = memchr(at, '\n', w->len)) != NULL) {
-		take_line(w, at, (size_t)(end - at));
-		w->len -= (size_t)(end - at) + 1;
-		at = end + 1;
-	}
-	memmove(w->line, at, w->len);
-	if (w->len == sizeof w->line)
-		w->len = 0; /* nonsense */
-}
+static void start(struct jb_served *w);
 
 /* ---- life and death */
 
@@ -187,7 +30,7 @@ static void on_timer(uv_timer_t *timer)
 /* Process and pipe are closed: the next one, after a while. */
 static void on_handle_closed(uv_handle_t *handle)
 {
-	struct worker *w = handle->data;
+	struct jb_served *w = handle->data;
 
 	if (--w->n_handles > 0)
 		return;
@@ -197,7 +40,7 @@ static void on_handle_closed(uv_handle_t *handle)
 		uv_timer_start(&w->timer, on_timer, w->wait_ms, 0);
 }
 
-static void close_pipe(struct worker *w)
+void jb_served_close_pipe(struct jb_served *w)
 {
 	if (!w->is_open)
 		return;
@@ -205,34 +48,46 @@ static void close_pipe(struct worker *w)
 	uv_close((uv_handle_t *)&w->pipe, on_handle_closed);
 }
 
+/* It has said what it had to say: the pipe was read before. */
+static void note_death(struct jb_served *w, int code, int term_signal)
+{
+	if (w->words[0] != '\0')
+		snprintf(w->why, sizeof w->why, "%s: its worker was ended",
+			 w->words);
+	else if (term_signal != 0)
+		snprintf(w->why, sizeof w->why, "its worker died of signal %d",
+			 term_signal);
+	else
+		snprintf(w->why, sizeof w->why, "its worker ended with code %d",
+			 code);
+	w->words[0] = '\0';
+	w->restarts++;
+	if (w->supervisor->stopping)
+		return;
+	jb_log_error("policy '%s': %s; again in %d s", w->policy->name, w->why,
+		     (int)(w->wait_ms / 1000));
+	jb_served_count_death(w);
+}
+
 static void on_process_exit(uv_process_t *process, int64_t code,
 			    int term_signal)
 {
-	struct worker *w = process->data;
+	struct jb_served *w = process->data;
 	uint64_t lived = uv_now(w->supervisor->loop) - w->started_ms;
 
 	w->is_running = false;
-	if (lived > LONG_LIFE_MS || w->wait_ms == 0)
+	if (lived > LONG_LIFE_MS || w->was_well || w->wait_ms == 0)
 		w->wait_ms = FIRST_WAIT_MS;
 	else
 		w->wait_ms *= 2;
 	if (w->wait_ms > MOST_WAIT_MS)
 		w->wait_ms = MOST_WAIT_MS;
-	if (term_signal != 0)
-		snprintf(w->why, sizeof w->why, "its worker died of signal %d",
-			 term_signal);
-	else
-		snprintf(w->why, sizeof w->why, "its worker ended with code %d",
-			 (int)code);
-	if (!w->supervisor->stopping)
-		jb_log_error("policy '%s': %s; again in %d s", w->policy->name,
-			     w->why, (int)(w->wait_ms / 1000));
-	w->restarts++;
-	close_pipe(w);
+	note_death(w, (int)code, term_signal);
+	jb_served_close_pipe(w);
 	uv_close((uv_handle_t *)process, on_handle_closed);
 }
 
-static void fail_start(struct worker *w, int rc)
+static void fail_start(struct jb_served *w, int rc)
 {
 	snprintf(w->why, sizeof w->why, "its worker can't be started: %s",
 		 uv_strerror(rc));
@@ -240,20 +95,7 @@ static void fail_start(struct worker *w, int rc)
 	w->wait_ms = MOST_WAIT_MS;
 }
 
-static void resend(struct worker *w)
-{
-	const char *policy;
-
-	for (struct request *r = w->supervisor->requests; r != NULL;
-	     r = r->next) {
-		policy = json_string_value(
-			json_object_get(r->message, "policy"));
-		if (strcmp(policy, w->policy->name) == 0)
-			send_line(w, r->message);
-	}
-}
-
-static void start(struct worker *w)
+static void start(struct jb_served *w)
 {
 	struct jb_supervisor *s = w->supervisor;
 	char *args[] = {"journalctl-backup", "--config",
@@ -277,103 +119,18 @@ static void start(struct worker *w)
 
 	uv_pipe_init(s->loop, &w->pipe, 0);
 	w->pipe.data = w->process.data = w;
-	w->len = 0;
 	w->n_handles = 2;
 	w->started_ms = uv_now(s->loop);
 	rc = uv_spawn(s->loop, &w->process, &options);
 	w->is_open = true;
 	if (rc != 0) {
 		fail_start(w, rc);
-		close_pipe(w);
+		jb_served_close_pipe(w);
 		uv_close((uv_handle_t *)&w->process, on_handle_closed);
 		return;
 	}
 	w->is_running = true;
-	uv_read_start((uv_stream_t *)&w->pipe, on_alloc, on_read);
-	resend(w);
-}
-
-/* ---- requests */
-
-static struct worker *find_worker(struct jb_supervisor *s, const char *policy)
-{
-	for (size_t i = 0; i < s->n_workers; i++)
-		if (strcmp(s->workers[i]->policy->name, policy) == 0)
-			return s->workers[i];
-	return NULL;
-}
-
-bool jb_supervisor_has(struct jb_supervisor *s, const char *policy)
-{
-	return find_worker(s, policy) != NULL;
-}
-
-int jb_supervisor_request(struct jb_supervisor *s, const char *policy,
-			  json_t *request, jb_supervisor_reply_fn *done,
-			  void *arg, struct jb_error *err)
-{
-	struct worker *w = find_worker(s, policy);
-	struct request *r;
-
-	if (w == NULL || s->stopping) {
-		json_decref(request);
-		return jb_error_set(err, JB_ENOENT, 0,
-				    "the daemon serves no policy '%s'", policy);
-	}
-	r = calloc(1, sizeof *r);
-	if (r == NULL) {
-		json_decref(request);
-		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'", policy);
-	}
-	r->id = ++s->last_id;
-	r->message = request;
-	r->done = done;
-	r->arg = arg;
-	json_object_set_new(request, "id", json_integer(r->id));
-	json_object_set_new(request, "policy", json_string(policy));
-	r->next = s->requests;
-	s->requests = r;
-	send_line(w, request);
-	return JB_OK;
-}
-
-void jb_supervisor_forget(struct jb_supervisor *s, const void *arg)
-{
-	for (struct request *r = s->requests; r != NULL; r = r->next)
-		if (r->arg == arg)
-			r->done = NULL;
-}
-
-json_t *jb_supervisor_report(struct jb_supervisor *s)
-{
-	json_t *list = json_array(), *one;
-	const struct worker *w;
-
-	for (size_t i = 0; i < s->n_workers; i++) {
-		w = s->workers[i];
-		one = w->status != NULL ? json_copy(w->status) : json_object();
-		if (w->status == NULL)
-			json_object_set_new(one, "state",
-					    json_string("starting"));
-		if (!w->is_running) {
-			json_object_set_new(one, "state",
-					    json_string("failing"));
-			json_object_set_new(one, "error", json_string(w->why));
-		}
-		json_object_set_new(one, "name", json_string(w->policy->name));
-		json_object_set_new(one, "target",
-				    json_string(jb_config_text(w->policy,
-							       "Target")));
-		json_object_set_new(one, "root",
-				    json_string(
-					    jb_config_text(w->policy, "Root")));
-		json_object_set_new(one, "pid",
-				    json_integer(w->is_running ? w->process.pid
-							       : 0));
-		json_object_set_new(one, "restarts", json_integer(w->restarts));
-		json_array_append_new(list, one);
-	}
-	return list;
+	jb_served_greet(w);
 }
 
 /* ---- open, stop, close */
@@ -387,7 +144,7 @@ static bool is_served(const struct jb_config_section *policy)
 static int add_worker(struct jb_supervisor *s,
 		      const struct jb_config_section *policy)
 {
-	struct worker *w = calloc(1, sizeof *w);
+	struct jb_served *w = calloc(1, sizeof *w);
 
 	if (w == NULL)
 		return JB_ENOMEM;
@@ -409,7 +166,7 @@ int jb_supervisor_open(uv_loop_t *loop, const struct jb_config *config,
 		return jb_error_set(err, JB_ENOMEM, 0, "policies");
 	s->loop = loop;
 	s->config = config;
-	s->workers = calloc(config->n_policies + 1, sizeof(struct worker *));
+	s->workers = calloc(config->n_policies + 1, sizeof(struct jb_served *));
 	if (s->workers == NULL) {
 		jb_supervisor_close(s);
 		return jb_error_set(err, JB_ENOMEM, 0, "policies");
@@ -427,7 +184,7 @@ int jb_supervisor_open(uv_loop_t *loop, const struct jb_config *config,
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	struct worker *w = handle->data;
+	struct jb_served *w = handle->data;
 
 	w->has_timer = false;
 	check_stopped(w->supervisor);
@@ -488,7 +245,7 @@ void jb_supervisor_stop(struct jb_supervisor *s,
 
 void jb_supervisor_close(struct jb_supervisor *s)
 {
-	struct request *next;
+	struct jb_request *next;
 
 	if (s == NULL)
 		return;
@@ -496,7 +253,7 @@ void jb_supervisor_close(struct jb_supervisor *s)
 		json_decref(s->workers[i]->status);
 		free(s->workers[i]);
 	}
-	for (struct request *r = s->requests; r != NULL; r = next) {
+	for (struct jb_request *r = s->requests; r != NULL; r = next) {
 		next = r->next;
 		json_decref(r->message);
 		free(r);

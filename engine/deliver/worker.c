@@ -5,10 +5,13 @@
  *
  * Nothing that goes wrong ends the process: a failure is told, and tried again
  * with growing waits. What only a person can change (held) is looked at every
- * few seconds, so that mounting the disk is enough. */
+ * few seconds, so that mounting the disk is enough. The one exception is a
+ * plugin that does not return: no thread can be taken out of it, so the process
+ * ends, and the daemon starts the next one. */
 #include "engine/deliver/worker_priv.h"
 
 #include "engine/base/log.h"
+#include "engine/deliver/plugin.h"
 #include "engine/deliver/replica.h"
 
 #include <signal.h>
@@ -151,6 +154,7 @@ static void on_worked(uv_work_t *req, int status)
 
 	(void)status;
 	w->busy = false;
+	uv_timer_stop(&w->report);
 	w->work.ask = NULL;
 	if (w->stopping) {
 		free(ask);
@@ -185,6 +189,31 @@ static void on_worked(uv_work_t *req, int status)
 	jb_worker_poke(w);
 }
 
+static void check_plugin(struct jb_worker *w)
+{
+	const char *call;
+	uint64_t spent_ms = jb_plugin_runs(&call);
+	char text[200];
+
+	if (spent_ms * 1000 <= jb_config_duration(w->policy, "PluginTimeout"))
+		return;
+	snprintf(text, sizeof text,
+		 "its plugin '%s' has not returned from %s for %llu s "
+		 "(PluginTimeout=)",
+		 jb_config_text(w->policy, "Plugin"), call,
+		 (unsigned long long)(spent_ms / 1000));
+	jb_worker_die(w, text);
+}
+
+/* Only while work runs. */
+static void on_report(uv_timer_t *timer)
+{
+	struct jb_worker *w = timer->data;
+
+	check_plugin(w);
+	jb_worker_tell_status(w);
+}
+
 void jb_worker_poke(struct jb_worker *w)
 {
 	struct jb_worker_ask *ask = w->asks;
@@ -205,6 +234,7 @@ void jb_worker_poke(struct jb_worker *w)
 		w->wake = w->retry = false;
 	}
 	w->busy = true;
+	uv_timer_start(&w->report, on_report, REPORT_MS, REPORT_MS);
 	uv_queue_work(&w->loop, &w->work.req, on_work, on_worked);
 }
 
@@ -243,14 +273,6 @@ static void on_signal(uv_signal_t *handle, int signum)
 	jb_worker_stop(handle->data);
 }
 
-static void on_report(uv_timer_t *timer)
-{
-	struct jb_worker *w = timer->data;
-
-	if (w->busy)
-		jb_worker_tell_status(w);
-}
-
 /* ---- the process */
 
 static void lower_priority(const struct jb_config_section *policy)
@@ -276,7 +298,6 @@ static void init_handles(struct jb_worker *w)
 	w->work.req.data = w;
 	uv_signal_start(&w->term, on_signal, SIGTERM);
 	uv_signal_start(&w->interrupt, on_signal, SIGINT);
-	uv_timer_start(&w->report, on_report, REPORT_MS, REPORT_MS);
 }
 
 static void free_asks(struct jb_worker_ask *a)

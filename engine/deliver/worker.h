@@ -11,7 +11,8 @@
  *   {"do":"init","id":10,"adopt":true,"content":false}
  *
  *   {"status":{...}}                    whenever it changes
- *   {"reply":7,"ok":true,...}           once for each id */
+ *   {"reply":7,"ok":true,...}           once for each id
+ *   {"dying":"why"}                     the last words, if there are any */
 #ifndef JB_DELIVER_WORKER_H
 #define JB_DELIVER_WORKER_H
 

@@ -65,6 +65,8 @@ void jb_worker_stop(struct jb_worker *w);
 /* worker_talk.c */
 int jb_worker_listen(struct jb_worker *w, struct jb_error *err);
 void jb_worker_tell_status(struct jb_worker *w);
+/* Tell why, and end the process at once. */
+_Noreturn void jb_worker_die(struct jb_worker *w, const char *why);
 /* Answer and free @ask; @rest (may be NULL) is taken over and merged in. */
 void jb_worker_answer(struct jb_worker *w, struct jb_worker_ask *ask, int code,
 		      const char *text, json_t *rest);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LISTED 10
 
@@ -119,6 +120,20 @@ static json_t *make_status(struct jb_worker *w)
 void jb_worker_tell_status(struct jb_worker *w)
 {
 	send_line(w, json_pack("{s:o}", "status", make_status(w)));
+}
+
+void jb_worker_die(struct jb_worker *w, const char *why)
+{
+	json_t *words = json_pack("{s:s}", "dying", why);
+	char *text = json_dumps(words, JSON_COMPACT);
+	uv_buf_t bufs[2];
+
+	if (text != NULL) {
+		bufs[0] = uv_buf_init(text, (unsigned)strlen(text));
+		bufs[1] = uv_buf_init("\n", 1);
+		uv_try_write((uv_stream_t *)&w->pipe, bufs, 2);
+	}
+	_exit(EXIT_FAILURE);
 }
 
 void jb_worker_answer(struct jb_worker *w, struct jb_worker_ask *ask, int code,

@@ -52,7 +52,8 @@ static void check_each(struct rounds *r, int round)
 	if (n > 0)
 		fail_msg("round %d: %lld files were copied without a change",
 			 round, (long long)n);
-	t_judge_exec(&r->judge, "DROP TABLE had; ALTER TABLE now RENAME TO had");
+	t_judge_exec(&r->judge,
+		     "DROP TABLE had; ALTER TABLE now RENAME TO had");
 }
 
 /* What was changed, at most: each row stands for one version of its file, and

@@ -12,9 +12,19 @@
 void t_mirror_init(struct t_mirror *m, struct t_world *w, enum t_fs target,
 		   const char *made, const char *more)
 {
+	struct t_mount disk;
+
+	t_mount_init(&disk, target, T_MIRROR, 0);
+	t_mirror_begin(m, w, made, more);
+	m->target = disk;
+}
+
+void t_mirror_begin(struct t_mirror *m, struct t_world *w, const char *made,
+		    const char *more)
+{
 	memset(m, 0, sizeof *m);
+	m->target.loop = -1;
 	m->w = w;
-	t_mount_init(&m->target, target, T_MIRROR, 0);
 	t_shell("rm -rf %s/lost+found", T_MIRROR);
 	t_shell("mkdir %s; cd %s; %s", T_MIRROR_ROOT, T_MIRROR_ROOT, made);
 	t_daemon_root(&w->daemon, "r", T_MIRROR_ROOT, w->backend);
@@ -28,7 +38,8 @@ void t_mirror_init(struct t_mirror *m, struct t_world *w, enum t_fs target,
 
 void t_mirror_fini(struct t_mirror *m)
 {
-	t_daemon_stop(&m->w->daemon);
+	if (m->w->daemon.pid != 0)
+		t_daemon_stop(&m->w->daemon);
 	t_mount_fini(&m->target);
 }
 

@@ -22,9 +22,12 @@ struct t_mirror {
 };
 
 /* Make the source by shell line @made, start, wait for the first copy. @more
- * are lines for [Policy m]. */
+ * are lines for [Policy m], and of further sections. */
 void t_mirror_init(struct t_mirror *m, struct t_world *w, enum t_fs target,
 		   const char *made, const char *more);
+/* The same with what is mounted at T_MIRROR already. */
+void t_mirror_begin(struct t_mirror *m, struct t_world *w, const char *made,
+		    const char *more);
 void t_mirror_fini(struct t_mirror *m);
 
 /* `flush --policy m`: fails the test unless it ends with @code. */

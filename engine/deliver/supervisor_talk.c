@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A supervisor's words with its workers: requests and their answers. */
+#include "engine/deliver/supervisor_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEATHS_MAX 3 /* a request sees no more */
+
+/* ---- words to a worker */
+
+struct message {
+	uv_write_t req;
+	char *text; /* owned */
+};
+
+static void on_written(uv_write_t *req, int status)
+{
+	struct message *m = (struct message *)req;
+
+	(void)status;
+	free(m->text);
+	free(m);
+}
+
+static void send_line(struct jb_served *w, const json_t *value)
+{
+	struct message *m = calloc(1, sizeof *m);
+	char *text = json_dumps(value, JSON_COMPACT);
+	size_t len = text != NULL ? strlen(text) : 0;
+	uv_buf_t buf;
+
+	if (m == NULL || text == NULL || !w->is_open) {
+		free(m);
+		free(text);
+		return;
+	}
+	text[len] = '\n';
+	m->text = text;
+	buf = uv_buf_init(text, (unsigned)len + 1);
+	if (uv_write(&m->req, (uv_stream_t *)&w->pipe, &buf, 1, on_written) !=
+	    0) {
+		free(text);
+		free(m);
+	}
+}
+
+void jb_supervisor_wake(struct jb_supervisor *s, int64_t seq)
+{
+	json_t *wake;
+
+	if (s->stopping || seq <= s->seq)
+		return;
+	s->seq = seq;
+	wake = json_pack("{s:s}", "do", "wake");
+	for (size_t i = 0; i < s->n_workers; i++)
+		send_line(s->workers[i], wake);
+	json_decref(wake);
+}
+
+/* ---- words from a worker */
+
+/* Takes it out of the list, too. */
+static void answer(struct jb_request **at, json_t *reply)
+{
+	struct jb_request *r = *at;
+
+	*at = r->next;
+	if (r->done != NULL)
+		r->done(r->arg, reply);
+	json_decref(r->message);
+	free(r);
+}
+
+static void take_reply(struct jb_supervisor *s, json_t *reply)
+{
+	json_int_t id = json_integer_value(json_object_get(reply, "reply"));
+	struct jb_request **at = &s->requests;
+
+	while (*at != NULL && (*at)->id != id)
+		at = &(*at)->next;
+	json_object_del(reply, "reply");
+	if (*at != NULL)
+		answer(at, reply);
+}
+
+static bool is_well(const json_t *status)
+{
+	const char *state = json_string_value(json_object_get(status, "state"));
+
+	return state != NULL && strcmp(state, "following") == 0;
+}
+
+static void take_line(struct jb_served *w, const char *line, size_t len)
+{
+	json_t *message = json_loadb(line, len, 0, NULL);
+	json_t *status = json_object_get(message, "status");
+	const char *words =
+		json_string_value(json_object_get(message, "dying"));
+
+	if (words != NULL) {
+		snprintf(w->words, sizeof w->words, "%s", words);
+	} else if (status != NULL) {
+		json_decref(w->status);
+		w->status = json_incref(status);
+		w->was_well = w->was_well || is_well(status);
+	} else if (json_object_get(message, "reply") != NULL) {
+		take_reply(w->supervisor, message);
+	}
+	json_decref(message);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
+{
+	struct jb_served *w = handle->data;
+
+	(void)size;
+	*buf = uv_buf_init(w->line + w->len,
+			   (unsigned)(sizeof w->line - w->len));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct jb_served *w = stream->data;
+	char *at = w->line, *end;
+
+	(void)buf;
+	if (n < 0) {
+		jb_served_close_pipe(w);
+		return;
+	}
+	w->len += (size_t)n;
+	while ((end = memchr(at, '\n', w->len)) != NULL) {
+		take_line(w, at, (size_t)(end - at));
+		w->len -= (size_t)(end - at) + 1;
+		at = end + 1;
+	}
+	memmove(w->line, at, w->len);
+	if (w->len == sizeof w->line)
+		w->len = 0; /* nonsense */
+}
+
+/* ---- requests */
+
+static bool is_for(const struct jb_request *r, const struct jb_served *w)
+{
+	const char *policy =
+		json_string_value(json_object_get(r->message, "policy"));
+
+	return strcmp(policy, w->policy->name) == 0;
+}
+
+void jb_served_count_death(struct jb_served *w)
+{
+	struct jb_request **at = &w->supervisor->requests;
+	char text[512];
+	json_t *reply;
+
+	snprintf(text, sizeof text, "policy '%s': %s", w->policy->name, w->why);
+	while (*at != NULL) {
+		if (!is_for(*at, w) || ++(*at)->deaths < DEATHS_MAX) {
+			at = &(*at)->next;
+			continue;
+		}
+		reply = json_pack("{s:b, s:s, s:s}", "ok", 0, "code",
+				  jb_error_name(JB_EIO), "error", text);
+		answer(at, reply);
+		json_decref(reply);
+	}
+}
+
+void jb_served_greet(struct jb_served *w)
+{
+	w->len = 0;
+	w->was_well = false;
+	uv_read_start((uv_stream_t *)&w->pipe, on_alloc, on_read);
+	for (struct jb_request *r = w->supervisor->requests; r != NULL;
+	     r = r->next)
+		if (is_for(r, w))
+			send_line(w, r->message);
+}
+
+static struct jb_served *find_worker(struct jb_supervisor *s,
+				     const char *policy)
+{
+	for (size_t i = 0; i < s->n_workers; i++)
+		if (strcmp(s->workers[i]->policy->name, policy) == 0)
+			return s->workers[i];
+	return NULL;
+}
+
+bool jb_supervisor_has(struct jb_supervisor *s, const char *policy)
+{
+	return find_worker(s, policy) != NULL;
+}
+
+int jb_supervisor_request(struct jb_supervisor *s, const char *policy,
+			  json_t *request, jb_supervisor_reply_fn *done,
+			  void *arg, struct jb_error *err)
+{
+	struct jb_served *w = find_worker(s, policy);
+	struct jb_request *r;
+
+	if (w == NULL || s->stopping) {
+		json_decref(request);
+		return jb_error_set(err, JB_ENOENT, 0,
+				    "the daemon serves no policy '%s'", policy);
+	}
+	r = calloc(1, sizeof *r);
+	if (r == NULL) {
+		json_decref(request);
+		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'", policy);
+	}
+	r->id = ++s->last_id;
+	r->message = request;
+	r->done = done;
+	r->arg = arg;
+	json_object_set_new(request, "id", json_integer(r->id));
+	json_object_set_new(request, "policy", json_string(policy));
+	r->next = s->requests;
+	s->requests = r;
+	send_line(w, request);
+	return JB_OK;
+}
+
+void jb_supervisor_forget(struct jb_supervisor *s, const void *arg)
+{
+	for (struct jb_request *r = s->requests; r != NULL; r = r->next)
+		if (r->arg == arg)
+			r->done = NULL;
+}
+
+json_t *jb_supervisor_report(struct jb_supervisor *s)
+{
+	json_t *list = json_array(), *one;
+	const struct jb_served *w;
+
+	for (size_t i = 0; i < s->n_workers; i++) {
+		w = s->workers[i];
+		one = w->status != NULL ? json_copy(w->status) : json_object();
+		if (w->status == NULL)
+			json_object_set_new(one, "state",
+					    json_string("starting"));
+		if (!w->is_running) {
+			json_object_set_new(one, "state",
+					    json_string("failing"));
+			json_object_set_new(one, "error", json_string(w->why));
+		}
+		json_object_set_new(one, "name", json_string(w->policy->name));
+		json_object_set_new(one, "target",
+				    json_string(jb_config_text(w->policy,
+							       "Target")));
+		json_object_set_new(one, "root",
+				    json_string(
+					    jb_config_text(w->policy, "Root")));
+		json_object_set_new(one, "pid",
+				    json_integer(w->is_running ? w->process.pid
+							       : 0));
+		json_object_set_new(one, "restarts", json_integer(w->restarts));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
