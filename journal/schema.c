@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "journal/schema.h"
 
-#include "journal/store.h"
-
-#include <stdio.h>
-
 /* Times are nanoseconds since 1970, but for batch.time and the gap's: these
  * are microseconds. Names and paths are BLOBs: they are bytes, not text. */
 static const char SQL_VERSION_1[] =
@@ -84,93 +80,11 @@ static const char SQL_VERSION_1[] =
 	" progress INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX gap_open ON gap(root) WHERE closed IS NULL;";
 
-/* migrations[n] leads from version n to n + 1. */
-static const char *const migrations[JB_SCHEMA_VERSION] = {SQL_VERSION_1};
+static const char *const steps[] = {SQL_VERSION_1};
 
-static int read_pragma(sqlite3 *db, const char *sql, int *ret)
-{
-	sqlite3_stmt *st;
-	int rc;
-
-	rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
-	if (rc != SQLITE_OK)
-		return rc;
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		*ret = sqlite3_column_int(st, 0);
-	sqlite3_finalize(st);
-	return rc == SQLITE_ROW ? SQLITE_OK : rc;
-}
-
-/* Whose file is it, and how old? */
-static int read_version(sqlite3 *db, const char *path, int *version,
-			struct jb_error *err)
-{
-	int app = 0, tables = 0, rc;
-
-	rc = read_pragma(db, "PRAGMA user_version", version);
-	if (rc == SQLITE_OK)
-		rc = read_pragma(db, "PRAGMA application_id", &app);
-	if (rc == SQLITE_OK)
-		rc = read_pragma(db, "SELECT count(*) FROM sqlite_schema",
-				 &tables);
-	if (rc != SQLITE_OK)
-		return jb_store_error(db, rc, err, "%s", path);
-	if (app != JB_APPLICATION_ID && (app != 0 || tables != 0))
-		return jb_error_set(err, JB_ECORRUPT, 0,
-				    "%s: not a journal of this program", path);
-	if (*version > JB_SCHEMA_VERSION)
-		return jb_error_set(err, JB_ENEWER, 0,
-				    "%s: has schema %d, this version knows up "
-				    "to %d: upgrade the program",
-				    path, *version, JB_SCHEMA_VERSION);
-	return JB_OK;
-}
-
-static int run_migration(sqlite3 *db, int from, const char *path,
-			 struct jb_error *err)
-{
-	char mark[96];
-	int rc;
-
-	snprintf(mark, sizeof mark,
-		 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-		 JB_APPLICATION_ID, from + 1);
-	rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, migrations[from], NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, mark, NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		return JB_OK;
-	jb_store_error(db, rc, err, "%s: migration to schema %d", path,
-		       from + 1);
-	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	return err != NULL ? err->code : JB_EDB;
-}
-
-int jb_schema_migrate(sqlite3 *db, const char *path, struct jb_error *err)
-{
-	int version = 0, rv;
-
-	rv = read_version(db, path, &version, err);
-	while (rv == JB_OK && version < JB_SCHEMA_VERSION)
-		rv = run_migration(db, version++, path, err);
-	return rv;
-}
-
-int jb_schema_check(sqlite3 *db, const char *path, struct jb_error *err)
-{
-	int version = 0, rv;
-
-	rv = read_version(db, path, &version, err);
-	if (rv == JB_OK && version == 0)
-		return jb_error_set(err, JB_ENOENT, 0, "%s: empty journal",
-				    path);
-	if (rv == JB_OK && version < JB_SCHEMA_VERSION)
-		return jb_error_set(err, JB_ENEWER, 0,
-				    "%s: has the older schema %d: start the "
-				    "daemon once to migrate it",
-				    path, version);
-	return rv;
-}
+const struct jb_schema jb_journal_schema = {
+	.what = "a journal",
+	.application_id = 0x4a424a31, /* "JBJ1" */
+	.version = sizeof steps / sizeof steps[0],
+	.steps = steps,
+};

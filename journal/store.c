@@ -115,9 +115,9 @@ int jb_store_open(const char *dir, enum jb_store_mode mode,
 	rv = open_database(s, mode, err);
 	/* Whose file is it? Before anything in it is changed. */
 	if (rv == JB_OK && mode == JB_STORE_READ)
-		rv = jb_schema_check(s->db, s->path, err);
+		rv = jb_migrate_check(s->db, &jb_journal_schema, s->path, err);
 	if (rv == JB_OK && mode == JB_STORE_WRITE)
-		rv = jb_schema_migrate(s->db, s->path, err);
+		rv = jb_migrate(s->db, &jb_journal_schema, s->path, err);
 	if (rv == JB_OK)
 		rv = set_pragmas(s, mode, err);
 	if (rv != JB_OK) {

@@ -50,7 +50,7 @@ static int open_database(struct jb_replica *r, struct jb_error *err)
 	rv = jb_store_exec(s, "PRAGMA page_size = 8192", err);
 	/* Whose file is it? Before anything in it is changed. */
 	if (rv == JB_OK)
-		rv = jb_replica_migrate(s->db, s->path, err);
+		rv = jb_migrate(s->db, &jb_replica_schema, s->path, err);
 	if (rv == JB_OK)
 		rv = jb_store_exec(s, SQL_PRAGMAS, err);
 	/* Left by a process that ended while it adopted. */
