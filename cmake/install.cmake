@@ -14,6 +14,13 @@ configure_file(cmake/jb-policy.pc.in jb-policy.pc @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/jb-policy.pc"
 	DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
+# From this version on systemd can hold descriptors over a stop and a start.
+if(SYSTEMD_VERSION VERSION_GREATER_EQUAL 254)
+	set(JB_FDSTORE_PRESERVE "FileDescriptorStorePreserve=yes")
+else()
+	set(JB_FDSTORE_PRESERVE "# systemd ${SYSTEMD_VERSION} holds it over a \
+restart, not over a stop and a start.")
+endif()
 configure_file(systemd/journalctl-backup.service.in
 	systemd/journalctl-backup.service @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/systemd/journalctl-backup.service"

@@ -20,9 +20,14 @@ static int64_t now_us(clockid_t clock)
 	return (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / NS_PER_US;
 }
 
-static int64_t offset_now(void)
+int64_t jb_clock_step_offset(void)
 {
 	return now_us(CLOCK_REALTIME) - now_us(CLOCK_BOOTTIME);
+}
+
+bool jb_clock_step_is_one(int64_t moved_us)
+{
+	return moved_us >= MIN_US || moved_us <= -MIN_US;
 }
 
 /* A time that never comes: only a step ends the wait. */
@@ -44,7 +49,7 @@ static void on_step(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (read(c->fd, &ticks, sizeof ticks) >= 0 || errno == ECANCELED)
 		arm(c->fd);
-	offset = offset_now();
+	offset = jb_clock_step_offset();
 	back = c->offset_us - offset;
 	c->offset_us = offset;
 	if (back >= MIN_US)
@@ -57,7 +62,7 @@ int jb_clock_step_start(struct jb_clock_step *c, uv_loop_t *loop,
 	memset(c, 0, sizeof *c);
 	c->fn = fn;
 	c->arg = arg;
-	c->offset_us = offset_now();
+	c->offset_us = jb_clock_step_offset();
 	c->fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (c->fd < 0 || arm(c->fd) != 0 ||
 	    uv_poll_init(loop, &c->poll, c->fd) != 0) {

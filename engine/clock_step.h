@@ -12,6 +12,7 @@
 
 #include "jb/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -27,6 +28,11 @@ struct jb_clock_step {
 
 int jb_clock_step_start(struct jb_clock_step *c, uv_loop_t *loop,
 			jb_clock_step_fn *fn, void *arg, struct jb_error *err);
+
+/* Wall clock less time since boot: the same until somebody sets the clock. */
+int64_t jb_clock_step_offset(void);
+/* Is a difference of two such offsets more than what measuring costs? */
+bool jb_clock_step_is_one(int64_t moved_us);
 
 /* Accepts one that was never started (fd -1). The loop runs on once more. */
 void jb_clock_step_stop(struct jb_clock_step *c);

@@ -2,8 +2,9 @@
 /* Start: lock, journal, roots with their marks (from here on the kernel
  * queues), recorder with what the catalog knows, map, then the first read.
  *
- * Stop: stop reading, let the recorder end its batch (its messages are still
- * answered), end the scans, close the handles, leave.
+ * Stop on request: leave.c. Stop on failure: stop reading, let the recorder end
+ * its batch (its messages are still answered), end the scans, close the
+ * handles, leave.
  *
  * The recorder thread tells things through `told`: under a mutex, then an
  * async wakes the loop. */
@@ -24,11 +25,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TICK_MS	      10000
-#define LAST_FLUSH_MS 3000
-#define US_PER_MS     1000u
-#define STATE_MODE    0700
-#define RUNTIME_MODE  0755
+#define TICK_MS	     10000
+#define US_PER_MS    1000u
+#define STATE_MODE   0700
+#define RUNTIME_MODE 0755
 
 /* ---- what the recorder thread tells */
 
@@ -42,6 +42,13 @@ static void on_scan_owed(void *arg, struct jb_root *root, uint64_t progress)
 	jb_log_error("root '%s': scan: %s", root->config->name, err.text);
 	jb_recorder_scan_ended(d->recorder, root);
 	jb_recorder_owe_scan(d->recorder, root, "a scan could not be started");
+}
+
+static uint64_t on_scan_progress(void *arg, const struct jb_root *root)
+{
+	struct jb_daemon *d = arg;
+
+	return jb_scan_halted_at(&d->scans[root->index]);
 }
 
 static void on_credits(void *arg, uint32_t credits)
@@ -120,51 +127,28 @@ static void on_told(uv_async_t *async)
 	for (; f != NULL; f = next) {
 		next = f->next;
 		if (f->flush == &d->leaving)
-			jb_daemon_stop(d, NULL);
+			jb_daemon_leave_flushed(d);
 		else
 			jb_control_flushed(d->control, f->flush, f->seq);
 		free(f);
 	}
-	if (!ended)
+	if (!ended) {
+		jb_daemon_leave_on(d);
 		return;
+	}
 	jb_recorder_join(d->recorder);
 	d->recorder_running = false;
+	jb_daemon_left(d);
 	jb_daemon_stop(d, err.code != JB_OK ? &err : NULL);
 	close_all(d);
 }
 
 /* ---- signals, timers, mounts */
 
-static void on_last_flush_timeout(uv_timer_t *timer)
-{
-	jb_daemon_stop(timer->data, NULL);
-}
-
-/* What is known to have happened is still written down, within bounds; then
- * the stop begins. */
-static void flush_and_stop(struct jb_daemon *d)
-{
-	struct jb_mark *mark = jb_mark_new();
-
-	if (d->leaving || mark == NULL) {
-		jb_daemon_stop(d, NULL);
-		return;
-	}
-	d->leaving = true;
-	jb_intake_answer(d->intake, mark);
-	if (jb_recorder_flush(d->recorder, mark, &d->leaving, NULL) != JB_OK) {
-		jb_daemon_stop(d, NULL);
-		return;
-	}
-	jb_intake_hurry(d->intake, true);
-	jb_intake_poke(d->intake, NULL);
-	uv_timer_start(&d->tick, on_last_flush_timeout, LAST_FLUSH_MS, 0);
-}
-
 static void on_signal(uv_signal_t *handle, int signum)
 {
 	jb_log_info("stopping on %s", signum == SIGTERM ? "SIGTERM" : "SIGINT");
-	flush_and_stop(handle->data);
+	jb_daemon_leave(handle->data);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -202,6 +186,16 @@ static void on_intake_failed(void *arg, const struct jb_error *err)
 	jb_daemon_stop(arg, err);
 }
 
+void jb_daemon_stop_workers(struct jb_daemon *d)
+{
+	if (d->workers_stopped)
+		return;
+	d->workers_stopped = true;
+	jb_service_stopping();
+	if (d->supervisor != NULL)
+		jb_supervisor_stop(d->supervisor, NULL, NULL);
+}
+
 void jb_daemon_stop(struct jb_daemon *d, const struct jb_error *err)
 {
 	if (err != NULL && d->result == JB_OK) {
@@ -211,9 +205,7 @@ void jb_daemon_stop(struct jb_daemon *d, const struct jb_error *err)
 	if (d->stopping)
 		return;
 	d->stopping = true;
-	jb_service_stopping();
-	if (d->supervisor != NULL)
-		jb_supervisor_stop(d->supervisor, NULL, NULL);
+	jb_daemon_stop_workers(d);
 	jb_scan_credits_stop(&d->credits);
 	jb_intake_stop(d->intake);
 }
@@ -328,10 +320,12 @@ static int open_recorder(struct jb_daemon *d, struct jb_error *err)
 		.flushed = on_flushed,
 		.ended = on_ended,
 		.root_lost = on_root_lost,
+		.scan_progress = on_scan_progress,
 		.arg = d,
 	};
 	struct jb_recorder_settings settings = {.roots = d->roots,
-						.n_roots = d->n_roots};
+						.n_roots = d->n_roots,
+						.missed = d->keep.missed};
 	int rv;
 
 	note_own(&settings, d->config->state_dir);
@@ -435,6 +429,8 @@ static int start(struct jb_daemon *d, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = lock_state(d, err);
 	if (rv == JB_OK)
+		jb_keep_begin(&d->keep, d->config);
+	if (rv == JB_OK)
 		rv = jb_daemon_open_roots(d, err);
 	if (rv == JB_OK)
 		rv = open_journal(d, err);
@@ -444,8 +440,11 @@ static int start(struct jb_daemon *d, struct jb_error *err)
 	if (rv != JB_OK)
 		return rv;
 	for (unsigned i = 0; i < JB_SOURCES; i++)
-		if (d->sources[i] != NULL)
+		if (d->sources[i] != NULL) {
 			jb_intake_add_source(d->intake, d->sources[i]);
+			if (d->sources[i]->can_rest)
+				jb_keep_store(&d->keep, d->sources[i]->fd);
+		}
 	rv = open_scans(d, err);
 	if (rv == JB_OK)
 		rv = jb_control_open(d, &d->control, err);
@@ -478,6 +477,8 @@ static void fini(struct jb_daemon *d)
 	jb_daemon_close_roots(d);
 	if (d->mounts_fd >= 0)
 		close(d->mounts_fd);
+	if (d->keep.fd >= 0)
+		close(d->keep.fd);
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);
 	pthread_mutex_destroy(&d->mutex);
@@ -488,6 +489,7 @@ int jb_daemon_run(const struct jb_config *config, struct jb_error *err)
 	struct jb_daemon d = {.config = config,
 			      .lock_fd = -1,
 			      .mounts_fd = -1,
+			      .keep = {.fd = -1},
 			      .clock = {.fd = -1}};
 	struct jb_error ignored;
 	int rv;

@@ -8,6 +8,7 @@
 #include "engine/base/config.h"
 #include "engine/clock_step.h"
 #include "engine/deliver/supervisor.h"
+#include "engine/keep.h"
 #include "engine/mounts.h"
 #include "engine/record/recorder.h"
 #include "engine/root.h"
@@ -20,6 +21,9 @@
 #include <uv.h>
 
 struct jb_control;
+
+/* How far the stop has come: see leave.c. */
+enum jb_leave { JB_LEAVE_NOT, JB_LEAVE_FLUSH, JB_LEAVE_HALT, JB_LEAVE_DRAIN };
 
 struct jb_daemon {
 	const struct jb_config *config; /* borrowed */
@@ -43,8 +47,9 @@ struct jb_daemon {
 	struct jb_clock_step clock;
 	uv_async_t told;
 	int64_t epoch;
-	bool leaving; /* the last flush runs */
-	bool stopping, recorder_running;
+	struct jb_keep keep;
+	enum jb_leave leaving;
+	bool stopping, recorder_running, workers_stopped;
 	int result;
 	struct jb_error error; /* why it ends */
 
@@ -65,6 +70,15 @@ struct jb_done_flush {
 
 /* daemon.c: begin to stop; @err (may be NULL) becomes the result. */
 void jb_daemon_stop(struct jb_daemon *d, const struct jb_error *err);
+void jb_daemon_stop_workers(struct jb_daemon *d);
+
+/* leave.c: begin to stop in order; at once when called again. */
+void jb_daemon_leave(struct jb_daemon *d);
+/* Its flush has ended; something that it may wait for has happened. */
+void jb_daemon_leave_flushed(struct jb_daemon *d);
+void jb_daemon_leave_on(struct jb_daemon *d);
+/* The recorder's thread has ended. */
+void jb_daemon_left(struct jb_daemon *d);
 
 /* roots.c: open the roots, choose who watches them. */
 int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/root.h"
 
+#include "engine/base/mount_place.h"
 #include "engine/look.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Can this process open by handle here (CAP_DAC_READ_SEARCH, and a file system
@@ -37,6 +39,7 @@ int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
 		 struct jb_error *err)
 {
 	struct statfs fs;
+	struct jb_mount_place place = {0};
 	struct jb_look look;
 	int rv;
 
@@ -58,6 +61,10 @@ int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
 		return rv;
 	}
 	ret->dev = look.dev;
+	ret->fs_dev = look.dev;
+	if (jb_mount_place_find(config->path, &place, NULL) == JB_OK)
+		ret->fs_dev = makedev(place.major, place.minor);
+	jb_mount_place_fini(&place);
 	ret->mount_id = look.mount_id;
 	ret->identity = look.id;
 	memcpy(&ret->fsid, &fs.f_fsid, sizeof ret->fsid);

@@ -27,6 +27,7 @@ struct jb_root {
 	uint64_t dirkey;		     /* of the root directory */
 	int fd;				     /* owned; the root directory */
 	dev_t dev;
+	dev_t fs_dev;	   /* of the whole file system, as mountinfo has it */
 	uint64_t mount_id; /* STATX_MNT_ID */
 	struct jb_id identity;
 	struct jb_handle handle;  /* len 0: the file system has none */
@@ -38,6 +39,9 @@ struct jb_root {
 	struct jb_source *source; /* borrowed; who watches it */
 	char why[160];		  /* why this backend */
 	bool fresh;		  /* the catalog did not know it */
+	bool queue_kept;  /* its events were queued while no daemon ran */
+	uint64_t kept_as; /* what must be the same for the queue to be of
+			   * use: identity, patterns ...; 0: can't be kept */
 };
 
 /* Open @config->path and find out what it is. The caller owns *ret's

@@ -16,11 +16,16 @@ enum { FANOTIFY, INOTIFY };
 
 static int open_source(struct jb_daemon *d, int which, struct jb_error *err)
 {
+	int kept;
+
 	if (d->sources[which] != NULL)
 		return JB_OK;
-	return which == FANOTIFY ? jb_fanotify_open(d->config->queue_events,
-						    &d->sources[which], err)
-				 : jb_inotify_open(&d->sources[which], err);
+	if (which == INOTIFY)
+		return jb_inotify_open(&d->sources[which], err);
+	kept = d->keep.fd;
+	d->keep.fd = -1;
+	return jb_fanotify_open(d->config->queue_events, kept,
+				&d->sources[which], err);
 }
 
 static int watch_with(struct jb_daemon *d, struct jb_root *root, int which,
@@ -33,9 +38,11 @@ static int watch_with(struct jb_daemon *d, struct jb_root *root, int which,
 		return rv;
 	s = d->sources[which];
 	rv = s->ops->add_root(s, root, err);
-	if (rv == JB_OK)
-		root->source = s;
-	return rv;
+	if (rv != JB_OK)
+		return rv;
+	root->source = s;
+	root->kept_as = s->can_rest ? jb_keep_fingerprint(root) : 0;
+	return JB_OK;
 }
 
 static int watch_root(struct jb_daemon *d, struct jb_root *root,

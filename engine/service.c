@@ -3,9 +3,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
 #define STATUS_SIZE 256
+#define SYNC_US	    5000000
 
 void jb_service_ready(void)
 {
@@ -25,6 +27,42 @@ void jb_service_status(const char *fmt, ...)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
 	sd_notifyf(0, "STATUS=%s", text);
+}
+
+bool jb_service_is_managed(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+void jb_service_store(int fd, const char *name)
+{
+	char text[STATUS_SIZE];
+
+	/* Not polled: every event would wake the service manager. */
+	snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+}
+
+void jb_service_unstore(const char *name)
+{
+	sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+void jb_service_each_stored(jb_service_stored_fn *fn, void *arg)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names);
+
+	for (int i = 0; i < n; i++) {
+		fn(arg, SD_LISTEN_FDS_START + i, names[i]);
+		free(names[i]);
+	}
+	free(names);
+}
+
+void jb_service_sync(void)
+{
+	sd_notify_barrier(0, SYNC_US);
 }
 
 void jb_service_stopping(void)

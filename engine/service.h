@@ -7,6 +7,7 @@
 #ifndef JB_ENGINE_SERVICE_H
 #define JB_ENGINE_SERVICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The start is over: units ordered after this one may go on. */
@@ -15,6 +16,22 @@ void jb_service_ready(void);
 /* One line for `systemctl status`; control characters are replaced. */
 __attribute__((format(printf, 1, 2))) void jb_service_status(const char *fmt,
 							     ...);
+
+/* Is there a service manager that listens? */
+bool jb_service_is_managed(void);
+
+/* Let it hold a copy of @fd under @name, also while no process of this service
+ * runs; and let go of what it holds under @name. */
+void jb_service_store(int fd, const char *name);
+void jb_service_unstore(const char *name);
+
+/* What it held when this process was started: the caller of each owns @fd.
+ * Once, at the start: the environment that says so is removed. */
+typedef void jb_service_stored_fn(void *arg, int fd, const char *name);
+void jb_service_each_stored(jb_service_stored_fn *fn, void *arg);
+
+/* Returns when it has read all that was said before, or after a while. */
+void jb_service_sync(void);
 
 /* The stop has begun. */
 void jb_service_stopping(void);

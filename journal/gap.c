@@ -96,7 +96,7 @@ int jb_known_root_find(struct jb_store *s, const char *name,
 {
 	sqlite3_stmt *st;
 	int rv = jb_store_prepare(s,
-				  "SELECT id, dirkey, complete FROM root"
+				  "SELECT id, dirkey, complete, kept FROM root"
 				  " WHERE name = ?1",
 				  &st, err);
 
@@ -108,6 +108,7 @@ int jb_known_root_find(struct jb_store *s, const char *name,
 		ret->id = (uint32_t)sqlite3_column_int64(st, 0);
 		ret->dirkey = (uint64_t)sqlite3_column_int64(st, 1);
 		ret->complete = sqlite3_column_int64(st, 2);
+		ret->kept = sqlite3_column_int64(st, 3);
 	}
 	sqlite3_finalize(st);
 	return rv;
@@ -153,4 +154,13 @@ int jb_known_root_set_complete(struct jb_store *s, uint32_t id,
 
 	return run_once(s, "UPDATE root SET complete = ?2 WHERE id = ?1",
 			values, 2, err);
+}
+
+int jb_known_root_set_kept(struct jb_store *s, uint32_t id, int64_t kept,
+			   struct jb_error *err)
+{
+	const int64_t values[] = {id, kept};
+
+	return run_once(s, "UPDATE root SET kept = ?2 WHERE id = ?1", values, 2,
+			err);
 }

@@ -44,6 +44,7 @@ struct jb_known_root {
 	uint32_t id;
 	uint64_t dirkey;
 	int64_t complete; /* ns */
+	int64_t kept;	  /* as what its events were kept, 0: not */
 };
 
 /* 1: the catalog knows a root of this name; 0: it does not. */
@@ -57,5 +58,7 @@ int jb_known_root_set_dirkey(struct jb_store *s,
 			     struct jb_error *err);
 int jb_known_root_set_complete(struct jb_store *s, uint32_t id,
 			       int64_t complete_ns, struct jb_error *err);
+int jb_known_root_set_kept(struct jb_store *s, uint32_t id, int64_t kept,
+			   struct jb_error *err);
 
 #endif

@@ -80,7 +80,21 @@ static const char SQL_VERSION_1[] =
 	" progress INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX gap_open ON gap(root) WHERE closed IS NULL;";
 
-static const char *const steps[] = {SQL_VERSION_1};
+static const char SQL_VERSION_2[] =
+	/* What a clean stop leaves (see journal/rest.h): looks that were still
+	 * to be made; name '': the whole directory. */
+	"CREATE TABLE look("
+	" id INTEGER PRIMARY KEY, dir INTEGER NOT NULL, name BLOB NOT NULL,"
+	" flags INTEGER NOT NULL);"
+
+	/* Detached inodes that went into a directory that nobody knew. */
+	"CREATE TABLE beyond("
+	" root INTEGER NOT NULL, ino INTEGER NOT NULL, handle BLOB NOT NULL);"
+
+	/* As what the root's queue of events was kept; 0: it was not. */
+	"ALTER TABLE root ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const steps[] = {SQL_VERSION_1, SQL_VERSION_2};
 
 const struct jb_schema jb_journal_schema = {
 	.what = "a journal",

@@ -17,6 +17,7 @@ int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
 	       const char *reason, struct jb_error *err)
 {
 	root->owed = true;
+	root->gap.progress = 0;
 	/* After a step back of the clock its old times are not to be trusted.
 	 */
 	if (root->complete > r->now_us * 1000)
@@ -73,8 +74,6 @@ static void take_messages(struct jb_recorder *r, unsigned i, bool *ended,
 	if (r->root_back[i])
 		root->lost = false;
 	r->root_lost[i] = r->root_back[i] = false;
-	if (r->scan_progress[i] != 0)
-		root->gap.progress = (int64_t)r->scan_progress[i];
 	pthread_mutex_unlock(&r->mutex);
 }
 
@@ -92,7 +91,8 @@ int jb_gaps_note(struct jb_recorder *r, struct jb_error *err)
 			root->running = false;
 			root->scan_mark_due = true;
 		}
-		if (r->set->loss != JB_LOSS_NONE)
+		if (reason == NULL && r->set != NULL &&
+		    r->set->loss != JB_LOSS_NONE)
 			reason = reason_of(r->set->loss);
 		if (reason != NULL)
 			rv = jb_gap_owe(r, root, reason, err);
@@ -199,5 +199,6 @@ void jb_gaps_start_scans(struct jb_recorder *r)
 		root->running = true;
 		r->events.scan_owed(r->events.arg, root->root,
 				    (uint64_t)root->gap.progress);
+		root->gap.progress = 0; /* the next one begins anew */
 	}
 }

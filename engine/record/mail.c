@@ -9,15 +9,6 @@ void jb_recorder_scan_ended(struct jb_recorder *r, const struct jb_root *root)
 {
 	pthread_mutex_lock(&r->mutex);
 	r->scan_ended[root->index] = true;
-	r->scan_progress[root->index] = 0;
-	pthread_mutex_unlock(&r->mutex);
-}
-
-void jb_recorder_scan_progress(struct jb_recorder *r,
-			       const struct jb_root *root, uint64_t progress)
-{
-	pthread_mutex_lock(&r->mutex);
-	r->scan_progress[root->index] = progress;
 	pthread_mutex_unlock(&r->mutex);
 }
 

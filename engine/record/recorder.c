@@ -175,6 +175,10 @@ static void *run(void *arg)
 		publish(r);
 		jb_dirty_clear(r->set);
 	}
+	if (rv == JB_OK && r->rest.token != 0) {
+		rv = jb_rest_leave(r, &err);
+		r->rested = rv == JB_OK;
+	}
 	r->events.ended(r->events.arg, rv == JB_OK ? NULL : &err);
 	return NULL;
 }
@@ -191,6 +195,16 @@ int jb_recorder_start(struct jb_recorder *r, struct jb_intake *intake,
 		return jb_error_errno(err, rc, "recorder thread");
 	r->started = true;
 	return JB_OK;
+}
+
+void jb_recorder_rest(struct jb_recorder *r, const struct jb_rest_mark *mark)
+{
+	r->rest = *mark; /* seen through the intake's mutex */
+}
+
+bool jb_recorder_rested(const struct jb_recorder *r)
+{
+	return r->rested;
 }
 
 void jb_recorder_join(struct jb_recorder *r)

@@ -12,6 +12,7 @@
 
 #include "engine/root.h"
 #include "engine/watch/intake.h"
+#include "journal/rest.h"
 #include "journal/store.h"
 
 struct jb_recorder;
@@ -33,6 +34,8 @@ struct jb_recorder_events {
 	/* The root is not what it was: nothing was deleted. */
 	void (*root_lost)(void *arg, struct jb_root *root,
 			  const struct jb_error *err);
+	/* How far has the halted scan come? For a clean stop. */
+	uint64_t (*scan_progress)(void *arg, const struct jb_root *root);
 	void *arg;
 };
 
@@ -42,7 +45,9 @@ struct jb_recorder_settings {
 	struct jb_id own[4]; /* directories of ours, never recorded */
 	dev_t own_dev[4];
 	unsigned n_own;
-	bool clean; /* the kernel's queue was kept: no scan is owed */
+	/* NULL: the kernel's queue was kept since a clean stop, so roots whose
+	 * queue_kept says so owe no scan. Else why all of them owe one. */
+	const char *missed;
 };
 
 /* Figures of a root for status; written by the recorder, read by anybody. */
@@ -64,8 +69,13 @@ int jb_recorder_fill_map(struct jb_recorder *r, struct jb_error *err);
 
 int jb_recorder_start(struct jb_recorder *r, struct jb_intake *intake,
 		      struct jb_error *err);
+/* Any thread, before jb_intake_drain(): the thread's last transaction leaves
+ * @mark, and what the next start needs to go on where this one ends. */
+void jb_recorder_rest(struct jb_recorder *r, const struct jb_rest_mark *mark);
 /* After `ended` was called. */
 void jb_recorder_join(struct jb_recorder *r);
+/* After join: was the mark of jb_recorder_rest() left? */
+bool jb_recorder_rested(const struct jb_recorder *r);
 void jb_recorder_close(struct jb_recorder *r);
 
 /* Any thread: call events.flushed with @flush when every change made before
@@ -73,12 +83,8 @@ void jb_recorder_close(struct jb_recorder *r);
 int jb_recorder_flush(struct jb_recorder *r, struct jb_mark *mark, void *flush,
 		      struct jb_error *err);
 
-/* Any thread: the scan of @root has walked all; @progress 0. */
+/* Any thread: the scan of @root has walked all. */
 void jb_recorder_scan_ended(struct jb_recorder *r, const struct jb_root *root);
-/* Any thread: what the scan has done is to be remembered. */
-void jb_recorder_scan_progress(struct jb_recorder *r,
-			       const struct jb_root *root, uint64_t progress);
-
 /* Any thread: a scan of @root is owed, for a reason that the gap bears. */
 void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
 			  const char *reason);

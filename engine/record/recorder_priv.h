@@ -15,6 +15,7 @@
 #include "journal/catalog.h"
 #include "journal/changes.h"
 #include "journal/gap.h"
+#include "journal/rest.h"
 
 #include <pthread.h>
 
@@ -51,6 +52,7 @@ struct jb_record_root {
 	struct jb_detached detached;
 	bool assigned; /* somebody got a number in this batch */
 	bool lost;     /* root_lost was told */
+	bool kept;     /* at the start nothing had been missed */
 };
 
 /* A directory that was found below one that is detached, and whose last place
@@ -96,15 +98,17 @@ struct jb_recorder {
 	size_t n_stale, cap_stale;
 	struct jb_deferred *deferred; /* owned */
 	size_t n_deferred, cap_deferred;
-	int64_t next_det;	 /* for who is detached next */
-	struct jb_mark *mark;	 /* of this commit, made when asked for */
-	struct jb_mark *time;	 /* owned; 'complete until' */
-	bool wrote;		 /* this batch wrote something */
-	struct jb_entries rows;	 /* scratch of look */
-	struct jb_entries page;	 /* scratch of list */
-	struct jb_entries below; /* scratch of settle */
-	uint64_t structure;	 /* how often rows were moved or removed */
-	struct jb_error error;	 /* the first failure of this batch */
+	int64_t next_det;	  /* for who is detached next */
+	struct jb_mark *mark;	  /* of this commit, made when asked for */
+	struct jb_mark *time;	  /* owned; 'complete until' */
+	bool wrote;		  /* this batch wrote something */
+	struct jb_entries rows;	  /* scratch of look */
+	struct jb_entries page;	  /* scratch of list */
+	struct jb_entries below;  /* scratch of settle */
+	uint64_t structure;	  /* how often rows were moved or removed */
+	struct jb_error error;	  /* the first failure of this batch */
+	struct jb_rest_mark rest; /* token 0: none is to be left */
+	bool rested;		  /* it was left */
 
 	pthread_mutex_t mutex; /* guards what follows */
 	struct jb_flush *new_flushes;
@@ -113,7 +117,6 @@ struct jb_recorder {
 	int64_t last_seq, names;
 	bool *scan_ended, *scan_owed; /* owned; one per root */
 	const char **owed_reason;     /* owned */
-	uint64_t *scan_progress;      /* owned */
 	bool *root_lost, *root_back;  /* owned */
 
 	struct jb_flush *flushes; /* recorder thread */
@@ -159,6 +162,16 @@ void jb_flushes_drop(struct jb_recorder *r);
  * belongs to a batch that is lost. */
 int jb_recorder_load(struct jb_recorder *r, struct jb_error *err);
 void jb_recorder_drop_memory(struct jb_recorder *r);
+
+/* record/rest.c: what a clean stop leaves, in a transaction of its own; take
+ * it away again, in the one that learns the roots. */
+int jb_rest_leave(struct jb_recorder *r, struct jb_error *err);
+int jb_rest_take(struct jb_recorder *r, struct jb_error *err);
+/* Was nothing missed of a root that was kept as @kept? Else the reason. */
+bool jb_rest_keeps(const struct jb_recorder *r, const struct jb_root *root,
+		   int64_t kept);
+const char *jb_rest_missed(const struct jb_recorder *r,
+			   const struct jb_root *root);
 
 /* record/visit.c */
 int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,
@@ -225,7 +238,8 @@ int jb_settle(struct jb_recorder *r, struct jb_error *err);
 
 /* record/gaps.c: which gaps are open, and when they close. */
 bool jb_gap_is_open(const struct jb_record_root *root);
-/* At the start of a batch: what the set and the scans say. */
+/* At the start of a batch, and at the very end: what the set (if there is one)
+ * and the scans say. */
 int jb_gaps_note(struct jb_recorder *r, struct jb_error *err);
 /* At its end: close gaps, move 'complete until' on. */
 int jb_gaps_settle(struct jb_recorder *r, struct jb_error *err);

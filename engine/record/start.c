@@ -114,6 +114,7 @@ static int know_root(struct jb_recorder *r, struct jb_root *root,
 	if (rv > 0) {
 		root->id = known.id;
 		root->dirkey = known.dirkey;
+		r->roots[root->index].kept = jb_rest_keeps(r, root, known.kept);
 		rv = jb_catalog_dir(r->catalog, known.dirkey, &dir, err);
 		if (rv > 0 && !jb_id_equal(dir.id, root->identity))
 			return jb_error_set(
@@ -165,9 +166,22 @@ static int know_roots(struct jb_recorder *r, struct jb_error *err)
 	for (unsigned i = 0; i < r->settings.n_roots && rv == JB_OK; i++)
 		rv = know_root(r, &r->settings.roots[i], err);
 	if (rv == JB_OK)
+		rv = jb_rest_take(r, err);
+	if (rv == JB_OK)
 		return jb_store_commit(r->store, err);
 	jb_store_rollback(r->store);
 	return rv;
+}
+
+/* A scan that was going on at a clean stop goes on; one that makes up for what
+ * was missed begins anew. */
+static void owe_scan(struct jb_recorder *r, struct jb_record_root *root)
+{
+	if (root->kept)
+		root->owed = root->gap.id != 0;
+	else
+		r->owed_reason[root->root->index] =
+			jb_rest_missed(r, root->root);
 }
 
 int jb_recorder_open(struct jb_store *store,
@@ -190,21 +204,19 @@ int jb_recorder_open(struct jb_store *store,
 	r->status = calloc(n, sizeof *r->status);
 	r->scan_ended = calloc(n, sizeof *r->scan_ended);
 	r->owed_reason = calloc(n, sizeof *r->owed_reason);
-	r->scan_progress = calloc(n, sizeof *r->scan_progress);
 	r->root_lost = calloc(n, sizeof *r->root_lost);
 	r->root_back = calloc(n, sizeof *r->root_back);
 	rv = r->roots == NULL || r->status == NULL || r->scan_ended == NULL ||
-			     r->owed_reason == NULL ||
-			     r->scan_progress == NULL || r->root_lost == NULL ||
+			     r->owed_reason == NULL || r->root_lost == NULL ||
 			     r->root_back == NULL
 		     ? jb_error_set(err, JB_ENOMEM, 0, "recorder")
 		     : jb_catalog_open(store, &r->catalog, err);
 	if (rv == JB_OK)
 		rv = jb_changes_open(store, r->catalog, &r->changes, err);
-	if (rv == JB_OK)
-		rv = know_roots(r, err);
 	for (unsigned i = 0; i < n && rv == JB_OK; i++)
 		r->roots[i].root = &settings->roots[i];
+	if (rv == JB_OK)
+		rv = know_roots(r, err);
 	if (rv == JB_OK)
 		rv = jb_recorder_load(r, err);
 	if (rv != JB_OK) {
@@ -212,11 +224,7 @@ int jb_recorder_open(struct jb_store *store,
 		return rv;
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (!settings->clean)
-			r->owed_reason[i] = settings->roots[i].fresh
-						    ? JB_GAP_FIRST_SCAN
-						    : "the daemon was not "
-						      "running";
+		owe_scan(r, &r->roots[i]);
 	*ret = r;
 	return JB_OK;
 }
@@ -279,7 +287,6 @@ void jb_recorder_close(struct jb_recorder *r)
 	free(r->status);
 	free(r->scan_ended);
 	free(r->owed_reason);
-	free(r->scan_progress);
 	free(r->root_lost);
 	free(r->root_back);
 	pthread_mutex_destroy(&r->mutex);

@@ -32,6 +32,7 @@ struct walker {
 	struct jb_catalog *catalog;
 	sqlite3_stmt *dirs;
 	struct jb_walk walk;
+	uint64_t from; /* its page is behind this key */
 	struct jb_map_dir to_map[PAGE_DIRS];
 };
 
@@ -95,6 +96,7 @@ static int take_page(struct walker *w, uint64_t keys[PAGE_DIRS], size_t *n,
 
 	*n = 0;
 	pthread_mutex_lock(&s->mutex);
+	w->from = s->next;
 	sqlite3_bind_int64(w->dirs, 1, (int64_t)s->next);
 	sqlite3_bind_int64(w->dirs, 2, (int64_t)s->last);
 	sqlite3_bind_int64(w->dirs, 3, s->root->id);
@@ -157,6 +159,8 @@ static int walk_page(struct walker *w, const uint64_t *keys, size_t n,
 	for (size_t i = 0; i < opened; i++) {
 		/* A detached one too: it may be found where nothing else has
 		 * it listed. */
+		if (atomic_load(&w->scan->stopping))
+			rv = JB_ECANCELED;
 		if (rv == JB_OK && dirs[i].key != 0)
 			rv = jb_walk_compare(&w->walk, &dirs[i], fds[i], err);
 		if (fds[i] >= 0)
@@ -198,6 +202,17 @@ static void close_walker(struct walker *w)
 	free(w);
 }
 
+/* The page is to be walked again. */
+static void note_unfinished(struct walker *w)
+{
+	struct jb_scan *s = w->scan;
+
+	pthread_mutex_lock(&s->mutex);
+	if (w->from < s->halted_at)
+		s->halted_at = w->from;
+	pthread_mutex_unlock(&s->mutex);
+}
+
 static int walk_all(struct walker *w, struct jb_error *err)
 {
 	uint64_t keys[PAGE_DIRS];
@@ -209,14 +224,18 @@ static int walk_all(struct walker *w, struct jb_error *err)
 		if (rv != JB_OK || n == 0)
 			break;
 		rv = walk_page(w, keys, n, err);
+		if (rv != JB_OK)
+			note_unfinished(w);
 	}
-	return rv == JB_OK ? jb_walk_flush(&w->walk, err) : rv;
+	return rv == JB_OK || rv == JB_ECANCELED ? jb_walk_flush(&w->walk, err)
+						 : rv;
 }
 
 static void *run(void *arg)
 {
 	struct walker *w = arg;
 	struct jb_scan *s = w->scan;
+	void (*idle)(void *) = NULL;
 	struct jb_error err;
 	bool last;
 	int rv = walk_all(w, &err);
@@ -230,9 +249,13 @@ static void *run(void *arg)
 	}
 	pthread_mutex_lock(&s->mutex);
 	last = --s->active == 0;
-	if (last)
+	if (last) {
 		s->running = false;
+		idle = s->idle;
+	}
 	pthread_mutex_unlock(&s->mutex);
+	if (idle != NULL)
+		idle(s->arg);
 	if (last && !atomic_load(&s->stopping)) {
 		jb_recorder_scan_ended(s->recorder, s->root);
 		jb_intake_poke(s->intake, &err);
@@ -290,6 +313,7 @@ static void join(struct jb_scan *s)
 int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 {
 	struct timespec now;
+	bool halted;
 	int rv;
 
 	join(s); /* the threads of the last one have ended */
@@ -297,11 +321,18 @@ int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 	rv = count_dirs(s, err);
 	if (rv != JB_OK)
 		return rv;
+	pthread_mutex_lock(&s->mutex);
+	halted = s->halted;
 	s->next = from;
+	s->halted_at = UINT64_MAX;
+	s->running = !halted;
+	pthread_mutex_unlock(&s->mutex);
+	if (halted)
+		return JB_OK;
 	s->done = 0;
 	s->began_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 	s->active = JB_SCAN_THREADS;
-	s->running = s->joinable = true;
+	s->joinable = true;
 	for (unsigned i = 0; i < JB_SCAN_THREADS; i++) {
 		struct walker *w = calloc(1, sizeof *w);
 
@@ -314,6 +345,36 @@ int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 		}
 	}
 	return JB_OK;
+}
+
+void jb_scan_halt(struct jb_scan *s, void (*idle)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->halted = true;
+	s->idle = idle;
+	s->arg = arg;
+	pthread_mutex_unlock(&s->mutex);
+	atomic_store(&s->stopping, true);
+}
+
+bool jb_scan_is_idle(struct jb_scan *s)
+{
+	bool idle;
+
+	pthread_mutex_lock(&s->mutex);
+	idle = !s->running;
+	pthread_mutex_unlock(&s->mutex);
+	return idle;
+}
+
+uint64_t jb_scan_halted_at(struct jb_scan *s)
+{
+	uint64_t at;
+
+	pthread_mutex_lock(&s->mutex);
+	at = s->halted_at < s->next ? s->halted_at : s->next;
+	pthread_mutex_unlock(&s->mutex);
+	return at;
 }
 
 void jb_scan_stop(struct jb_scan *s)

@@ -31,7 +31,9 @@ struct jb_scan {
 	const char *state_dir;		 /* borrowed */
 	struct jb_scan_credits *credits; /* borrowed */
 	pthread_t threads[JB_SCAN_THREADS];
-	bool joinable; /* under the mutex */
+	bool joinable;		 /* under the mutex */
+	void (*idle)(void *arg); /* its last thread ends; set by halt */
+	void *arg;
 	atomic_bool stopping;
 
 	pthread_mutex_t mutex; /* guards what follows */
@@ -41,7 +43,8 @@ struct jb_scan {
 	uint64_t done, total; /* directories */
 	unsigned active;      /* threads still walking */
 	int64_t began_us;
-	bool running;
+	uint64_t halted_at; /* directories behind this key are to be done */
+	bool running, halted;
 };
 
 /* Messages with places that may be on their way to the recorder, all scans
@@ -68,8 +71,16 @@ int jb_scan_init(struct jb_scan *s, struct jb_root *root, const char *state_dir,
 		 struct jb_scan_credits *credits);
 
 /* Walk the root from directory key @from on; tells the recorder when it has
- * ended. */
+ * ended. Once halted it only remembers @from. */
 int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err);
+/* Any thread: let its threads end soon, and send what they have found. @idle
+ * is called, on one of them, when the last one ends. */
+void jb_scan_halt(struct jb_scan *s, void (*idle)(void *arg), void *arg);
+/* After halt: is no thread running? None will be. */
+bool jb_scan_is_idle(struct jb_scan *s);
+/* Where a halted scan goes on. */
+uint64_t jb_scan_halted_at(struct jb_scan *s);
+
 /* Returns when the threads have ended. */
 void jb_scan_stop(struct jb_scan *s);
 void jb_scan_fini(struct jb_scan *s);

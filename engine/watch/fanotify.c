@@ -6,6 +6,7 @@
  * and no name, only the object's own id. Nothing here costs a system call per
  * event: handles are parsed, not opened. */
 #include "engine/watch/dirmap.h"
+#include "engine/watch/group.h"
 #include "engine/watch/source.h"
 
 #include <errno.h>
@@ -21,6 +22,9 @@
 #define UNITS_PER_EVENT 24u /* FAN_EVENT_METADATA_LEN, what FIONREAD counts */
 #define QUEUE_SYSCTL	"/proc/sys/fs/fanotify/max_queued_events"
 
+#define GROUP_FLAGS                                                            \
+	(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |                        \
+	 FAN_REPORT_DFID_NAME_TARGET)
 #define EVENT_MASK                                                             \
 	(FAN_CREATE | FAN_DELETE | FAN_RENAME | FAN_MODIFY | FAN_CLOSE_WRITE | \
 	 FAN_ATTRIB | FAN_ONDIR)
@@ -38,7 +42,8 @@ struct fanotify {
 	struct file_system fs[JB_ROOTS_MAX];
 	unsigned n_fs;
 	pid_t self;
-	uint8_t *buffer; /* owned */
+	struct jb_group kept; /* what an adopted descriptor watched */
+	uint8_t *buffer;      /* owned */
 };
 
 /* What one info record says: a place, or an object. */
@@ -245,6 +250,11 @@ static uint64_t count_queued(struct jb_source *s)
 	return (uint64_t)bytes;
 }
 
+static bool was_kept(const struct fanotify *f, const struct jb_root *root)
+{
+	return jb_group_watches(&f->kept, root->fs_dev, EVENT_MASK);
+}
+
 static int add_root(struct jb_source *s, struct jb_root *root,
 		    struct jb_error *err)
 {
@@ -257,6 +267,7 @@ static int add_root(struct jb_source *s, struct jb_root *root,
 	for (unsigned i = 0; i < f->n_fs; i++)
 		if (f->fs[i].fs == root->fs) {
 			f->fs[i].roots++;
+			root->queue_kept = was_kept(f, root);
 			return JB_OK; /* its mark is there */
 		}
 	if (fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, EVENT_MASK,
@@ -269,6 +280,7 @@ static int add_root(struct jb_source *s, struct jb_root *root,
 					    "fanotify needs CAP_SYS_ADMIN");
 		return jb_error_errno(err, errno, "fanotify_mark");
 	}
+	root->queue_kept = was_kept(f, root);
 	fs = &f->fs[f->n_fs++];
 	*fs = (struct file_system){.fsid = root->fsid,
 				   .subvolume = root->subvolume,
@@ -319,6 +331,7 @@ static void close_source(struct jb_source *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	jb_dirmap_fini(&f->map);
+	jb_group_fini(&f->kept);
 	free(f->buffer);
 	free(f);
 }
@@ -361,14 +374,12 @@ static void write_sysctl(long value)
  * another one than the rest of the system. */
 static int init_group(uint32_t queue_limit)
 {
-	unsigned flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |
-			 FAN_REPORT_DFID_NAME_TARGET;
 	long before = queue_limit != 0 ? read_sysctl() : -1;
 	int fd, saved;
 
 	if (before > 0)
 		write_sysctl(queue_limit);
-	fd = fanotify_init(flags, O_RDONLY | O_LARGEFILE);
+	fd = fanotify_init(GROUP_FLAGS, O_RDONLY | O_LARGEFILE);
 	saved = errno;
 	if (before > 0)
 		write_sysctl(before);
@@ -376,18 +387,37 @@ static int init_group(uint32_t queue_limit)
 	return fd;
 }
 
-int jb_fanotify_open(uint32_t queue_limit, struct jb_source **ret,
+/* The descriptor of an earlier process, if it is what we would make. */
+static int adopt(struct fanotify *f, int kept)
+{
+	if (kept < 0)
+		return -1;
+	if (jb_group_read(kept, &f->kept, NULL) == JB_OK &&
+	    f->kept.flags == GROUP_FLAGS)
+		return kept;
+	close(kept);
+	jb_group_fini(&f->kept);
+	return -1;
+}
+
+int jb_fanotify_open(uint32_t queue_limit, int kept, struct jb_source **ret,
 		     struct jb_error *err)
 {
 	struct fanotify *f = calloc(1, sizeof *f);
 	int rv;
 
-	if (f == NULL)
+	if (f == NULL) {
+		if (kept >= 0)
+			close(kept);
 		return jb_error_set(err, JB_ENOMEM, 0, "fanotify");
+	}
 	f->base.ops = &fanotify_ops;
 	f->base.index = 0;
+	f->base.can_rest = true;
 	f->self = getpid();
-	f->base.fd = init_group(queue_limit);
+	f->base.fd = adopt(f, kept);
+	if (f->base.fd < 0)
+		f->base.fd = init_group(queue_limit);
 	if (f->base.fd < 0) {
 		rv = errno == EPERM
 			     ? jb_error_set(err, JB_EACCES, errno,

@@ -59,6 +59,8 @@ static int read_source(struct jb_intake *in, struct jb_source *s)
 	struct jb_error err;
 	int total = 0, n = 0;
 
+	if (in->paused)
+		return 0;
 	for (int i = 0; i < READS_PER_TURN; i++) {
 		n = s->ops->read(s, in->front, &err);
 		if (n <= 0)
@@ -102,7 +104,7 @@ static void on_nap_end(uv_timer_t *timer)
 	if (n >= BUSY_EVENTS && jb_intake_marks_reached(in))
 		nap(in, n);
 	else
-		set_polling(in, true);
+		set_polling(in, !in->paused);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -173,7 +175,16 @@ void jb_intake_hand_over(struct jb_intake *in)
 	want = in->want;
 	due = in->handed + interval(in);
 	pthread_mutex_unlock(&in->mutex);
-	if (!waiting || !in->running || (!any && want == JB_WANT_EVENTS))
+	if (!waiting || !in->running)
+		return;
+	if (in->draining) {
+		if (any)
+			give(in, now);
+		else
+			jb_intake_stop(in);
+		return;
+	}
+	if (!any && want == JB_WANT_EVENTS)
 		return;
 	if (want == JB_WANT_MORE) {
 		give(in, now);
@@ -281,6 +292,21 @@ int jb_intake_start(struct jb_intake *in, struct jb_error *err)
 	in->running = true;
 	set_polling(in, true);
 	return JB_OK;
+}
+
+void jb_intake_pause(struct jb_intake *in)
+{
+	in->paused = true;
+	if (in->running)
+		set_polling(in, false);
+	jb_intake_hurry(in, true);
+}
+
+void jb_intake_drain(struct jb_intake *in)
+{
+	in->draining = true;
+	jb_intake_read_mail(in);
+	jb_intake_hand_over(in);
 }
 
 void jb_intake_stop(struct jb_intake *in)

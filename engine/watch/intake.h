@@ -49,6 +49,14 @@ int jb_intake_open(uv_loop_t *loop, uint64_t flush_us,
 void jb_intake_add_source(struct jb_intake *in, struct jb_source *s);
 int jb_intake_start(struct jb_intake *in, struct jb_error *err);
 
+/* Loop thread: read no more; what was read is still handed over. What the
+ * kernel queues from now on is for the next reader of the same descriptor. */
+void jb_intake_pause(struct jb_intake *in);
+
+/* Loop thread, paused, and nobody else marks places: stop by itself as soon as
+ * all that was read is recorded. */
+void jb_intake_drain(struct jb_intake *in);
+
 /* Loop thread: stop reading; the recorder's jb_intake_take returns NULL. */
 void jb_intake_stop(struct jb_intake *in);
 

@@ -49,6 +49,8 @@ struct jb_intake {
 	uv_async_t wake;
 	uv_timer_t nap, due;
 	bool running, napping, hurry;
+	bool paused;	 /* nothing is read any more */
+	bool draining;	 /* it stops when nothing is left */
 	uint64_t nap_ms; /* how long the next nap is */
 	struct jb_dirty sets[2];
 	struct jb_dirty *front;

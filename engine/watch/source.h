@@ -57,13 +57,17 @@ struct jb_source {
 	unsigned index; /* below JB_SOURCES */
 	int fd;		/* owned; to be polled */
 	bool needs_fd;	/* add_dir needs the directory open */
+	bool can_rest;	/* its queue outlives the process with the fd */
 	uint64_t done;	/* units read and put into the dirty set */
 	uint64_t events, overflows;
 };
 
 /* @queue_limit: our own bound of the kernel's queue in events, 0: default.
- * JB_EACCES, JB_ENOTSUP: not to be had here. */
-int jb_fanotify_open(uint32_t queue_limit, struct jb_source **ret,
+ * JB_EACCES, JB_ENOTSUP: not to be had here.
+ * @kept: -1, or a descriptor of an earlier process (see engine/keep.h), taken
+ * over in any case. If it is one of a group as we make them it is read on, and
+ * a root whose file system it already watches gets `queue_kept`. */
+int jb_fanotify_open(uint32_t queue_limit, int kept, struct jb_source **ret,
 		     struct jb_error *err);
 int jb_inotify_open(struct jb_source **ret, struct jb_error *err);
 

@@ -75,7 +75,10 @@ static void launch(struct t_daemon *d)
 
 	assert_int_equal(d->pid, 0);
 	d->log_start = stat(d->log, &st) == 0 ? (size_t)st.st_size : 0;
-	d->pid = t_process_start(argv, d->log);
+	d->pid = t_process_start_with(argv, d->log,
+				      d->manager != NULL ? t_manager_hand_over
+							 : NULL,
+				      d->manager);
 }
 
 static json_t *ask_quietly(struct t_daemon *d, const char *request)

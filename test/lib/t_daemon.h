@@ -8,6 +8,7 @@
 #ifndef JB_LIB_T_DAEMON_H
 #define JB_LIB_T_DAEMON_H
 
+#include "lib/t_manager.h"
 #include "lib/t_process.h"
 
 #include <jansson.h>
@@ -24,9 +25,10 @@ struct t_daemon {
 	unsigned n_roots;
 	char dir[96];
 	char config[128], state[128], control[128], log[128];
-	pid_t pid;	  /* 0: not running */
-	size_t log_start; /* of the present run */
-	bool quiet;	  /* what it says is expected: do not show it */
+	pid_t pid;		   /* 0: not running */
+	size_t log_start;	   /* of the present run */
+	struct t_manager *manager; /* borrowed; NULL: none serves it */
+	bool quiet; /* what it says is expected: do not show it */
 };
 
 /* The program's path. */

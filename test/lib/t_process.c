@@ -19,6 +19,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#define OUT_OF_THE_WAY 400 /* of descriptors that are handed over */
+
 /* The child's side: @out and @err become its descriptors 1 and 2. */
 static void become(const char *const *argv, int out, int err)
 {
@@ -100,14 +102,24 @@ void t_shell(const char *format, ...)
 
 pid_t t_process_start(const char *const *argv, const char *log)
 {
+	return t_process_start_with(argv, log, NULL, NULL);
+}
+
+pid_t t_process_start_with(const char *const *argv, const char *log,
+			   void (*prepare)(void *arg), void *arg)
+{
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	pid_t pid;
 
 	assert_true(fd >= 0);
 	pid = fork();
 	assert_true(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
+		if (prepare != NULL)
+			prepare(arg);
 		become(argv, fd, fd);
+	}
 	close(fd);
 	return pid;
 }

@@ -23,6 +23,10 @@ __attribute__((format(printf, 1, 2))) void t_shell(const char *format, ...);
 /* Start in the background; stdout and stderr are appended to @log. */
 pid_t t_process_start(const char *const *argv, const char *log);
 
+/* @prepare (may be NULL) is called in the child. */
+pid_t t_process_start_with(const char *const *argv, const char *log,
+			   void (*prepare)(void *arg), void *arg);
+
 /* Wait up to @timeout_ms for its end; exit code, 128 + signal, or -1. */
 int t_process_wait(pid_t pid, int timeout_ms);
 

@@ -56,16 +56,106 @@ pid=$(property MainPID)
 kill -KILL "$pid"
 wait_for_other "$pid"
 must_record second
-journalctl-backup query --gaps | grep -q 'not running' || fail "no gap"
+journalctl-backup query --gaps | grep -q 'not stopped in order' || fail "no gap"
 
 # A stop is clean.
 systemctl stop "$unit" || fail "does not stop"
 [[ $(property Result) == success ]] || fail "stop: $(property Result)"
 
+# ---- restarts while things change
+
+begin_storm()
+{
+	rm -f /out/enough "/out/said.$1"
+	seq=$(journalctl-backup query -n 1 -o json | sed 's/.*"seq":\([0-9]*\).*/\1/')
+	python3 /test/storm.py "/srv/data/storm.$1" /out/enough "/out/said.$1" &
+	await_rounds "$1" 200
+}
+
+# Wait until the storm has gone on by $2 rounds.
+await_rounds()
+{
+	local want=$(($(cat "/out/said.$1" 2>/dev/null || echo 0) + $2))
+
+	until (($(cat "/out/said.$1" 2>/dev/null || echo 0) >= want)); do
+		read -r -t 0.01 <>/out/pause
+	done
+}
+
+end_storm()
+{
+	touch /out/enough
+	wait
+}
+
+gaps()
+{
+	journalctl-backup query --gaps -o json | grep -c reason
+}
+
+must_be_exact()
+{
+	journalctl-backup flush --timeout 60s || fail "flush: $?"
+	python3 /test/judge.py /var/lib/journalctl-backup/journal.db /srv/data \
+		"$seq" "$2" || fail "$1: not exact"
+}
+
+mkdir -p "/run/systemd/system/$unit.d"
+printf '[Unit]\nStartLimitIntervalSec=0\n' >"/run/systemd/system/$unit.d/t.conf"
+systemctl daemon-reload
+systemctl start "$unit" || fail "does not start again"
+must_record third
+
+# Restarted in a storm: no gap, no scan, nothing missed.
+before=$(gaps)
+begin_storm 1
+for i in 1 2 3 4 5; do
+	systemctl restart "$unit" || fail "restart $i"
+	await_rounds 1 300
+done
+# One right after the other: the second meets a daemon that has just begun.
+systemctl restart "$unit" &
+systemctl restart "$unit"
+wait $!
+systemctl restart "$unit" || fail "last restart"
+await_rounds 1 300
+end_storm
+must_be_exact "restarts in a storm" storm.1
+[[ $(gaps) == "$before" ]] || fail "a restart made a gap"
+journalctl-backup query /srv/data/storm.1/ -o json |
+	grep -q '"source":"scan"' && fail "a restart made a scan"
+echo "storm: $(cat /out/said.1) rounds, restarts without a gap"
+
+# Killed in a storm: a gap, and exact after its scan.
+begin_storm 2
+pid=$(property MainPID)
+kill -KILL "$pid"
+wait_for_other "$pid"
+await_rounds 2 300
+end_storm
+must_be_exact "killed in a storm" storm.2
+(($(gaps) == before + 1)) || fail "killed: $(gaps) gaps, not $before and one"
+journalctl-backup query --gaps | grep -q 'not stopped in order' ||
+	fail "the gap does not say why"
+
+# A stop, changes, a start. systemd 254 and later hold the queue meanwhile.
+before=$(gaps)
+systemctl stop "$unit"
+mkdir -p /srv/data/storm.3/stopped
+echo x >/srv/data/storm.3/stopped/x
+rm -rf /srv/data/storm.1
+systemctl start "$unit" || fail "does not start"
+must_be_exact "changes while stopped" storm.3
+if systemctl show -p FileDescriptorStorePreserve "$unit" | grep -q yes; then
+	[[ $(gaps) == "$before" ]] || fail "stop and start made a gap"
+else
+	(($(gaps) == before + 1)) || fail "no gap of the stop"
+fi
+
 # What only a person can mend is not tried again and again.
 echo 'Path=' >>"$config"
 echo 'Nonsense=1' >>"$config"
-systemctl start "$unit" 2>/dev/null && fail "nonsense is accepted"
+systemctl restart "$unit" 2>/dev/null && fail "nonsense is accepted"
 [[ $(property ExecMainStatus) == 2 ]] || fail "$(property ExecMainStatus)"
 [[ $(property ActiveState) == failed ]] || fail "$(property ActiveState)"
 exit 0

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* While a daemon is stopped in order and another one started, several threads
+ * go on changing the tree: where the kernel's queue is kept there is no gap and
+ * no scan, and the journal is as exact as if nothing had been. JB_TEST_SEED
+ * repeats a run. */
+#include "lib/t_case.h"
+#include "lib/t_ops.h"
+#include "lib/t_round.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define ROOT	T_SPACE "/fs/in"
+#define OUTSIDE T_SPACE "/fs/out"
+#define SOCKET	T_SPACE "/notify"
+
+struct fixture {
+	struct t_world *w;
+	struct t_manager manager;
+	struct t_ops ops;
+	struct t_round round;
+	unsigned n_ops;
+	int64_t gaps; /* before */
+};
+
+static int64_t count_gaps(struct fixture *f)
+{
+	return t_judge_number(&f->round.judge, "SELECT count(*) FROM j.gap");
+}
+
+static void set_up(struct fixture *f, struct t_world *w)
+{
+	struct t_ops_options o = {.root = ROOT,
+				  .outside = OUTSIDE,
+				  .threads = 3,
+				  .seed = w->seed,
+				  .links = w->seed % 2 == 0,
+				  .nameless = w->backend == T_fanotify};
+
+	memset(f, 0, sizeof *f);
+	f->w = w;
+	t_manager_init(&f->manager, SOCKET);
+	w->daemon.manager = &f->manager;
+	t_shell("mkdir " ROOT " " OUTSIDE);
+	t_ops_init(&f->ops, &o);
+	t_ops_round(&f->ops, 1000);
+	t_round_open(&f->round, w, ROOT);
+	t_ops_tell(&f->ops, &f->round.judge);
+	f->gaps = count_gaps(f);
+}
+
+static void tear_down(struct fixture *f)
+{
+	t_daemon_fini(&f->w->daemon, false);
+	t_ops_fini(&f->ops);
+	t_round_fini(&f->round);
+	f->w->daemon.manager = NULL;
+	t_manager_fini(&f->manager);
+}
+
+static void *change_things(void *arg)
+{
+	struct fixture *f = arg;
+
+	t_ops_round(&f->ops, f->n_ops);
+	return NULL;
+}
+
+/* Start again and again while @n operations a thread go on. @stop: how. */
+static void restart_during(struct fixture *f, unsigned n, unsigned times,
+			   void (*stop)(struct t_daemon *d))
+{
+	struct t_daemon *d = &f->w->daemon;
+	pthread_t thread;
+	unsigned i;
+
+	f->n_ops = n;
+	assert_int_equal(pthread_create(&thread, NULL, change_things, f), 0);
+	for (i = 0; i < times; i++) {
+		stop(d);
+		t_daemon_start(d);
+	}
+	pthread_join(thread, NULL);
+}
+
+static unsigned rounds(void)
+{
+	return t_case_long() ? 100 : 3;
+}
+
+/* Stopped in order, several times in one storm: no gap, nothing missed. */
+static void in_order(struct t_world *w)
+{
+	struct fixture f;
+	unsigned i;
+
+	set_up(&f, w);
+	for (i = 0; i < rounds(); i++) {
+		restart_during(&f, 4000, 1 + i % 4, t_daemon_stop);
+		t_round_check(&f.round, &f.ops);
+	}
+	assert_int_equal(count_gaps(&f), f.gaps);
+	assert_int_equal(t_round_count(&f.round, "source <> 0"), 0);
+	tear_down(&f);
+}
+
+/* Killed in one: a gap, and exact after its scan. */
+static void killed(struct t_world *w)
+{
+	struct fixture f;
+	unsigned i;
+
+	set_up(&f, w);
+	for (i = 0; i < rounds(); i++) {
+		restart_during(&f, 4000, 1 + i % 3,
+			       i % 2 == 0 ? t_daemon_kill : t_daemon_stop);
+		t_round_check(&f.round, &f.ops);
+	}
+	assert_true(count_gaps(&f) > f.gaps);
+	tear_down(&f);
+}
+
+/* ---- what a stop finds on the way, one thing at a time */
+
+static void begin_at(struct fixture *f, struct t_world *w)
+{
+	memset(f, 0, sizeof *f);
+	f->w = w;
+	t_manager_init(&f->manager, SOCKET);
+	w->daemon.manager = &f->manager;
+}
+
+/* A served daemon on ROOT, which is made. */
+static void set_up_quiet(struct fixture *f, struct t_world *w)
+{
+	begin_at(f, w);
+	t_shell("mkdir -p " ROOT " " OUTSIDE);
+	t_round_open(&f->round, w, ROOT);
+	f->gaps = count_gaps(f);
+}
+
+static void tear_down_quiet(struct fixture *f)
+{
+	t_daemon_fini(&f->w->daemon, false);
+	t_round_fini(&f->round);
+	f->w->daemon.manager = NULL;
+	t_manager_fini(&f->manager);
+}
+
+static bool has_gap(struct fixture *f, const char *reason)
+{
+	return t_judge_number(&f->round.judge,
+			      "SELECT count(*) FROM j.gap WHERE reason = '%s'",
+			      reason) > 0;
+}
+
+static void await_changes(struct fixture *f)
+{
+	int64_t seq = t_judge_seq(&f->round.judge);
+
+	while (t_judge_seq(&f->round.judge) == seq)
+		assert_int_equal(t_process_wait(f->w->daemon.pid, 1), -1);
+}
+
+/* Stopped, changed, started: by events, without a gap. */
+static void changed_meanwhile(struct t_world *w)
+{
+	struct fixture f;
+
+	set_up_quiet(&f, w);
+	t_shell("cd " ROOT " && mkdir -p a/b && echo 1 > a/b/f && echo 2 > g");
+	t_round_check(&f.round, NULL);
+	t_daemon_stop(&w->daemon);
+	assert_true(f.manager.stopping);
+	t_shell("cd " ROOT " && mv a c && echo 3 >> c/b/f && rm g && mkdir a &&"
+		" chmod 700 c/b");
+	t_daemon_start(&w->daemon);
+	t_round_check(&f.round, NULL);
+	assert_int_equal(count_gaps(&f), f.gaps);
+	assert_int_equal(t_round_count(&f.round, "source <> 0"), 0);
+	assert_int_equal(t_round_count(&f.round, "kind = 4 AND path = 'c'"), 1);
+	assert_int_equal(t_round_count(&f.round, "kind = 2 AND path = 'c/b/f'"),
+			 1);
+	tear_down_quiet(&f);
+}
+
+/* A tree so large that it is looked at in several batches comes in; stopped in
+ * the middle of them, the rest is looked at after the start. */
+static void left_over(struct t_world *w)
+{
+	struct fixture f;
+	int64_t left;
+
+	t_shell("mkdir -p " OUTSIDE "/big/1 " OUTSIDE "/big/2 && cd " OUTSIDE
+		"/big/1 && seq 90000 | xargs touch && cd ../2 &&"
+		" seq 60000 | xargs touch");
+	set_up_quiet(&f, w);
+	t_shell("mv " OUTSIDE "/big " ROOT "/big");
+	await_changes(&f);
+	t_daemon_stop(&w->daemon);
+	left = t_judge_number(&f.round.judge, "SELECT count(*) FROM j.look");
+	assert_true(left > 0);
+	t_shell("mv " ROOT "/big/1 " ROOT "/one && rm " ROOT "/one/7");
+	t_daemon_start(&w->daemon);
+	t_round_check(&f.round, NULL);
+	assert_int_equal(count_gaps(&f), f.gaps);
+	assert_int_equal(t_judge_number(&f.round.judge,
+					"SELECT count(*) FROM j.look"),
+			 0);
+	tear_down_quiet(&f);
+}
+
+/* Stopped during the first scan: it goes on, and is still a baseline. */
+static void first_scan(struct t_world *w)
+{
+	struct fixture f;
+	int tries;
+
+	t_shell("mkdir -p " ROOT "/1 " ROOT "/2 " OUTSIDE " && cd " ROOT "/1 &&"
+		" seq 90000 | xargs touch && cd ../2 && seq 60000 | xargs "
+		"touch");
+	begin_at(&f, w);
+	t_daemon_root(&w->daemon, "r", ROOT, w->backend);
+	for (tries = 0; tries < 3; tries++) {
+		t_daemon_start(&w->daemon);
+		t_daemon_stop(&w->daemon);
+	}
+	t_daemon_begin(&w->daemon);
+	t_round_init(&f.round, w);
+	assert_int_equal(count_gaps(&f), 1);
+	assert_int_equal(t_judge_seq(&f.round.judge), 0);
+	tear_down_quiet(&f);
+}
+
+/* Wait until the first root's scan is on its way. It may have ended before we
+ * see it: then the caller tries again. */
+static void await_walk(struct t_daemon *d)
+{
+	bool walks = false;
+	json_t *status, *scan;
+	int polls;
+
+	for (polls = 0; polls < 1000 && !walks; polls++) {
+		status = t_daemon_status(d);
+		scan = t_daemon_root_member(status, "scan");
+		walks = json_is_true(json_object_get(scan, "running")) &&
+			json_integer_value(json_object_get(scan, "done")) > 128;
+		json_decref(status);
+	}
+}
+
+/* Stopped during a scan: it goes on where it was. */
+static void scan_resumes(struct t_world *w)
+{
+	static const char open_gap[] =
+		"SELECT count(*) FROM j.gap WHERE closed IS NULL AND"
+		" progress > 0 AND progress < 9223372036854775807";
+	struct fixture f;
+	int tries, resumed = 0;
+
+	t_shell("mkdir -p " ROOT " && cd " ROOT " && for i in $(seq 200); do"
+		" mkdir $i && (cd $i && seq 100 | xargs mkdir); done");
+	set_up_quiet(&f, w);
+	for (tries = 0; tries < 20 && resumed < 2; tries++) {
+		json_decref(t_daemon_ask(&w->daemon, "{\"command\":\"scan\"}"));
+		await_walk(&w->daemon);
+		t_daemon_stop(&w->daemon);
+		resumed += t_judge_number(&f.round.judge, "%s", open_gap) > 0;
+		t_shell("touch " ROOT "/1/%d " ROOT "/200/99/%d", tries, tries);
+		t_daemon_start(&w->daemon);
+		t_round_check(&f.round, NULL);
+	}
+	assert_int_equal(resumed, 2);
+	assert_int_equal(t_judge_number(&f.round.judge,
+					"SELECT count(*) FROM j.gap WHERE"
+					" reason <> 'asked for'"),
+			 f.gaps);
+	tear_down_quiet(&f);
+}
+
+/* Nobody held the descriptor: a gap that says so. */
+static void forgotten(struct t_world *w)
+{
+	struct fixture f;
+
+	set_up_quiet(&f, w);
+	t_daemon_stop(&w->daemon);
+	assert_int_equal(t_manager_count(&f.manager), 1);
+	t_manager_forget(&f.manager);
+	t_shell("touch " ROOT "/1");
+	t_daemon_start(&w->daemon);
+	t_round_check(&f.round, NULL);
+	assert_true(has_gap(&f, "the daemon was not running"));
+	tear_down_quiet(&f);
+}
+
+/* An older state directory is put back: its mark is not this queue's. */
+static void old_state(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct fixture f;
+
+	set_up_quiet(&f, w);
+	t_daemon_stop(d);
+	t_shell("cp -a %s %s.old", d->state, d->state);
+	t_daemon_begin(d);
+	t_shell("touch " ROOT "/1");
+	t_daemon_flush(d);
+	t_daemon_stop(d);
+	t_shell("rm -r %s && mv %s.old %s", d->state, d->state, d->state);
+	t_judge_reopen(&f.round.judge);
+	t_daemon_start(d);
+	t_round_check(&f.round, NULL);
+	assert_true(has_gap(&f, "the daemon was not stopped in order"));
+	assert_int_equal(t_round_count(&f.round, "path = '1'"), 1);
+	tear_down_quiet(&f);
+}
+
+/* Other patterns: that root is scanned. One more root: only that one is. */
+static void configuration_changed(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct fixture f;
+
+	t_shell("mkdir -p " T_SPACE "/fs/more && touch " T_SPACE "/fs/more/x");
+	set_up_quiet(&f, w);
+	t_shell("cd " ROOT " && touch a.tmp b");
+	t_round_check(&f.round, NULL);
+	t_daemon_stop(d);
+	t_shell("touch " ROOT "/c.tmp " ROOT "/d");
+	t_daemon_root(d, "more", T_SPACE "/fs/more", w->backend);
+	t_daemon_begin(d);
+	assert_int_equal(count_gaps(&f), f.gaps + 1);
+	assert_int_equal(t_round_count(&f.round, "path = 'd' AND source = 0"),
+			 1);
+	t_daemon_stop(d);
+	t_daemon_configure(d, "Exclude=*.tmp\n"); /* of the last root */
+	t_daemon_begin(d);
+	assert_int_equal(
+		t_judge_number(&f.round.judge,
+			       "SELECT count(*) FROM j.gap WHERE reason"
+			       " = 'the configuration was changed'"),
+		1);
+	tear_down_quiet(&f);
+}
+
+/* What was mounted below the root goes while nobody looks. */
+static void mount_goes(struct t_world *w)
+{
+	struct fixture f;
+
+	t_shell("mkdir -p " ROOT "/m/d && touch " ROOT "/m/d/1");
+	set_up_quiet(&f, w);
+	assert_int_equal(mount("tmpfs", ROOT "/m", "tmpfs", 0, NULL), 0);
+	t_daemon_flush(&w->daemon);
+	t_daemon_stop(&w->daemon);
+	assert_int_equal(umount2(ROOT "/m", 0), 0);
+	t_shell("touch " ROOT "/m/2");
+	t_daemon_start(&w->daemon);
+	t_round_check(&f.round, NULL);
+	assert_int_equal(count_gaps(&f), f.gaps);
+	assert_int_equal(t_judge_number(&f.round.judge,
+					"SELECT count(*) FROM j.entry WHERE"
+					" flags & 4"),
+			 0);
+	tear_down_quiet(&f);
+}
+
+/* inotify's queue can't be handed over: a scan, and as exact. */
+static void by_inotify(struct t_world *w)
+{
+	struct fixture f;
+
+	set_up_quiet(&f, w);
+	t_daemon_stop(&w->daemon);
+	t_shell("mkdir -p " ROOT "/a/b && touch " ROOT "/a/b/c");
+	t_daemon_start(&w->daemon);
+	t_round_check(&f.round, NULL);
+	assert_true(has_gap(&f, "the daemon was not running"));
+	tear_down_quiet(&f);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(in_order, ext4, fanotify),
+	T_CASE(in_order, xfs, fanotify),
+	T_CASE(in_order, btrfs, fanotify),
+	T_CASE(killed, ext4, fanotify),
+	T_CASE(changed_meanwhile, ext4, fanotify),
+	T_CASE(left_over, ext4, fanotify),
+	T_CASE(first_scan, ext4, fanotify),
+	T_CASE(scan_resumes, ext4, fanotify),
+	T_CASE(forgotten, ext4, fanotify),
+	T_CASE(old_state, ext4, fanotify),
+	T_CASE(configuration_changed, ext4, fanotify),
+	T_CASE(mount_goes, ext4, fanotify),
+	T_CASE(by_inotify, ext4, inotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("restart", cases, sizeof cases / sizeof cases[0],
+			  argc, argv);
+}
