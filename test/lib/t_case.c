@@ -99,6 +99,11 @@ int t_case_run(const char *group, const struct t_case *cases, size_t n,
 	size_t i;
 	int failed;
 
+	if (argc > 1 && strcmp(argv[1], "--list") == 0) {
+		for (i = 0; i < n; i++)
+			printf("%s\n", cases[i].name);
+		return 0;
+	}
 	if (!t_case_enter()) {
 		fprintf(stderr, "skipped: needs root to mount: %s\n",
 			strerror(errno));

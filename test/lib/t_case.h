@@ -43,7 +43,7 @@ struct t_case {
 	}
 
 /* Run them as one cmocka group; returns what main() returns. An argument is a
- * filter of names: "replay*". */
+ * filter of names: "replay*"; --list only prints them. */
 int t_case_run(const char *group, const struct t_case *cases, size_t n,
 	       int argc, char **argv);
 

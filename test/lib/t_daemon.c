@@ -75,10 +75,29 @@ static void launch(struct t_daemon *d)
 
 	assert_int_equal(d->pid, 0);
 	d->log_start = stat(d->log, &st) == 0 ? (size_t)st.st_size : 0;
+	if (d->preload != NULL)
+		setenv("LD_PRELOAD", d->preload, 1);
 	d->pid = t_process_start_with(argv, d->log,
 				      d->manager != NULL ? t_manager_hand_over
 							 : NULL,
 				      d->manager);
+	unsetenv("LD_PRELOAD");
+}
+
+pid_t t_daemon_child(struct t_daemon *d)
+{
+	char path[64];
+	int pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", d->pid,
+		 d->pid);
+	f = d->pid != 0 ? fopen(path, "r") : NULL;
+	if (f != NULL && fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f != NULL)
+		fclose(f);
+	return pid;
 }
 
 static json_t *ask_quietly(struct t_daemon *d, const char *request)

@@ -28,6 +28,7 @@ struct t_daemon {
 	pid_t pid;		   /* 0: not running */
 	size_t log_start;	   /* of the present run */
 	struct t_manager *manager; /* borrowed; NULL: none serves it */
+	const char *preload;	   /* LD_PRELOAD of the program, or NULL */
 	bool quiet; /* what it says is expected: do not show it */
 };
 
@@ -59,6 +60,9 @@ void t_daemon_kill(struct t_daemon *d);
 /* SIGSTOP, returns when it stands; SIGCONT. */
 void t_daemon_freeze(struct t_daemon *d);
 void t_daemon_thaw(struct t_daemon *d);
+
+/* The process that it started last, a worker; 0: none just now. */
+pid_t t_daemon_child(struct t_daemon *d);
 
 /* One request, one reply; the caller frees it. NULL: no daemon there. */
 json_t *t_daemon_ask(struct t_daemon *d, const char *request);

@@ -148,9 +148,22 @@ void t_judge_init(struct t_judge *j, const char *state_dir)
 			"KEY(ino, birth))");
 }
 
-void t_judge_reopen(struct t_judge *j)
+void t_judge_let_go(struct t_judge *j)
 {
 	t_judge_exec(j, "DROP VIEW temp.c; DETACH j");
+}
+
+void t_judge_reopen(struct t_judge *j)
+{
+	sqlite3_stmt *st = t_judge_prepare(
+		j, "SELECT 1 FROM pragma_database_list WHERE name = 'j'");
+
+	if (sqlite3_step(st) == SQLITE_ROW) {
+		sqlite3_finalize(st);
+		t_judge_let_go(j);
+	} else {
+		sqlite3_finalize(st);
+	}
 	attach(j);
 }
 

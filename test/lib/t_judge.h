@@ -29,7 +29,9 @@ struct t_judge {
 void t_judge_init(struct t_judge *j, const char *state_dir);
 void t_judge_fini(struct t_judge *j);
 
-/* Attached journals are read afresh; for after one was set aside. */
+/* The journal is read afresh; for after one was set aside. let_go() keeps no
+ * file of it open until then. */
+void t_judge_let_go(struct t_judge *j);
 void t_judge_reopen(struct t_judge *j);
 
 /* Make (or make again) the listing @name. A walk stops where another file

@@ -78,6 +78,7 @@ void t_mirror_compare(struct t_mirror *m)
 			      "--exclude=/.journalctl-backup/",
 			      /* xfs shows its ACLs a second time */
 			      "--filter=-x trusted.SGI_ACL_*",
+			      m->strangers ? "--exclude=foreign*" : "--dry-run",
 			      T_MIRROR_ROOT "/", T_MIRROR "/", NULL};
 	struct t_output o;
 

@@ -17,6 +17,8 @@
 struct t_mirror {
 	struct t_world *w; /* borrowed */
 	struct t_mount target;
+	bool strangers;	    /* names at the target that begin with "foreign" are
+			     * somebody else's */
 	bool any_dir_times; /* the journal does not tell when names came and
 			     * went: a directory's times may be older */
 };

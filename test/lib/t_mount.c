@@ -19,6 +19,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+/* The same number for ext4 and xfs, which have no common header for it. */
+#define IOC_SHUTDOWN	      _IOR('X', 125, uint32_t)
+#define SHUTDOWN_NO_LOG_FLUSH 2
+
 static const struct {
 	const char *name, *mkfs, *options;
 	unsigned size_mb;
@@ -35,19 +39,16 @@ const char *t_fs_name(enum t_fs fs)
 	return kinds[fs].name;
 }
 
-/* A sparse file without a name, behind a loop device that frees itself. */
-static void make_device(struct t_mount *m, unsigned size_mb)
+/* A loop device over @image, which frees itself. */
+static void make_loop(struct t_mount *m, int image)
 {
-	struct loop_config config = {.info.lo_flags = LO_FLAGS_AUTOCLEAR};
-	int image, control, n;
+	struct loop_config config = {.fd = (uint32_t)image,
+				     .info.lo_flags = LO_FLAGS_AUTOCLEAR};
+	int control, n;
 
-	image = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	assert_true(image >= 0);
-	assert_int_equal(ftruncate(image, (off_t)size_mb << 20), 0);
 	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (control < 0)
 		skip();
-	config.fd = (uint32_t)image;
 	do {
 		n = ioctl(control, LOOP_CTL_GET_FREE);
 		assert_true(n >= 0);
@@ -63,6 +64,16 @@ static void make_device(struct t_mount *m, unsigned size_mb)
 	close(image);
 }
 
+/* A sparse file without a name. */
+static int make_image(unsigned size_mb)
+{
+	int image = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	assert_true(image >= 0);
+	assert_int_equal(ftruncate(image, (off_t)size_mb << 20), 0);
+	return image;
+}
+
 void t_mount_attach(struct t_mount *m)
 {
 	const char *source = m->device[0] != '\0' ? m->device : "tmpfs";
@@ -73,8 +84,8 @@ void t_mount_attach(struct t_mount *m)
 			 strerror(errno));
 }
 
-void t_mount_init(struct t_mount *m, enum t_fs fs, const char *path,
-		  unsigned size_mb)
+static void make_on(struct t_mount *m, enum t_fs fs, const char *path,
+		    int image)
 {
 	char line[128];
 
@@ -83,8 +94,8 @@ void t_mount_init(struct t_mount *m, enum t_fs fs, const char *path,
 	m->loop = -1;
 	snprintf(m->path, sizeof m->path, "%s", path);
 	assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
-	if (kinds[fs].mkfs != NULL) {
-		make_device(m, size_mb != 0 ? size_mb : kinds[fs].size_mb);
+	if (image >= 0) {
+		make_loop(m, image);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		snprintf(line, sizeof line, kinds[fs].mkfs, m->device);
@@ -92,6 +103,39 @@ void t_mount_init(struct t_mount *m, enum t_fs fs, const char *path,
 		t_shell("%s", line);
 	}
 	t_mount_attach(m);
+}
+
+void t_mount_init(struct t_mount *m, enum t_fs fs, const char *path,
+		  unsigned size_mb)
+{
+	unsigned mb = size_mb != 0 ? size_mb : kinds[fs].size_mb;
+
+	make_on(m, fs, path, kinds[fs].mkfs != NULL ? make_image(mb) : -1);
+}
+
+void t_mount_init_image(struct t_mount *m, enum t_fs fs, const char *path,
+			const char *image)
+{
+	int fd = open(image, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	make_on(m, fs, path, fd);
+}
+
+bool t_mount_can_lose_power(const struct t_mount *m)
+{
+	return m->fs == T_ext4 || m->fs == T_xfs;
+}
+
+void t_mount_lose_power(struct t_mount *m)
+{
+	uint32_t flags = SHUTDOWN_NO_LOG_FLUSH;
+	int fd = open(m->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	if (ioctl(fd, IOC_SHUTDOWN, &flags) != 0)
+		fail_msg("shutdown of %s: %s", m->path, strerror(errno));
+	close(fd);
 }
 
 void t_mount_detach(struct t_mount *m)

@@ -25,6 +25,15 @@ const char *t_fs_name(enum t_fs fs);
 void t_mount_init(struct t_mount *m, enum t_fs fs, const char *path,
 		  unsigned size_mb);
 
+/* The same in an image that is there, whose size it has. */
+void t_mount_init_image(struct t_mount *m, enum t_fs fs, const char *path,
+			const char *image);
+
+/* From now on nothing reaches the disk: what was not durable is lost. Comes
+ * back by detach and attach. ext4 and xfs can do that. */
+bool t_mount_can_lose_power(const struct t_mount *m);
+void t_mount_lose_power(struct t_mount *m);
+
 /* Unmount, keep the device; mount it again, here or elsewhere. */
 void t_mount_detach(struct t_mount *m);
 void t_mount_attach(struct t_mount *m);

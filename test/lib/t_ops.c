@@ -2,6 +2,7 @@
 #include "lib/t_ops.h"
 
 #include "lib/t_ops_internal.h"
+#include "lib/t_script.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -56,6 +57,39 @@ void t_ops_drop(struct t_place *p)
 {
 	close(p->dir);
 	p->dir = -1;
+}
+
+/* "a/b/name" from @base's point of view, as far as @room goes. */
+static void tell_place(struct t_worker *w, const struct t_place *p, char *to,
+		       size_t room)
+{
+	char proc[32], dir[1024];
+	const char *below = dir;
+	ssize_t n;
+
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", p->dir);
+	n = readlink(proc, dir, sizeof dir - 1);
+	dir[n > 0 ? n : 0] = '\0';
+	n = (ssize_t)strlen(w->ops->o.root);
+	if (strncmp(dir, w->ops->o.root, (size_t)n) == 0)
+		below = dir[n] == '/' ? dir + n + 1 : dir + n;
+	snprintf(to, room, "%s%s%.60s", below, below[0] != '\0' ? "/" : "",
+		 p->name);
+}
+
+void t_ops_say(struct t_worker *w, const char *what, const struct t_place *p,
+	       const struct t_place *to)
+{
+	char a[1100], b[1100] = "";
+
+	if (w->ops->o.script == NULL || !t_script_listens(w->ops->o.script) ||
+	    w->note[0] != '\0')
+		return;
+	tell_place(w, p, a, sizeof a);
+	if (to != NULL)
+		tell_place(w, to, b, sizeof b);
+	snprintf(w->note, sizeof w->note, "%s %s%s%s", what, a,
+		 to != NULL ? " -> " : "", b);
 }
 
 static bool identify(int fd, const char *name, struct t_id *id, struct statx *x)
@@ -178,16 +212,46 @@ void t_ops_note_crossing(struct t_worker *w, const struct t_place *p)
 	exempt_tree(w, p->dir, p->name);
 }
 
+/* Operation number @i: like each other one it depends on its number alone. */
+static void run_one(struct t_worker *w, unsigned i)
+{
+	struct t_ops *ops = w->ops;
+	struct t_script *script = ops->o.script;
+
+	w->random.state = t_script_seed(ops->o.seed, ops->rounds, w->number, i);
+	w->note[0] = '\0';
+	if (script != NULL &&
+	    !t_script_wants(script, ops->rounds, w->number, i))
+		return;
+	if (!t_ops_do(w))
+		return;
+	w->done++;
+	if (script != NULL)
+		t_script_tell(script, ops->rounds, w->number, i, "%s", w->note);
+}
+
 static void *run_worker(void *arg)
 {
 	struct t_worker *w = arg;
+	struct t_ops *ops = w->ops;
 	unsigned i;
 
-	for (i = 0; i < w->n; i++)
-		w->done += t_ops_do(w);
+	for (i = 0; i < w->n; i++) {
+		if (atomic_fetch_add(&ops->begun, 1) + 1 ==
+		    atomic_load(&ops->awaited)) {
+			pthread_mutex_lock(&ops->lock);
+			pthread_cond_broadcast(&ops->progress);
+			pthread_mutex_unlock(&ops->lock);
+		}
+		run_one(w, i);
+	}
 	for (i = 0; i < T_HELD; i++)
 		if (w->held[i] >= 0)
 			close(w->held[i]);
+	pthread_mutex_lock(&ops->lock);
+	ops->running--;
+	pthread_cond_broadcast(&ops->progress);
+	pthread_mutex_unlock(&ops->lock);
 	return NULL;
 }
 
@@ -212,33 +276,60 @@ void t_ops_init(struct t_ops *ops, const struct t_ops_options *o)
 		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&ops->border, &attr);
 	pthread_mutex_init(&ops->lock, NULL);
+	pthread_cond_init(&ops->progress, NULL);
 	if (ops->outside >= 0)
 		exempt_tree(&w, ops->outside, ".");
 }
 
-void t_ops_round(struct t_ops *ops, unsigned n)
+void t_ops_start(struct t_ops *ops, unsigned n)
 {
-	struct t_worker workers[8];
+	struct t_worker *w;
 	unsigned i, k;
 
-	assert_true(ops->o.threads <= 8);
+	assert_null(ops->workers);
+	ops->workers = calloc(ops->o.threads, sizeof *ops->workers);
+	assert_non_null(ops->workers);
 	ops->rounds++;
+	ops->running = ops->o.threads;
+	atomic_store(&ops->begun, 0);
+	atomic_store(&ops->awaited, 0);
 	for (i = 0; i < ops->o.threads; i++) {
-		memset(&workers[i], 0, sizeof workers[i]);
-		workers[i].ops = ops;
-		workers[i].n = n;
-		workers[i].random.state =
-			ops->o.seed + 1000003 * ops->rounds + i;
+		w = &ops->workers[i];
+		w->ops = ops;
+		w->n = n;
+		w->number = i;
 		for (k = 0; k < T_HELD; k++)
-			workers[i].held[k] = -1;
-		assert_int_equal(pthread_create(&workers[i].thread, NULL,
-						run_worker, &workers[i]),
-				 0);
+			w->held[k] = -1;
+		assert_int_equal(
+			pthread_create(&w->thread, NULL, run_worker, w), 0);
 	}
+}
+
+void t_ops_await(struct t_ops *ops, unsigned n)
+{
+	pthread_mutex_lock(&ops->lock);
+	atomic_store(&ops->awaited, n);
+	while (ops->running > 0 && atomic_load(&ops->begun) < n)
+		pthread_cond_wait(&ops->progress, &ops->lock);
+	pthread_mutex_unlock(&ops->lock);
+}
+
+void t_ops_join(struct t_ops *ops)
+{
+	unsigned i;
+
 	for (i = 0; i < ops->o.threads; i++) {
-		pthread_join(workers[i].thread, NULL);
-		ops->done += workers[i].done;
+		pthread_join(ops->workers[i].thread, NULL);
+		ops->done += ops->workers[i].done;
 	}
+	free(ops->workers);
+	ops->workers = NULL;
+}
+
+void t_ops_round(struct t_ops *ops, unsigned n)
+{
+	t_ops_start(ops, n);
+	t_ops_join(ops);
 }
 
 void t_ops_tell(struct t_ops *ops, struct t_judge *j)
@@ -252,6 +343,8 @@ void t_ops_tell(struct t_ops *ops, struct t_judge *j)
 
 void t_ops_fini(struct t_ops *ops)
 {
+	if (ops->workers != NULL)
+		t_ops_join(ops);
 	close(ops->root);
 	if (ops->outside >= 0)
 		close(ops->outside);
@@ -261,4 +354,5 @@ void t_ops_fini(struct t_ops *ops)
 	t_idset_fini(&ops->written);
 	pthread_rwlock_destroy(&ops->border);
 	pthread_mutex_destroy(&ops->lock);
+	pthread_cond_destroy(&ops->progress);
 }

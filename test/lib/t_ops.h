@@ -16,8 +16,12 @@
 #include "lib/t_random.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+struct t_script;
+struct t_worker;
 
 struct t_ops_options {
 	const char *root;
@@ -30,6 +34,8 @@ struct t_ops_options {
 	 * is outside, or after O_TMPFILE got its name. inotify is blind here.
 	 */
 	bool nameless;
+	/* Which operations are to be done, and who reads of them; or NULL. */
+	struct t_script *script;
 };
 
 struct t_ops {
@@ -40,6 +46,11 @@ struct t_ops {
 	struct t_idset exempt, outsiders, born, written;
 	unsigned rounds;
 	uint64_t done; /* operations that did something */
+	/* of the round that runs */
+	struct t_worker *workers;   /* owned */
+	atomic_uint begun, awaited; /* operations; wake who waits for these */
+	unsigned running;	    /* threads */
+	pthread_cond_t progress;    /* under lock */
 };
 
 void t_ops_init(struct t_ops *ops, const struct t_ops_options *o);
@@ -47,6 +58,12 @@ void t_ops_init(struct t_ops *ops, const struct t_ops_options *o);
 /* Each thread does @n operations; returns when all are done and every
  * descriptor is closed. */
 void t_ops_round(struct t_ops *ops, unsigned n);
+
+/* The same in two steps: the threads work between start and join. await()
+ * returns when @n operations of the round were begun, or all are done. */
+void t_ops_start(struct t_ops *ops, unsigned n);
+void t_ops_await(struct t_ops *ops, unsigned n);
+void t_ops_join(struct t_ops *ops);
 
 /* Tell the judge who is exempt and who was written since the last tell. */
 void t_ops_tell(struct t_ops *ops, struct t_judge *j);

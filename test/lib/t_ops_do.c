@@ -340,6 +340,7 @@ static bool do_rename(struct t_worker *w, struct t_place *p)
 	/* Both ends on one side of the border: do_cross() crosses it. */
 	t_ops_pick(w, base, &from);
 	t_ops_pick(w, base, &q);
+	t_ops_say(w, "rename", &from, &q);
 	did = renameat2(from.dir, from.name, q.dir, q.name,
 			how[t_random_below(&w->random, 5)]) == 0;
 	if (did)
@@ -360,6 +361,7 @@ static bool do_link(struct t_worker *w, struct t_place *p)
 	t_ops_pick(w, w->ops->o.nameless ? choose_base(w) : w->ops->root, &q);
 	/* Before it has the second name, and after: it may be renamed. */
 	t_ops_note_linked(w, p);
+	t_ops_say(w, "link", p, &q);
 	did = linkat(p->dir, p->name, q.dir, q.name, 0) == 0;
 	if (did)
 		t_ops_note_linked(w, &q);
@@ -376,6 +378,8 @@ static bool do_cross(struct t_worker *w)
 
 	t_ops_pick(w, w->ops->root, &in);
 	t_ops_pick(w, w->ops->outside, &out);
+	t_ops_say(w, how == 0 ? "exchange" : "cross", how < 4 ? &in : &out,
+		  how < 4 ? &out : &in);
 	if (how != 0)
 		t_ops_note_crossing(w, how < 4 ? &in : &out);
 	if (how == 0) {
@@ -393,16 +397,24 @@ static bool do_cross(struct t_worker *w)
 	return rv == 0;
 }
 
+#define OPERATION(verb, weight)                                                \
+	{                                                                      \
+#verb, do_##verb, weight                                       \
+	}
+
 static const struct {
+	const char *name;
 	bool (*run)(struct t_worker *w, struct t_place *p);
 	unsigned weight;
 } operations[] = {
-	{do_create, 14}, {do_write, 14}, {do_truncate, 3}, {do_mmap, 4},
-	{do_hold, 6},	 {do_mkdir, 8},	 {do_nest, 5},	   {do_crowd, 1},
-	{do_deep, 1},	 {do_unlink, 8}, {do_rmdir, 4},	   {do_remove_tree, 2},
-	{do_symlink, 2}, {do_node, 2},	 {do_chmod, 3},	   {do_chown, 2},
-	{do_utimes, 3},	 {do_xattr, 2},	 {do_tmpfile, 3},  {do_save, 5},
-	{do_rename, 24}, {do_link, 5},
+	OPERATION(create, 14), OPERATION(write, 14), OPERATION(truncate, 3),
+	OPERATION(mmap, 4),    OPERATION(hold, 6),   OPERATION(mkdir, 8),
+	OPERATION(nest, 5),    OPERATION(crowd, 1),  OPERATION(deep, 1),
+	OPERATION(unlink, 8),  OPERATION(rmdir, 4),  OPERATION(remove_tree, 2),
+	OPERATION(symlink, 2), OPERATION(node, 2),   OPERATION(chmod, 3),
+	OPERATION(chown, 2),   OPERATION(utimes, 3), OPERATION(xattr, 2),
+	OPERATION(tmpfile, 3), OPERATION(save, 5),   OPERATION(rename, 24),
+	OPERATION(link, 5),
 };
 
 static unsigned total_weight(void)
@@ -428,6 +440,8 @@ static bool do_one(struct t_worker *w)
 			   ? w->ops->root
 			   : choose_base(w),
 		   &p);
+	if (operations[i].run != do_rename && operations[i].run != do_link)
+		t_ops_say(w, operations[i].name, &p, NULL);
 	did = operations[i].run(w, &p);
 	t_ops_drop(&p);
 	return did;

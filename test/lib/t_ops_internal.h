@@ -11,7 +11,8 @@
 struct t_worker {
 	struct t_ops *ops;
 	struct t_random random;
-	unsigned n;
+	unsigned n, number;
+	char note[2048];  /* what the operation did, for who reads it */
 	int held[T_HELD]; /* owned: open for writing for a while, or -1 */
 	uint64_t done;
 	pthread_t thread;
@@ -26,6 +27,11 @@ struct t_place {
 const char *t_ops_name(struct t_worker *w);
 void t_ops_pick(struct t_worker *w, int base, struct t_place *p);
 void t_ops_drop(struct t_place *p);
+
+/* What the operation does ("rename"), where, and where to (or NULL). The first
+ * one counts. */
+void t_ops_say(struct t_worker *w, const char *what, const struct t_place *p,
+	       const struct t_place *to);
 
 /* Book-keeping, after the fact: @fd (or, where that is -1, @p) is new, was
  * written, has or had two names, is about to cross the border. */

@@ -286,16 +286,15 @@ static void make_result(struct t_judge *j, const char *last)
 		     last);
 }
 
-void t_replay(struct t_judge *j, const struct t_span *span)
+int t_replay_play(struct t_judge *j, const struct t_span *span, char **text)
 {
 	struct player p;
 	sqlite3_stmt *rows;
 	struct row r;
-	char *text = NULL;
 	size_t len;
 
 	open_player(&p, j, span->first);
-	p.complaints = open_memstream(&text, &len);
+	p.complaints = open_memstream(text, &len);
 	rows = t_judge_prepare(j, SQL_ROWS, (long long)span->after, span->root);
 	t_judge_exec(j, "BEGIN");
 	while (sqlite3_step(rows) == SQLITE_ROW) {
@@ -306,8 +305,16 @@ void t_replay(struct t_judge *j, const struct t_span *span)
 	close_player(&p);
 	t_judge_exec(j, "COMMIT");
 	fclose(p.complaints);
-	if (p.n > 0)
-		fail_msg("replay, %d rows are wrong:\n%s", p.n, text);
+	return p.n;
+}
+
+void t_replay(struct t_judge *j, const struct t_span *span)
+{
+	char *text = NULL;
+	int n = t_replay_play(j, span, &text);
+
+	if (n > 0)
+		fail_msg("replay, %d rows are wrong:\n%s", n, text);
 	free(text);
 	make_result(j, span->last);
 	t_judge_compare(j, "wanted", "result");

@@ -19,6 +19,11 @@ struct t_span {
 	const char *first, *last; /* listings of before and after */
 };
 
+/* Play the rows over the first listing; what comes out is in table `played`.
+ * Returns how many rows were wrong, with the first of them in *text (owned by
+ * the caller). */
+int t_replay_play(struct t_judge *j, const struct t_span *span, char **text);
+
 /* Play the rows over the first listing (left as it is) and compare with the
  * last. */
 void t_replay(struct t_judge *j, const struct t_span *span);

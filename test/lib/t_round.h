@@ -7,6 +7,7 @@
 #ifndef JB_LIB_T_ROUND_H
 #define JB_LIB_T_ROUND_H
 
+#include "lib/t_accuracy.h"
 #include "lib/t_case.h"
 #include "lib/t_judge.h"
 
@@ -15,8 +16,9 @@ struct t_ops;
 struct t_round {
 	struct t_world *w; /* borrowed */
 	struct t_judge judge;
-	int64_t start; /* seq at init */
-	int64_t after; /* seq at the last check */
+	int64_t start;		    /* seq at init */
+	int64_t after;		    /* seq at the last check */
+	struct t_accuracy accuracy; /* over all checks */
 };
 
 void t_round_init(struct t_round *r, struct t_world *w);
@@ -33,6 +35,10 @@ void t_round_check(struct t_round *r, struct t_ops *ops);
 
 /* The same without the flush: for after a stop. */
 void t_round_judge(struct t_round *r, struct t_ops *ops);
+
+/* Flush, and hold the catalog against the tree, not the rows: where they are
+ * promised less. Counts begin anew. */
+void t_round_compare(struct t_round *r, struct t_ops *ops);
 
 /* Rows of the last checked round WHERE ... */
 __attribute__((format(printf, 2, 3))) int64_t
