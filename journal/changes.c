@@ -220,6 +220,11 @@ int64_t jb_changes_last(const struct jb_changes *j)
 	return j->last;
 }
 
+void jb_changes_forget_places(struct jb_changes *j)
+{
+	memset(j->cache, 0, sizeof j->cache);
+}
+
 int jb_changes_reset(struct jb_changes *j, struct jb_error *err)
 {
 	memset(j->cache, 0, sizeof j->cache);

@@ -41,6 +41,9 @@ int jb_changes_append(struct jb_changes *j, const struct jb_change *change,
 /* The seq that the last appended change got; 0: none ever. */
 int64_t jb_changes_last(const struct jb_changes *j);
 
+/* Places were removed: their numbers are not what they were. */
+void jb_changes_forget_places(struct jb_changes *j);
+
 /* After a rolled back transaction: the numbers since are free again. */
 int jb_changes_reset(struct jb_changes *j, struct jb_error *err);
 

@@ -8,9 +8,11 @@
 #include "journal/query.h"
 
 #include "journal/query_clock.h"
+#include "journal/query_cursor.h"
 #include "journal/query_match.h"
 #include "journal/query_page.h"
 #include "journal/query_plan.h"
+#include "journal/session.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -97,28 +99,31 @@ static int read_ends(struct jb_query *q, struct jb_error *err)
 static int set_cursor(struct jb_query *q, const char *text,
 		      struct jb_error *err)
 {
-	uint64_t epoch;
-	int64_t seq;
-	int end = 0;
+	struct jb_query_place p;
+	int64_t session = 0;
+	int rv;
 
-	if (sscanf(text, "%16" SCNx64 ":%" SCNd64 "%n", &epoch, &seq, &end) !=
-		    2 ||
-	    text[end] != '\0' || seq < 0)
+	if (!jb_query_place_parse(text, &p))
 		return jb_error_set(err, JB_EINVAL, 0,
 				    "cursor '%s': not one of --show-cursor",
 				    text);
-	if (epoch != q->epoch || seq > q->last)
+	rv = jb_session_at(q->store, p.seq, &session, err);
+	if (rv != JB_OK)
+		return rv;
+	if (p.epoch != q->epoch || p.seq > q->last ||
+	    (p.session != 0 && p.session != session && p.seq >= q->first - 1))
 		return jb_error_set(err, JB_ESTALE, 0,
-				    "cursor '%s': of another journal than %s; "
+				    "cursor '%s': of another journal than %s, "
+				    "or of what it was before it was put back; "
 				    "query without it and begin anew",
 				    text, q->store->path);
-	if (q->first > 0 && seq < q->first - 1)
+	if (q->first > 0 && p.seq < q->first - 1)
 		return jb_error_set(err, JB_EGAP, 0,
 				    "cursor '%s': the journal begins later, "
 				    "with change %lld; query without it and "
 				    "begin anew",
 				    text, (long long)q->first);
-	q->after = seq;
+	q->after = p.seq;
 	return JB_OK;
 }
 
@@ -448,6 +453,7 @@ int jb_query_next(struct jb_query *q, const struct jb_query_row **rows,
 void jb_query_cursor(const struct jb_query *q, char cursor[JB_QUERY_CURSOR_MAX])
 {
 	const struct pass *p = &q->pass;
+	struct jb_query_place place = {.epoch = q->epoch};
 	int64_t seq = p->high;
 
 	/* Cut short by the limit or by the caller: behind the last row. */
@@ -456,8 +462,24 @@ void jb_query_cursor(const struct jb_query *q, char cursor[JB_QUERY_CURSOR_MAX])
 		seq = p->next - 1;
 	if (seq < q->after)
 		seq = q->after;
-	snprintf(cursor, JB_QUERY_CURSOR_MAX, "%016" PRIx64 ":%" PRId64,
-		 q->epoch, seq);
+	place.seq = seq;
+	jb_session_at(q->store, seq, &place.session, NULL);
+	jb_query_place_format(&place, cursor, JB_QUERY_CURSOR_MAX);
+}
+
+int jb_query_kept_since(struct jb_query *q, int64_t *ret_us,
+			struct jb_error *err)
+{
+	int rv = JB_OK;
+
+	*ret_us = 0;
+	if (q->first <= 1)
+		return JB_OK;
+	rv = jb_clock_find(&q->clock, q->first, err);
+	if (rv == JB_OK)
+		*ret_us = q->clock.batch.time_us;
+	jb_clock_refresh(&q->clock);
+	return rv;
 }
 
 size_t jb_query_n_roots(const struct jb_query *q)

@@ -23,7 +23,7 @@
 
 #define JB_QUERY_PAGE	    1000
 #define JB_QUERY_ALL	    UINT64_MAX
-#define JB_QUERY_CURSOR_MAX 48
+#define JB_QUERY_CURSOR_MAX 64
 
 /* Which changes. The pointers are borrowed until jb_query_open returns. */
 struct jb_query_filter {
@@ -81,6 +81,11 @@ int jb_query_next(struct jb_query *q, const struct jb_query_row **rows,
  * it continues with what was recorded later. */
 void jb_query_cursor(const struct jb_query *q,
 		     char cursor[JB_QUERY_CURSOR_MAX]);
+
+/* The time of the oldest change, if older ones were dropped; else 0: the
+ * journal has all since its beginning. */
+int jb_query_kept_since(struct jb_query *q, int64_t *ret_us,
+			struct jb_error *err);
 
 /* How many roots the journal has ever known. */
 size_t jb_query_n_roots(const struct jb_query *q);

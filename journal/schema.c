@@ -94,7 +94,20 @@ static const char SQL_VERSION_2[] =
 	/* As what the root's queue of events was kept; 0: it was not. */
 	"ALTER TABLE root ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const steps[] = {SQL_VERSION_1, SQL_VERSION_2};
+static const char SQL_VERSION_3[] =
+	/* Which start of the daemon wrote the changes from `seq` on, until the
+	 * next row: see journal/session.h. */
+	"CREATE TABLE session(seq INTEGER PRIMARY KEY, id INTEGER NOT NULL);"
+
+	/* The slow scan of a root: directories up to key `at` are done. ended:
+	 * when the last one was, NULL: never. drift: changes found by all. */
+	"CREATE TABLE patrol("
+	" root INTEGER PRIMARY KEY, began INTEGER NOT NULL,"
+	" at INTEGER NOT NULL, ended INTEGER,"
+	" drift INTEGER NOT NULL DEFAULT 0);";
+
+static const char *const steps[] = {SQL_VERSION_1, SQL_VERSION_2,
+				    SQL_VERSION_3};
 
 const struct jb_schema jb_journal_schema = {
 	.what = "a journal",

@@ -17,6 +17,10 @@
 #define CHECKPOINT_PAGES 16000
 #define WAL_LIMIT_BYTES	 (64 << 20)
 
+/* A new file can be made smaller, a little at a time. An older one would have
+ * to be written anew for that; its free pages are used again. */
+static const char SQL_NEW_FILE[] = "PRAGMA auto_vacuum = INCREMENTAL";
+
 static int code_of_sqlite(int rc)
 {
 	switch (rc & 0xff) {
@@ -98,6 +102,8 @@ static int open_database(struct jb_store *s, enum jb_store_mode mode,
 		return jb_store_error(s->db, rc, err, "%s", s->path);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	if (mode == JB_STORE_WRITE)
+		sqlite3_exec(s->db, SQL_NEW_FILE, NULL, NULL, NULL);
 	return JB_OK;
 }
 
@@ -262,12 +268,14 @@ int jb_store_set_meta(struct jb_store *s, const char *key, int64_t value,
 	return rv;
 }
 
-int jb_store_checkpoint(struct jb_store *s, struct jb_error *err)
+int jb_store_cut_wal(struct jb_store *s, int wait_ms, struct jb_error *err)
 {
-	int rc = sqlite3_wal_checkpoint_v2(s->db, NULL,
-					   SQLITE_CHECKPOINT_TRUNCATE, NULL,
-					   NULL);
+	int rc;
 
+	sqlite3_busy_timeout(s->db, wait_ms);
+	rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+				       NULL, NULL);
+	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY)
 		return jb_store_error(s->db, rc, err, "%s: checkpoint",
 				      s->path);

@@ -66,8 +66,9 @@ int jb_store_get_meta(struct jb_store *s, const char *key, int64_t otherwise,
 int jb_store_set_meta(struct jb_store *s, const char *key, int64_t value,
 		      struct jb_error *err);
 
-/* Write the WAL back and cut it; done by the writer when it is idle. */
-int jb_store_checkpoint(struct jb_store *s, struct jb_error *err);
+/* The writer: write the WAL back and cut it to nothing, for which it waits
+ * @wait_ms for readers. That somebody reads for longer is no failure. */
+int jb_store_cut_wal(struct jb_store *s, int wait_ms, struct jb_error *err);
 
 /* Map an SQLite result code to ours, with SQLite's own words appended. */
 __attribute__((format(printf, 4, 5))) int

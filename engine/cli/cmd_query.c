@@ -2,6 +2,7 @@
 #include "engine/cli/cli.h"
 
 #include "engine/base/config.h"
+#include "engine/base/time.h"
 #include "engine/cli/follow.h"
 #include "engine/cli/gaps.h"
 #include "engine/cli/output.h"
@@ -147,6 +148,25 @@ static void print_cursor(const struct run *r)
 		fprintf(stderr, "-- cursor: %s\n", cursor);
 }
 
+/* Who asks for a time of which not all is kept is told so. */
+static int tell_what_is_kept(const struct run *r, struct jb_error *err)
+{
+	char text[JB_TIME_TEXT_MAX];
+	int64_t since;
+	int rv;
+
+	if (r->query == NULL || (r->o.filter.since_us == INT64_MIN &&
+				 r->o.filter.until_us == INT64_MAX))
+		return JB_OK;
+	rv = jb_query_kept_since(r->query, &since, err);
+	if (rv == JB_OK && since > r->o.filter.since_us)
+		fprintf(stderr,
+			JB_PROGRAM " query: what was before %s is no longer "
+				   "kept (Retain=)\n",
+			jb_time_format(since, false, text, sizeof text));
+	return rv;
+}
+
 /* ---- the command ---- */
 
 static int print_all(struct run *r, struct jb_error *err)
@@ -160,6 +180,8 @@ static int print_all(struct run *r, struct jb_error *err)
 				   : rv;
 	}
 	rv = open_when_there(r, err);
+	if (rv == JB_OK)
+		rv = tell_what_is_kept(r, err);
 	if (rv == JB_OK)
 		rv = print_changes(r, err);
 	if (rv == JB_OK && r->o.by != JB_BY_NOTHING)

@@ -3,6 +3,7 @@
  * and what a clean stop leaves is found again, once. */
 #include "journal/gap.h"
 #include "journal/rest.h"
+#include "journal/retain.h"
 #include "journal/schema.h"
 #include "journal/store.h"
 
@@ -103,6 +104,75 @@ static void migrates_version_1(void **state)
 	}
 }
 
+/* A journal of schema 1 in the file, as its program left it. */
+static void store_old(struct fixture *f, const char *more)
+{
+	char *sql = read_file(JB_STORED "/journal-1.sql");
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, more, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	free(sql);
+}
+
+/* Retention works in it, though it can't be made smaller. */
+static void is_retained(void **state)
+{
+	static const char more[] =
+		"INSERT INTO batch VALUES(100, 0);"
+		"INSERT INTO change SELECT 100, kind, source, what, place, name,"
+		" old_place, old_name, ino, birth, mode, size, mtime, entries,"
+		" bytes FROM change LIMIT 1";
+	const struct jb_retain_order order = {
+		.before_us = INT64_MAX, .upto = INT64_MAX, .shrink = true};
+	struct fixture *f = *state;
+	struct jb_retained done = {0};
+	struct jb_retain *r;
+	bool more_to_do = true;
+
+	store_old(f, more);
+	assert_int_equal(jb_store_open(f->dir, JB_STORE_WRITE, &f->store, NULL),
+			 JB_OK);
+	assert_int_equal(jb_retain_open(f->store, &r, NULL), JB_OK);
+	while (more_to_do)
+		assert_int_equal(
+			jb_retain_step(r, &order, &done, &more_to_do, NULL),
+			JB_OK);
+	jb_retain_close(r);
+	assert_int_equal(done.changes, 1);
+	assert_int_equal(done.bytes, 0);
+	assert_int_equal(ask(f, "SELECT count(*) FROM session"), 0);
+}
+
+/* A reader migrates nothing and says who does; a file of the future is left as
+ * it is by everybody. */
+static void refuses(void **state)
+{
+	struct fixture *f = *state;
+	struct jb_error err;
+	sqlite3 *db;
+
+	store_old(f, "");
+	assert_int_equal(jb_store_open(f->dir, JB_STORE_READ, &f->store, &err),
+			 JB_ENEWER);
+	assert_non_null(strstr(err.text, "start the daemon once"));
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL,
+				      NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(jb_store_open(f->dir, JB_STORE_WRITE, &f->store, &err),
+			 JB_ENEWER);
+	assert_non_null(strstr(err.text, "upgrade the program"));
+	assert_int_equal(jb_store_open(f->dir, JB_STORE_READ, &f->store, &err),
+			 JB_ENEWER);
+	assert_int_equal(sqlite3_exec(db, "SELECT * FROM session", NULL, NULL,
+				      NULL),
+			 SQLITE_ERROR);
+	sqlite3_close(db);
+}
+
 static int compare_look(void *arg, const struct jb_rest_look *look)
 {
 	unsigned *n = arg;
@@ -171,6 +241,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(migrates_version_1, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(is_retained, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refuses, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rest_comes_back, set_up,
 						tear_down),
 	};
