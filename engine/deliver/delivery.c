@@ -234,11 +234,32 @@ static int open_journal(struct jb_delivery *d, struct jb_error *err)
 	return rv;
 }
 
-/* Is what the cursor counts from still there? */
+int jb_delivery_owe_full(struct jb_delivery *d, struct jb_error *err)
+{
+	d->is_full = true;
+	d->pass = (struct jb_pass){.walk = JB_WALK_NONE};
+	return jb_delivery_note(d, "full", 1, err);
+}
+
+/* Was the change at the cursor written by the session that we read it of? If
+ * not, the journal was put back to an earlier state since. */
+static int check_session(struct jb_delivery *d, bool *lost,
+			 struct jb_error *err)
+{
+	int64_t known = 0, now = 0;
+	int rv = jb_replica_get(d->replica, "session", 0, &known, err);
+
+	if (rv == JB_OK && known != 0)
+		rv = jb_feed_session(d->feed, d->stored, &now, err);
+	*lost = *lost || known != now;
+	return rv;
+}
+
+/* Is what the cursor counts from still there, and not too much of it? */
 static int check_cursor(struct jb_delivery *d, struct jb_error *err)
 {
 	const struct jb_feed_state *j = &d->journal;
-	int64_t epoch = 0;
+	int64_t epoch = 0, most = (int64_t)d->config->max_backlog;
 	bool lost;
 	int rv;
 
@@ -248,11 +269,11 @@ static int check_cursor(struct jb_delivery *d, struct jb_error *err)
 	if (rv != JB_OK)
 		return rv;
 	lost = (uint64_t)epoch != j->epoch || d->cursor > j->last_seq ||
-	       (j->first_seq > d->cursor + 1 && j->last_seq > d->cursor);
+	       (j->first_seq > d->cursor + 1 && j->last_seq > d->cursor) ||
+	       (most > 0 && j->last_seq - d->cursor > most);
 	if (!lost)
-		return JB_OK;
-	d->is_full = true;
-	return jb_delivery_note(d, "full", 1, err);
+		rv = check_session(d, &lost, err);
+	return rv == JB_OK && lost ? jb_delivery_owe_full(d, err) : rv;
 }
 
 /* When something that is pending may be tried again. */

@@ -64,6 +64,7 @@ struct jb_delivery {
 
 	struct jb_feed_state journal;
 	int64_t cursor; /* at least what is stored */
+	int64_t stored; /* what is */
 	bool is_full;	/* a full pass is owed */
 	unsigned adopt; /* 1: by size and time, 2: by content */
 	bool paused, held;
@@ -86,6 +87,9 @@ struct jb_delivery {
 };
 
 int64_t jb_delivery_now_us(void);
+
+/* delivery.c: the journal can't tell all that happened: look at everything. */
+int jb_delivery_owe_full(struct jb_delivery *d, struct jb_error *err);
 
 /* pass.c: carry out one plan of what the sink has and the replica owes;
  * @cursor 0: the stored one stays. */

@@ -2,6 +2,7 @@
 #include "engine/deliver/feed.h"
 
 #include "journal/catalog.h"
+#include "journal/session.h"
 #include "journal/store.h"
 
 #include <stdio.h>
@@ -182,6 +183,12 @@ int jb_feed_count(struct jb_feed *f, int64_t *ret, struct jb_error *err)
 	return rv < 0 ? rv : JB_OK;
 }
 
+int jb_feed_session(struct jb_feed *f, int64_t seq, int64_t *ret,
+		    struct jb_error *err)
+{
+	return jb_session_at(f->store, seq, ret, err);
+}
+
 /* ---- changes */
 
 static char *join(sqlite3_stmt *st, int dir, int name)
@@ -272,7 +279,13 @@ int jb_feed_page(struct jb_feed *f, int64_t after, size_t max,
 	sqlite3_bind_int64(st, 1, after);
 	sqlite3_bind_int64(st, 2, (int64_t)max);
 	while ((rv = jb_store_step(f->store, st, err)) > 0) {
-		rows++;
+		if (rows++ == 0 && sqlite3_column_int64(st, 0) != after + 1) {
+			sqlite3_reset(st);
+			return jb_error_set(err, JB_EGAP, 0,
+					    "%s: change %lld is no longer kept",
+					    f->store->path,
+					    (long long)after + 1);
+		}
 		ret->last_seq = sqlite3_column_int64(st, 0);
 		if (sqlite3_column_int64(st, 20) != f->root)
 			continue;

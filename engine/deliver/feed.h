@@ -46,7 +46,11 @@ int jb_feed_state(struct jb_feed *f, struct jb_feed_state *ret,
 /* How many names the root has; reads an index from end to end. */
 int jb_feed_count(struct jb_feed *f, int64_t *ret, struct jb_error *err);
 
-/* At most @max changes behind @after. */
+/* The session (journal/session.h) that change @seq is of. */
+int jb_feed_session(struct jb_feed *f, int64_t seq, int64_t *ret,
+		    struct jb_error *err);
+
+/* At most @max changes behind @after. JB_EGAP: some of them are gone. */
 int jb_feed_page(struct jb_feed *f, int64_t after, size_t max,
 		 struct jb_feed_page *ret, struct jb_error *err);
 

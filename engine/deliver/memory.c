@@ -169,6 +169,7 @@ int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 		rv = jb_replica_get(r, "held", 0, &held, err);
 	if (rv == JB_OK)
 		rv = get_uuid(d, err);
+	d->stored = d->cursor;
 	d->is_full = full != 0;
 	d->paused = paused != 0;
 	d->held = held != 0;

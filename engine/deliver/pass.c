@@ -16,6 +16,7 @@
 #define LEAST_PAGE     500
 #define MOST_PAGE      12000
 #define TRASH_EVERY_US INT64_C(3600000000)
+#define STORE_EVERY    10000 /* changes of other roots */
 
 /* ---- what a plugin asks for */
 
@@ -334,6 +335,8 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 	unsigned can = 0;
 	int rv = jb_delivery_start_target(d, &can, err);
 
+	if (rv == JB_OK && cursor != 0)
+		rv = jb_feed_session(d->feed, cursor, &batch.session, err);
 	if (rv == JB_OK)
 		rv = check_stopped(d, err);
 	if (rv == JB_OK)
@@ -345,6 +348,8 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 	d->target->ops->end(d->target);
 	empty_sink(&d->sink);
 	tell_outcomes(d);
+	if (rv == JB_OK && cursor != 0 && !d->dry)
+		d->stored = cursor;
 	d->more = rv == JB_OK && report.more;
 	if (rv == JB_OK)
 		d->held = report.hold;
@@ -365,14 +370,45 @@ static int call_plugin(struct jb_delivery *d, const struct jb_feed_page *page,
 	return check_sink(d, rv, err);
 }
 
+/* Changes of other roots need no plan. But the journal keeps what lies behind
+ * the stored cursor. */
+static int store_cursor(struct jb_delivery *d, int64_t seq,
+			struct jb_error *err)
+{
+	int64_t session = 0;
+	int rv = jb_feed_session(d->feed, seq, &session, err);
+
+	if (rv != JB_OK || d->dry)
+		return rv;
+	rv = jb_replica_begin(d->replica, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(d->replica, "cursor", seq, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(d->replica, "session", session, err);
+	if (rv == JB_OK)
+		rv = jb_replica_commit(d->replica, err);
+	if (rv == JB_OK)
+		d->stored = seq;
+	else
+		jb_replica_rollback(d->replica);
+	return rv;
+}
+
 int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
 		       struct jb_error *err)
 {
 	struct jb_feed_page page;
 	int rv = jb_feed_page(d->feed, d->cursor, JB_PASS_PAGE, &page, err);
 
+	ret->more = true;
+	if (rv == JB_EGAP && !d->dry) /* dropped just now */
+		return jb_delivery_owe_full(d, err);
 	if (rv == JB_OK && page.n > 0)
 		rv = call_plugin(d, &page, err);
+	if (rv != JB_OK)
+		return rv;
+	if (page.n == 0 && page.last_seq - d->stored >= STORE_EVERY)
+		rv = store_cursor(d, page.last_seq, err);
 	if (rv != JB_OK)
 		return rv;
 	if (d->sink.n_looks + d->sink.n_rids + d->sink.n_deferred > 0 ||

@@ -111,6 +111,9 @@ static void write_end(struct jb_plan *p)
 	if (!jb_plan_failed(p) && b->cursor != 0)
 		p->d.rv = jb_replica_set(p->d.replica, "cursor", b->cursor,
 					 &p->d.err);
+	if (!jb_plan_failed(p) && b->cursor != 0)
+		p->d.rv = jb_replica_set(p->d.replica, "session", b->session,
+					 &p->d.err);
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_set(p->d.replica, "epoch",
 					 (int64_t)b->epoch, &p->d.err);

@@ -63,6 +63,7 @@ struct jb_batch {
 	size_t n_rids;
 	bool everything; /* all of the catalog and the replica, in one plan */
 	int64_t cursor;	 /* to be committed with the plan; 0: as it is */
+	int64_t session; /* of the cursor: journal/session.h */
 	uint64_t epoch;	 /* the journal's; another one than last time marks
 			  * what was copied before as of an older one */
 	int64_t now_us;
