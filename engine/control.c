@@ -12,6 +12,7 @@
 #include "engine/daemon_priv.h"
 
 #include "engine/base/log.h"
+#include "engine/look.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #define LINE_MAX_BYTES 65536
 #define BACKLOG	       16
 #define MAX_CLIENTS    64
+#define NS_PER_US      1000
 
 struct client {
 	uv_pipe_t pipe;
@@ -40,6 +42,7 @@ struct flush {
 	char *policy; /* owned; a flush goes on to its worker; or NULL */
 	uv_timer_t timer;
 	bool timed, done, asked;
+	struct jb_retention_bound bound; /* of a vacuum */
 };
 
 struct jb_control {
@@ -264,6 +267,38 @@ static void do_flush(struct client *c, const json_t *request)
 	jb_intake_poke(d->intake, NULL);
 }
 
+/* {"command":"vacuum","span_us":..,"size":..}: both may be missing. */
+static void do_vacuum(struct client *c, const json_t *request)
+{
+	struct jb_daemon *d = c->control->daemon;
+	const json_t *span = json_object_get(request, "span_us");
+	struct jb_vacuum what = {
+		.before_us = INT64_MIN,
+		.max_bytes =
+			json_integer_value(json_object_get(request, "size")),
+	};
+	struct flush *f = calloc(1, sizeof *f);
+	struct jb_error err;
+
+	if (f == NULL || c->flush != NULL) {
+		free(f);
+		send_error(c, JB_EBUSY, "vacuum: one at a time");
+		return;
+	}
+	if (span != NULL)
+		what.before_us =
+			jb_look_clock() / NS_PER_US - json_integer_value(span);
+	f->control = c->control;
+	f->client = c;
+	if (jb_retention_vacuum(&d->retention, &what, f, &f->bound, &err) !=
+	    JB_OK) {
+		free_flush(f);
+		send_error(c, err.code, err.text);
+		return;
+	}
+	c->flush = f;
+}
+
 static void do_scan(struct client *c, const json_t *request)
 {
 	struct jb_daemon *d = c->control->daemon;
@@ -289,7 +324,7 @@ static const struct {
 	void (*run)(struct client *c, const json_t *request);
 } commands[] = {
 	{"ping", do_ping}, {"status", do_status}, {"flush", do_flush},
-	{"scan", do_scan}, {"policy", do_policy},
+	{"scan", do_scan}, {"policy", do_policy}, {"vacuum", do_vacuum},
 };
 
 static void handle_line(struct client *c, const char *line, size_t len)
@@ -433,6 +468,28 @@ void jb_control_flushed(struct jb_control *control, void *flush, int64_t seq)
 	if (f->client != NULL)
 		send_json(f->client, json_pack("{s:b, s:I}", "ok", 1, "seq",
 					       (json_int_t)seq));
+	leave_flush(f);
+}
+
+void jb_control_retained(struct jb_control *control, void *flush,
+			 const struct jb_retained *done)
+{
+	struct flush *f = flush;
+
+	if (control == NULL)
+		return;
+	f->done = true;
+	if (f->client != NULL)
+		send_json(f->client,
+			  json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:s*, s:I}",
+				    "ok", 1, "changes",
+				    (json_int_t)done->changes, "places",
+				    (json_int_t)done->places, "gaps",
+				    (json_int_t)done->gaps, "bytes",
+				    (json_int_t)done->bytes, "first_seq",
+				    (json_int_t)done->first_seq, "held_by",
+				    f->bound.policy, "held_seq",
+				    (json_int_t)f->bound.upto));
 	leave_flush(f);
 }
 

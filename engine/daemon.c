@@ -14,6 +14,7 @@
 #include "engine/daemon_priv.h"
 #include "engine/look.h"
 #include "engine/service.h"
+#include "journal/session.h"
 #include "journal/store.h"
 
 #include <errno.h>
@@ -68,20 +69,32 @@ static void on_committed(void *arg, int64_t seq)
 	uv_async_send(&d->told);
 }
 
-static void on_flushed(void *arg, void *flush, int64_t seq)
+/* Whoever waits times out when there is no memory. */
+static void tell_done(struct jb_daemon *d, const struct jb_done_flush *done)
 {
-	struct jb_daemon *d = arg;
 	struct jb_done_flush *f = malloc(sizeof *f);
 
 	if (f == NULL)
-		return; /* whoever waits times out */
-	f->flush = flush;
-	f->seq = seq;
+		return;
+	*f = *done;
 	pthread_mutex_lock(&d->mutex);
 	f->next = d->flushed;
 	d->flushed = f;
 	pthread_mutex_unlock(&d->mutex);
 	uv_async_send(&d->told);
+}
+
+static void on_flushed(void *arg, void *flush, int64_t seq)
+{
+	tell_done(arg, &(struct jb_done_flush){.flush = flush, .seq = seq});
+}
+
+static void on_retained(void *arg, void *waiting,
+			const struct jb_retained *done)
+{
+	tell_done(arg, &(struct jb_done_flush){.flush = waiting,
+					       .is_retention = true,
+					       .retained = *done});
 }
 
 static void on_ended(void *arg, const struct jb_error *err)
@@ -128,6 +141,8 @@ static void on_told(uv_async_t *async)
 		next = f->next;
 		if (f->flush == &d->leaving)
 			jb_daemon_leave_flushed(d);
+		else if (f->is_retention)
+			jb_control_retained(d->control, f->flush, &f->retained);
 		else
 			jb_control_flushed(d->control, f->flush, f->seq);
 		free(f);
@@ -227,6 +242,7 @@ static void close_all(struct jb_daemon *d)
 		if (handles[i]->loop != NULL && !uv_is_closing(handles[i]))
 			uv_close(handles[i], on_own_closed);
 	jb_clock_step_stop(&d->clock);
+	jb_retention_stop(&d->retention);
 	jb_control_close(d->control);
 	d->control = NULL;
 	jb_intake_release(d->intake);
@@ -321,11 +337,15 @@ static int open_recorder(struct jb_daemon *d, struct jb_error *err)
 		.ended = on_ended,
 		.root_lost = on_root_lost,
 		.scan_progress = on_scan_progress,
+		.retained = on_retained,
 		.arg = d,
 	};
-	struct jb_recorder_settings settings = {.roots = d->roots,
-						.n_roots = d->n_roots,
-						.missed = d->keep.missed};
+	struct jb_recorder_settings settings = {
+		.roots = d->roots,
+		.n_roots = d->n_roots,
+		.missed = d->keep.missed,
+		.max_bytes = (int64_t)d->config->max_journal,
+	};
 	int rv;
 
 	note_own(&settings, d->config->state_dir);
@@ -334,6 +354,8 @@ static int open_recorder(struct jb_daemon *d, struct jb_error *err)
 			   err);
 	if (rv == JB_OK)
 		rv = load_epoch(d, err);
+	if (rv == JB_OK)
+		rv = jb_session_begin(d->store, err);
 	if (rv == JB_OK)
 		rv = jb_recorder_open(d->store, &settings, &events,
 				      &d->recorder, err);
@@ -453,6 +475,10 @@ static int start(struct jb_daemon *d, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = jb_recorder_start(d->recorder, d->intake, err);
 	d->recorder_running = rv == JB_OK;
+	if (rv == JB_OK)
+		rv = jb_retention_start(&d->retention, &d->loop, d->config,
+					d->recorder, d->intake,
+					(uint64_t)d->epoch, err);
 	if (rv == JB_OK)
 		rv = jb_supervisor_open(&d->loop, d->config, &d->supervisor,
 					err);

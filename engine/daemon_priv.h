@@ -11,6 +11,7 @@
 #include "engine/keep.h"
 #include "engine/mounts.h"
 #include "engine/record/recorder.h"
+#include "engine/retention.h"
 #include "engine/root.h"
 #include "engine/scan/scan.h"
 #include "engine/watch/intake.h"
@@ -45,6 +46,7 @@ struct jb_daemon {
 	int mounts_fd; /* owned; /proc/self/mountinfo */
 	struct jb_mounts mounted;
 	struct jb_clock_step clock;
+	struct jb_retention retention;
 	uv_async_t told;
 	int64_t epoch;
 	struct jb_keep keep;
@@ -61,11 +63,13 @@ struct jb_daemon {
 	struct jb_error ended_error;
 };
 
-/* A flush that the recorder has carried out. */
+/* A flush, or a retention, that the recorder has carried out. */
 struct jb_done_flush {
 	struct jb_done_flush *next;
 	void *flush;
 	int64_t seq;
+	bool is_retention;
+	struct jb_retained retained;
 };
 
 /* daemon.c: begin to stop; @err (may be NULL) becomes the result. */
@@ -94,6 +98,9 @@ int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
 		    struct jb_error *err);
 /* A flush asked for through it has ended. */
 void jb_control_flushed(struct jb_control *c, void *flush, int64_t seq);
+/* So has a vacuum. */
+void jb_control_retained(struct jb_control *c, void *flush,
+			 const struct jb_retained *done);
 /* Answer who still waits, then free when the loop has closed all. */
 void jb_control_close(struct jb_control *c);
 

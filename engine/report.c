@@ -84,21 +84,24 @@ static json_t *report_root(struct jb_daemon *d, unsigned i)
 	jb_recorder_status(d->recorder, root, &st);
 	if (d->root_lost[i])
 		state = "missing";
+	else if (st.no_room)
+		state = "no room";
 	else if (st.scanning)
 		state = "scanning";
 	else if (st.gap_open)
 		state = "catching up";
 	return json_pack(
-		"{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:b, s:I, "
-		"s:I}",
+		"{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:b, s:b, "
+		"s:I, s:I}",
 		"name", root->config->name, "path",
 		make_text(root->config->path), "backend", s->ops->name,
 		"backend_why", root->why, "state", state, "complete_us",
 		(json_int_t)(st.complete_ns / NS_PER_US), "dirty",
 		(json_int_t)jb_intake_backlog(d->intake), "detached",
 		(json_int_t)st.detached, "scan", report_scan(d, i), "mounts",
-		report_mounts(d, root), "gap_open", st.gap_open, "events",
-		(json_int_t)s->events, "overflows", (json_int_t)s->overflows);
+		report_mounts(d, root), "gap_open", st.gap_open, "no_room",
+		st.no_room, "events", (json_int_t)s->events, "overflows",
+		(json_int_t)s->overflows);
 }
 
 static int64_t read_number(struct jb_store *store, const char *sql)
@@ -144,6 +147,23 @@ static json_t *report_journal(struct jb_daemon *d)
 			 (json_int_t)jb_recorder_names(d->recorder));
 }
 
+/* Whose backlog is larger than MaxBacklog=? */
+static json_t *report_policies(struct jb_daemon *d)
+{
+	json_t *list = jb_supervisor_report(d->supervisor), *one;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		name = json_string_value(json_object_get(one, "name"));
+		json_object_set_new(one, "gap",
+				    json_boolean(jb_retention_is_passed(
+					    &d->retention, name)));
+	}
+	return list;
+}
+
 json_t *jb_daemon_report(struct jb_daemon *d)
 {
 	json_t *roots = json_array();
@@ -155,5 +175,5 @@ json_t *jb_daemon_report(struct jb_daemon *d)
 	return json_pack("{s:b, s:s, s:i, s:s, s:o, s:o, s:o}", "ok", 1,
 			 "version", JB_VERSION, "pid", (int)getpid(), "epoch",
 			 epoch, "roots", roots, "journal", report_journal(d),
-			 "policies", jb_supervisor_report(d->supervisor));
+			 "policies", report_policies(d));
 }

@@ -44,7 +44,8 @@ const struct jb_config_option jb_config_options[] = {
 	{.section = "Journal", .key = "MaxJournalSize",
 	 .type = JB_CONFIG_SIZE, .offset = CONFIG(max_journal),
 	 .fallback = "off",
-	 .help = "The most that the journal may take of the disk."},
+	 .help = "The most that the journal may take of the disk. Near it the "
+		 "oldest changes go."},
 	{.section = "Journal", .key = "QueueLimit",
 	 .type = JB_CONFIG_NUMBER, .offset = CONFIG(queue_events),
 	 .fallback = "off", .min = 16, .max = UINT32_MAX,

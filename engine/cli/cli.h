@@ -103,6 +103,7 @@ extern const struct jb_command jb_command_run;
 extern const struct jb_command jb_command_scan;
 extern const struct jb_command jb_command_status;
 extern const struct jb_command jb_command_target;
+extern const struct jb_command jb_command_vacuum;
 extern const struct jb_command jb_command_verify;
 extern const struct jb_command jb_command_worker;
 

@@ -197,6 +197,11 @@ static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 		fprintf(f, "%s: %s: %s\n", name, get_text(root, "backend"),
 			why);
 	print_scan(root, name, f);
+	if (json_is_true(json_object_get(root, "no_room")))
+		fprintf(f,
+			"%s: there is no room for the journal: nothing is "
+			"recorded, a scan makes up for it later\n",
+			name);
 	if (count_gaps(s, root) > 0)
 		fprintf(f,
 			"%s: a gap is open until its scan is done; see "
@@ -258,6 +263,11 @@ static void print_policy_notes(const json_t *p, FILE *f)
 	print_progress(p, f);
 	if (strcmp(error, "-") != 0)
 		fprintf(f, "%s: %s\n", name, error);
+	if (json_is_true(json_object_get(p, "gap")))
+		fprintf(f,
+			"%s: GAP: more than MaxBacklog= changes behind, it "
+			"owes a full pass\n",
+			name);
 	if (get_int(p, "held_count") > 0)
 		fprintf(f,
 			"%s: %s deletions are held (MaxDelete=); "

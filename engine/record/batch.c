@@ -143,6 +143,8 @@ static int look_at_names(struct jb_recorder *r, struct jb_visit *v,
 
 			if (!(p->flags & JB_DIRTY_FROM) == (pass == 0))
 				rv = look_at_place(r, v, p, err);
+			if (rv == JB_OK)
+				rv = jb_upkeep_breathe(&r->upkeep, err);
 		}
 	free(order);
 	return rv;
@@ -216,6 +218,8 @@ static int work_off(struct jb_recorder *r, struct jb_error *err)
 			rv = do_times(r, &item, err);
 			break;
 		}
+		if (rv == JB_OK)
+			rv = jb_upkeep_breathe(&r->upkeep, err);
 	}
 	return rv;
 }

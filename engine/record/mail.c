@@ -20,6 +20,13 @@ void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
 	pthread_mutex_unlock(&r->mutex);
 }
 
+int jb_recorder_retain(struct jb_recorder *r,
+		       const struct jb_retain_order *order, void *waiting,
+		       struct jb_error *err)
+{
+	return jb_upkeep_take(&r->upkeep, order, waiting, err);
+}
+
 int jb_recorder_look_at_path(struct jb_recorder *r, const struct jb_root *root,
 			     const char *path, struct jb_error *err)
 {

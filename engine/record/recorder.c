@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define RETRY_AFTER_S 1
+#define ROOM_LOOK_NS  200000000
+#define NO_ROOM	      "there was no room for the journal"
 
 struct jb_mark *jb_recorder_mark(struct jb_recorder *r)
 {
@@ -95,6 +97,7 @@ static void publish(struct jb_recorder *r)
 		r->status[i].gap_open = r->roots[i].gap.id != 0;
 		r->status[i].scanning = r->roots[i].running;
 		r->status[i].detached = r->roots[i].detached.count;
+		r->status[i].no_room = r->upkeep.room.lacking;
 	}
 	r->last_seq = jb_changes_last(r->changes);
 	r->names = names;
@@ -132,9 +135,13 @@ static int recover(struct jb_recorder *r, const struct jb_error *why,
 	struct timespec pause = {.tv_sec = RETRY_AFTER_S};
 	int rv;
 
-	jb_log_error("journal: %s: what was seen meanwhile is found by a scan",
-		     why->text);
 	jb_store_rollback(r->store);
+	if (why->code == JB_ENOSPC)
+		jb_room_failed(&r->upkeep.room, why);
+	else
+		jb_log_error("journal: %s: what was seen meanwhile is found by "
+			     "a scan",
+			     why->text);
 	jb_catalog_reset(r->catalog);
 	if (r->set->credits > 0)
 		r->events.credits(r->events.arg, r->set->credits);
@@ -145,8 +152,57 @@ static int recover(struct jb_recorder *r, const struct jb_error *why,
 		rv = jb_recorder_load(r, err);
 	for (unsigned i = 0; i < r->settings.n_roots; i++)
 		jb_recorder_owe_scan(r, r->roots[i].root,
-				     "the journal could not be written");
+				     why->code == JB_ENOSPC
+					     ? NO_ROOM
+					     : "the journal could not be "
+					       "written");
 	return rv;
+}
+
+/* No room: the set is dropped, what was in it is found by a scan. */
+static void drop_set(struct jb_recorder *r)
+{
+	struct timespec pause = {.tv_nsec = ROOM_LOOK_NS};
+
+	for (unsigned i = 0; i < r->settings.n_roots; i++)
+		jb_recorder_owe_scan(r, r->roots[i].root, NO_ROOM);
+	if (r->set->credits > 0)
+		r->events.credits(r->events.arg, r->set->credits);
+	nanosleep(&pause, NULL);
+}
+
+/* Between two batches. */
+static enum jb_want keep_up(struct jb_recorder *r, uint64_t batch_ns,
+			    enum jb_want want)
+{
+	bool more;
+
+	if (r->wrote)
+		jb_room_after_commit(&r->upkeep.room);
+	more = jb_upkeep_run(&r->upkeep, batch_ns, &r->events);
+	if (r->upkeep.room.lacking)
+		return JB_WANT_NOW;
+	return more && want == JB_WANT_EVENTS ? JB_WANT_SOON : want;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Is all that was handed over in the journal, or told by an open gap? */
+static bool may_rest(struct jb_recorder *r)
+{
+	bool may = r->rest.token != 0 && !r->upkeep.room.lacking;
+
+	pthread_mutex_lock(&r->mutex);
+	for (unsigned i = 0; i < r->settings.n_roots; i++)
+		may = may && r->owed_reason[i] == NULL;
+	pthread_mutex_unlock(&r->mutex);
+	return may;
 }
 
 static void *run(void *arg)
@@ -154,11 +210,20 @@ static void *run(void *arg)
 	struct jb_recorder *r = arg;
 	struct jb_error err = {0}, why;
 	enum jb_want want = JB_WANT_NOW;
+	uint64_t start;
 	int rv = JB_OK;
 
 	while (rv == JB_OK &&
 	       (r->set = jb_intake_take(r->intake, want)) != NULL) {
+		start = now_ns();
 		jb_flushes_take(r);
+		if (!jb_room_check(&r->upkeep.room)) {
+			drop_set(r);
+			want = keep_up(r, 0, JB_WANT_NOW);
+			publish(r);
+			jb_dirty_clear(r->set);
+			continue;
+		}
 		rv = record_batch(r, &why);
 		if (rv == JB_OK)
 			rv = send_messages(r, &why);
@@ -172,10 +237,12 @@ static void *run(void *arg)
 			jb_store_rollback(r->store);
 			err = why;
 		}
+		if (rv == JB_OK)
+			want = keep_up(r, now_ns() - start, want);
 		publish(r);
 		jb_dirty_clear(r->set);
 	}
-	if (rv == JB_OK && r->rest.token != 0) {
+	if (rv == JB_OK && may_rest(r)) {
 		rv = jb_rest_leave(r, &err);
 		r->rested = rv == JB_OK;
 	}

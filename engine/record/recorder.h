@@ -13,6 +13,7 @@
 #include "engine/root.h"
 #include "engine/watch/intake.h"
 #include "journal/rest.h"
+#include "journal/retain.h"
 #include "journal/store.h"
 
 struct jb_recorder;
@@ -36,6 +37,10 @@ struct jb_recorder_events {
 			  const struct jb_error *err);
 	/* How far has the halted scan come? For a clean stop. */
 	uint64_t (*scan_progress)(void *arg, const struct jb_root *root);
+	/* The retention that was ordered with @waiting is carried out. May be
+	 * NULL. */
+	void (*retained)(void *arg, void *waiting,
+			 const struct jb_retained *done);
 	void *arg;
 };
 
@@ -48,12 +53,14 @@ struct jb_recorder_settings {
 	/* NULL: the kernel's queue was kept since a clean stop, so roots whose
 	 * queue_kept says so owe no scan. Else why all of them owe one. */
 	const char *missed;
+	int64_t max_bytes; /* MaxJournalSize=, 0: no limit */
 };
 
 /* Figures of a root for status; written by the recorder, read by anybody. */
 struct jb_recorder_status {
 	int64_t complete_ns;
 	bool gap_open, scanning;
+	bool no_room; /* for the journal: nothing is recorded */
 	uint64_t detached;
 	uint64_t mounts;
 };
@@ -88,6 +95,12 @@ void jb_recorder_scan_ended(struct jb_recorder *r, const struct jb_root *root);
 /* Any thread: a scan of @root is owed, for a reason that the gap bears. */
 void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
 			  const char *reason);
+
+/* Any thread: drop what @order (copied) says, in steps between the batches;
+ * then events.retained is called with @waiting, unless it is NULL. */
+int jb_recorder_retain(struct jb_recorder *r,
+		       const struct jb_retain_order *order, void *waiting,
+		       struct jb_error *err);
 
 /* Any thread: something was mounted or unmounted at @path (relative to the
  * root, copied): look at it in the next batch. */

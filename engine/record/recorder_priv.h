@@ -12,6 +12,7 @@
 #include "engine/record/keyset.h"
 #include "engine/record/recorder.h"
 #include "engine/record/todo.h"
+#include "engine/record/upkeep.h"
 #include "journal/catalog.h"
 #include "journal/changes.h"
 #include "journal/gap.h"
@@ -72,6 +73,7 @@ struct jb_recorder {
 	struct jb_changes *changes; /* owned */
 	struct jb_recorder_events events;
 	struct jb_recorder_settings settings;
+	struct jb_upkeep upkeep;
 	struct jb_record_root *roots; /* owned; one per settings.roots */
 	struct jb_intake *intake;     /* borrowed */
 	pthread_t thread;

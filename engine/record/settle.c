@@ -325,12 +325,17 @@ static int delete_passed(struct jb_recorder *r, struct jb_record_root *root,
 			else if (!jb_keyset_has(&b, e->dirkey) &&
 				 !jb_cycle_defers(r, e->dirkey))
 				rv = collect_dir(r, e, &dirs, &n, &cap, err);
+			if (rv == JB_OK)
+				rv = jb_upkeep_breathe(&r->upkeep, err);
 		}
 	} while (rv == JB_OK && found == PAGE_ROWS);
 	if (n > 1)
 		qsort(dirs, n, sizeof *dirs, deeper_first);
-	for (size_t i = 0; i < n && rv == JB_OK; i++)
+	for (size_t i = 0; i < n && rv == JB_OK; i++) {
 		rv = delete_entry(r, root, &dirs[i].entry, err);
+		if (rv == JB_OK)
+			rv = jb_upkeep_breathe(&r->upkeep, err);
+	}
 	free(dirs);
 	jb_keyset_fini(&b);
 	return rv;

@@ -213,6 +213,9 @@ int jb_recorder_open(struct jb_store *store,
 		     : jb_catalog_open(store, &r->catalog, err);
 	if (rv == JB_OK)
 		rv = jb_changes_open(store, r->catalog, &r->changes, err);
+	if (rv == JB_OK)
+		rv = jb_upkeep_open(&r->upkeep, store, r->changes,
+				    settings->max_bytes, err);
 	for (unsigned i = 0; i < n && rv == JB_OK; i++)
 		r->roots[i].root = &settings->roots[i];
 	if (rv == JB_OK)
@@ -271,6 +274,7 @@ void jb_recorder_close(struct jb_recorder *r)
 		for (unsigned i = 0; i < r->settings.n_roots; i++)
 			jb_detached_fini(&r->roots[i].detached);
 	}
+	jb_upkeep_close(&r->upkeep);
 	jb_changes_close(r->changes);
 	jb_catalog_close(r->catalog);
 	jb_entries_fini(&r->rows);
