@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,6 +90,13 @@ static int set_pragmas(struct jb_store *s, enum jb_store_mode mode,
 	return JB_OK;
 }
 
+static bool is_empty(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size == 0;
+}
+
 static int open_database(struct jb_store *s, enum jb_store_mode mode,
 			 struct jb_error *err)
 {
@@ -102,7 +110,7 @@ static int open_database(struct jb_store *s, enum jb_store_mode mode,
 		return jb_store_error(s->db, rc, err, "%s", s->path);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
-	if (mode == JB_STORE_WRITE)
+	if (mode == JB_STORE_WRITE && is_empty(s->path))
 		sqlite3_exec(s->db, SQL_NEW_FILE, NULL, NULL, NULL);
 	return JB_OK;
 }

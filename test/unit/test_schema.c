@@ -122,11 +122,13 @@ static void is_retained(void **state)
 {
 	static const char more[] =
 		"INSERT INTO batch VALUES(100, 0);"
-		"INSERT INTO change SELECT 100, kind, source, what, place, name,"
+		"INSERT INTO change SELECT 100, kind, source, what, place, "
+		"name,"
 		" old_place, old_name, ino, birth, mode, size, mtime, entries,"
 		" bytes FROM change LIMIT 1";
-	const struct jb_retain_order order = {
-		.before_us = INT64_MAX, .upto = INT64_MAX, .shrink = true};
+	const struct jb_retain_order order = {.before_us = INT64_MAX,
+					      .upto = INT64_MAX,
+					      .shrink = true};
 	struct fixture *f = *state;
 	struct jb_retained done = {0};
 	struct jb_retain *r;
@@ -137,9 +139,9 @@ static void is_retained(void **state)
 			 JB_OK);
 	assert_int_equal(jb_retain_open(f->store, &r, NULL), JB_OK);
 	while (more_to_do)
-		assert_int_equal(
-			jb_retain_step(r, &order, &done, &more_to_do, NULL),
-			JB_OK);
+		assert_int_equal(jb_retain_step(r, &order, &done, &more_to_do,
+						NULL),
+				 JB_OK);
 	jb_retain_close(r);
 	assert_int_equal(done.changes, 1);
 	assert_int_equal(done.bytes, 0);
