@@ -319,12 +319,53 @@ static void do_scan(struct client *c, const json_t *request)
 	send_json(c, json_pack("{s:b}", "ok", 1));
 }
 
+/* {"command":"release-root","root":R}, or with "back":true. */
+static void do_release_root(struct client *c, const json_t *request)
+{
+	struct jb_daemon *d = c->control->daemon;
+	const char *name = json_string_value(json_object_get(request, "root"));
+	struct flush *f;
+	struct jb_error err;
+	unsigned i = 0;
+
+	while (i < d->n_roots &&
+	       (name == NULL || strcmp(d->roots[i].config->name, name) != 0))
+		i++;
+	if (i == d->n_roots) {
+		send_error(c, JB_ENOENT, "release-root: no such root");
+		return;
+	}
+	if (json_is_true(json_object_get(request, "back"))) {
+		jb_daemon_take_back(d, i);
+		send_json(c, json_pack("{s:b}", "ok", 1));
+		return;
+	}
+	f = c->flush == NULL ? calloc(1, sizeof *f) : NULL;
+	if (f == NULL) {
+		send_error(c, JB_EBUSY, "release-root: one at a time");
+		return;
+	}
+	f->control = c->control;
+	f->client = c;
+	c->flush = f;
+	if (jb_daemon_release(d, i, f, &err) == JB_OK)
+		return;
+	send_error(c, err.code, err.text);
+	c->flush = NULL;
+	free_flush(f);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct client *c, const json_t *request);
 } commands[] = {
-	{"ping", do_ping}, {"status", do_status}, {"flush", do_flush},
-	{"scan", do_scan}, {"policy", do_policy}, {"vacuum", do_vacuum},
+	{"ping", do_ping},
+	{"status", do_status},
+	{"flush", do_flush},
+	{"scan", do_scan},
+	{"policy", do_policy},
+	{"vacuum", do_vacuum},
+	{"release-root", do_release_root},
 };
 
 static void handle_line(struct client *c, const char *line, size_t len)
@@ -490,6 +531,17 @@ void jb_control_retained(struct jb_control *control, void *flush,
 				    (json_int_t)done->first_seq, "held_by",
 				    f->bound.policy, "held_seq",
 				    (json_int_t)f->bound.upto));
+	leave_flush(f);
+}
+
+void jb_control_released(struct jb_control *control, void *waiter)
+{
+	struct flush *f = waiter;
+
+	(void)control;
+	f->done = true;
+	if (f->client != NULL)
+		send_json(f->client, json_pack("{s:b}", "ok", 1));
 	leave_flush(f);
 }
 

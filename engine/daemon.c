@@ -45,6 +45,16 @@ static void on_scan_owed(void *arg, struct jb_root *root, uint64_t progress)
 	jb_recorder_owe_scan(d->recorder, root, "a scan could not be started");
 }
 
+static void on_root_released(void *arg, struct jb_root *root)
+{
+	struct jb_daemon *d = arg;
+
+	pthread_mutex_lock(&d->mutex);
+	d->presence[root->index].acked = true;
+	pthread_mutex_unlock(&d->mutex);
+	uv_async_send(&d->told);
+}
+
 static uint64_t on_scan_progress(void *arg, const struct jb_root *root)
 {
 	struct jb_daemon *d = arg;
@@ -148,6 +158,7 @@ static void on_told(uv_async_t *async)
 		free(f);
 	}
 	if (!ended) {
+		jb_daemon_release_on(d);
 		jb_daemon_leave_on(d);
 		return;
 	}
@@ -336,6 +347,7 @@ static int open_recorder(struct jb_daemon *d, struct jb_error *err)
 		.flushed = on_flushed,
 		.ended = on_ended,
 		.root_lost = on_root_lost,
+		.root_released = on_root_released,
 		.scan_progress = on_scan_progress,
 		.retained = on_retained,
 		.arg = d,

@@ -23,15 +23,32 @@
 
 struct jb_control;
 
+/* Is the root there? See release.c. */
+enum jb_root_state {
+	JB_ROOT_HERE,
+	JB_ROOT_MISSING,
+	JB_ROOT_LEAVING,  /* it is being let go */
+	JB_ROOT_RELEASED, /* and is still mounted */
+};
+
+struct jb_presence {
+	enum jb_root_state state;
+	uint64_t mount; /* which one it was released from */
+	bool asked;	/* to be released; else it went by itself */
+	void *waiter;	/* borrowed; who is to be told that it is */
+	bool acked;	/* under the mutex: the recorder has let go */
+};
+
 /* How far the stop has come: see leave.c. */
 enum jb_leave { JB_LEAVE_NOT, JB_LEAVE_FLUSH, JB_LEAVE_HALT, JB_LEAVE_DRAIN };
 
 struct jb_daemon {
 	const struct jb_config *config; /* borrowed */
 	uv_loop_t loop;
-	int lock_fd;		/* owned; held while we run */
-	struct jb_store *store; /* owned; the recorder's */
-	struct jb_root *roots;	/* owned */
+	int lock_fd;		      /* owned; held while we run */
+	struct jb_store *store;	      /* owned; the recorder's */
+	struct jb_root *roots;	      /* owned */
+	struct jb_presence *presence; /* owned; one per root */
 	unsigned n_roots;
 	struct jb_source *sources[JB_SOURCES]; /* owned by the intake */
 	struct jb_intake *intake;	       /* owned */
@@ -59,7 +76,6 @@ struct jb_daemon {
 	struct jb_done_flush *flushed;
 	int64_t committed; /* changes up to this seq can be read */
 	bool ended;
-	bool *root_lost; /* owned; one per root */
 	struct jb_error ended_error;
 };
 
@@ -93,6 +109,21 @@ void jb_daemon_check_roots(struct jb_daemon *d);
 void jb_daemon_check_mounts(struct jb_daemon *d);
 void jb_daemon_close_roots(struct jb_daemon *d);
 
+/* release.c: let root @i go; jb_control_released() tells @waiter when it is.
+ * JB_EBUSY: it can't be. */
+int jb_daemon_release(struct jb_daemon *d, unsigned i, void *waiter,
+		      struct jb_error *err);
+/* It has gone: let go of what it left. */
+void jb_daemon_lose(struct jb_daemon *d, unsigned i);
+/* One of those that keep it busy has said something. */
+void jb_daemon_release_on(struct jb_daemon *d);
+/* Is something else, or nothing, mounted where it was released? */
+bool jb_daemon_is_unmounted(struct jb_daemon *d, unsigned i);
+/* It was not unmounted: watch it again. */
+void jb_daemon_take_back(struct jb_daemon *d, unsigned i);
+/* roots.c has it again: whoever was told to let go goes on. */
+void jb_daemon_came_back(struct jb_daemon *d, unsigned i);
+
 /* control.c: the socket RUNTIMEDIR/control. */
 int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
 		    struct jb_error *err);
@@ -101,6 +132,8 @@ void jb_control_flushed(struct jb_control *c, void *flush, int64_t seq);
 /* So has a vacuum. */
 void jb_control_retained(struct jb_control *c, void *flush,
 			 const struct jb_retained *done);
+/* A root that was asked to be released through it is. */
+void jb_control_released(struct jb_control *c, void *waiter);
 /* Answer who still waits, then free when the loop has closed all. */
 void jb_control_close(struct jb_control *c);
 

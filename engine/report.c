@@ -82,8 +82,10 @@ static json_t *report_root(struct jb_daemon *d, unsigned i)
 	const char *state = "watching";
 
 	jb_recorder_status(d->recorder, root, &st);
-	if (d->root_lost[i])
+	if (d->presence[i].state == JB_ROOT_MISSING)
 		state = "missing";
+	else if (d->presence[i].state != JB_ROOT_HERE)
+		state = "released";
 	else if (st.no_room)
 		state = "no room";
 	else if (st.scanning)

@@ -97,8 +97,8 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err)
 				    "[Root NAME] sections",
 				    c->file, c->n_roots, JB_ROOTS_MAX);
 	d->roots = calloc(c->n_roots, sizeof *d->roots);
-	d->root_lost = calloc(c->n_roots, sizeof *d->root_lost);
-	if (d->roots == NULL || d->root_lost == NULL)
+	d->presence = calloc(c->n_roots, sizeof *d->presence);
+	if (d->roots == NULL || d->presence == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "roots");
 	for (size_t i = 0; i < c->n_roots && rv == JB_OK; i++) {
 		struct jb_root *root = &d->roots[i];
@@ -120,11 +120,14 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err)
 
 void jb_daemon_close_roots(struct jb_daemon *d)
 {
-	for (unsigned i = 0; i < d->n_roots; i++)
+	for (unsigned i = 0; i < d->n_roots; i++) {
+		if (d->presence[i].waiter != NULL)
+			jb_control_released(NULL, d->presence[i].waiter);
 		jb_root_close(&d->roots[i]);
+	}
 	jb_mounts_fini(&d->mounted);
 	free(d->roots);
-	free(d->root_lost);
+	free(d->presence);
 }
 
 /* The same file system on a new mount, or the same directory back at its path:
@@ -141,42 +144,55 @@ static bool reopen_root(struct jb_daemon *d, struct jb_root *root)
 		jb_root_close(&now);
 		return false;
 	}
-	if (now.mount_id != root->mount_id || now.dev != root->dev) {
-		root->source->ops->remove_root(root->source, root);
-		dup3(now.fd, root->fd, O_CLOEXEC);
-		root->mount_id = now.mount_id;
-		root->dev = now.dev;
-		if (root->source->ops->add_root(root->source, root, &err) !=
-		    JB_OK) {
-			jb_log_error("root '%s': %s", root->config->name,
-				     err.text);
-			jb_daemon_stop(d, &err);
-		}
+	root->source->ops->remove_root(root->source, root);
+	dup3(now.fd, root->fd, O_CLOEXEC);
+	root->mount_id = now.mount_id;
+	root->dev = now.dev;
+	root->fs_dev = now.fs_dev;
+	if (root->source->ops->add_root(root->source, root, &err) != JB_OK) {
+		jb_log_error("root '%s': %s", root->config->name, err.text);
+		jb_daemon_stop(d, &err);
 	}
 	jb_root_close(&now);
 	return true;
 }
 
-void jb_daemon_check_roots(struct jb_daemon *d)
+static void lose_root(struct jb_daemon *d, unsigned i)
 {
 	struct jb_error err;
 
-	for (unsigned i = 0; i < d->n_roots && !d->stopping; i++) {
-		struct jb_root *root = &d->roots[i];
-		bool there = jb_root_check(root, &err) == JB_OK;
+	if (jb_root_check(&d->roots[i], &err) == JB_OK)
+		return;
+	jb_log_warning("%s", err.text);
+	jb_daemon_lose(d, i);
+}
 
-		if (!d->root_lost[i] && !there) {
-			d->root_lost[i] = true;
-			jb_log_warning("%s", err.text);
-			jb_recorder_lose_root(d->recorder, root);
-			jb_intake_poke(d->intake, NULL);
-		} else if (d->root_lost[i] && (there || reopen_root(d, root))) {
-			d->root_lost[i] = false;
-			jb_log_notice("root '%s': %s is back",
-				      root->config->name, root->config->path);
-			jb_recorder_root_back(d->recorder, root);
-			jb_intake_poke(d->intake, NULL);
-		}
+static void find_root(struct jb_daemon *d, unsigned i)
+{
+	struct jb_root *root = &d->roots[i];
+
+	if (!reopen_root(d, root))
+		return;
+	d->presence[i].state = JB_ROOT_HERE;
+	jb_log_notice("root '%s': %s is back", root->config->name,
+		      root->config->path);
+	jb_daemon_came_back(d, i);
+	jb_recorder_root_back(d->recorder, root);
+	jb_intake_poke(d->intake, NULL);
+}
+
+void jb_daemon_check_roots(struct jb_daemon *d)
+{
+	for (unsigned i = 0; i < d->n_roots && !d->stopping; i++) {
+		struct jb_presence *p = &d->presence[i];
+
+		if (p->state == JB_ROOT_RELEASED &&
+		    jb_daemon_is_unmounted(d, i))
+			p->state = JB_ROOT_MISSING;
+		if (p->state == JB_ROOT_HERE)
+			lose_root(d, i);
+		else if (p->state == JB_ROOT_MISSING)
+			find_root(d, i);
 	}
 }
 

@@ -36,7 +36,9 @@ static void on_handle_closed(uv_handle_t *handle)
 		return;
 	if (w->supervisor->stopping)
 		check_stopped(w->supervisor);
-	else
+	else if (w->is_held && w->supervisor->quiet != NULL)
+		w->supervisor->quiet(w->supervisor->quiet_arg);
+	else if (!w->is_held)
 		uv_timer_start(&w->timer, on_timer, w->wait_ms, 0);
 }
 
@@ -51,6 +53,10 @@ void jb_served_close_pipe(struct jb_served *w)
 /* It has said what it had to say: the pipe was read before. */
 static void note_death(struct jb_served *w, int code, int term_signal)
 {
+	if (w->is_held) {
+		snprintf(w->why, sizeof w->why, "its root is released");
+		return;
+	}
 	if (w->words[0] != '\0')
 		snprintf(w->why, sizeof w->why, "%s: its worker was ended",
 			 w->words);
@@ -133,7 +139,7 @@ static void start(struct jb_served *w)
 	jb_served_greet(w);
 }
 
-/* ---- open, stop, close */
+/* ---- open */
 
 static bool is_served(const struct jb_config_section *policy)
 {
@@ -181,6 +187,53 @@ int jb_supervisor_open(uv_loop_t *loop, const struct jb_config *config,
 	*ret = s;
 	return JB_OK;
 }
+
+/* ---- roots that are released */
+
+static bool is_of(const struct jb_served *w, const char *root)
+{
+	return strcmp(jb_config_text(w->policy, "Root"), root) == 0;
+}
+
+void jb_supervisor_hold_root(struct jb_supervisor *s, const char *root,
+			     jb_supervisor_quiet_fn *quiet, void *arg)
+{
+	s->quiet = quiet;
+	s->quiet_arg = arg;
+	for (size_t i = 0; i < s->n_workers && !s->stopping; i++) {
+		struct jb_served *w = s->workers[i];
+
+		if (!is_of(w, root))
+			continue;
+		w->is_held = true;
+		uv_timer_stop(&w->timer);
+		if (w->is_running)
+			uv_process_kill(&w->process, SIGTERM);
+	}
+}
+
+bool jb_supervisor_is_quiet(struct jb_supervisor *s, const char *root)
+{
+	for (size_t i = 0; i < s->n_workers; i++)
+		if (is_of(s->workers[i], root) && s->workers[i]->n_handles > 0)
+			return false;
+	return true;
+}
+
+void jb_supervisor_go_on(struct jb_supervisor *s, const char *root)
+{
+	for (size_t i = 0; i < s->n_workers && !s->stopping; i++) {
+		struct jb_served *w = s->workers[i];
+
+		if (!w->is_held || !is_of(w, root))
+			continue;
+		w->is_held = false;
+		if (w->n_handles == 0)
+			start(w);
+	}
+}
+
+/* ---- stop, close */
 
 static void on_timer_closed(uv_handle_t *handle)
 {

@@ -39,6 +39,16 @@ int jb_supervisor_request(struct jb_supervisor *s, const char *policy,
 /* Its answer is not wanted any more: `done` will not be called with @arg. */
 void jb_supervisor_forget(struct jb_supervisor *s, const void *arg);
 
+/* End the workers of this root's policies and start none until told to go on:
+ * they keep its file system busy. @quiet (may be NULL) is called whenever one
+ * of them has ended. */
+typedef void jb_supervisor_quiet_fn(void *arg);
+void jb_supervisor_hold_root(struct jb_supervisor *s, const char *root,
+			     jb_supervisor_quiet_fn *quiet, void *arg);
+/* Does no worker of this root run? */
+bool jb_supervisor_is_quiet(struct jb_supervisor *s, const char *root);
+void jb_supervisor_go_on(struct jb_supervisor *s, const char *root);
+
 /* What is known of each policy: an array of objects. */
 json_t *jb_supervisor_report(struct jb_supervisor *s);
 

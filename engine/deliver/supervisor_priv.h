@@ -27,6 +27,7 @@ struct jb_served {
 	uv_pipe_t pipe;
 	uv_timer_t timer;
 	bool is_running, is_open, has_timer;
+	bool is_held;	    /* its root is released: none is to run */
 	bool was_well;	    /* this one has followed the journal */
 	unsigned n_handles; /* of process and pipe, not yet closed */
 	uint64_t started_ms, wait_ms;
@@ -49,6 +50,8 @@ struct jb_supervisor {
 	bool stopping;
 	uv_timer_t killer;
 	bool has_killer;
+	jb_supervisor_quiet_fn *quiet; /* a held worker has ended */
+	void *quiet_arg;
 	jb_supervisor_stopped_fn *stopped;
 	void *stopped_arg;
 };

@@ -7,6 +7,8 @@
 #include "engine/base/log.h"
 #include "engine/record/recorder_priv.h"
 
+#include <unistd.h>
+
 bool jb_gap_is_open(const struct jb_record_root *root)
 {
 	return root->owed || root->running || root->scan_mark != NULL ||
@@ -68,12 +70,16 @@ static void take_messages(struct jb_recorder *r, unsigned i, bool *ended,
 	r->scan_ended[i] = false;
 	r->owed_reason[i] = NULL;
 	if (r->root_lost[i]) {
-		root->lost = true;
+		root->lost = root->let_go = true;
 		*reason = ROOT_LOST;
+	}
+	if (r->root_let_go[i]) {
+		root->lost = root->let_go = true;
+		*reason = "the root was released";
 	}
 	if (r->root_back[i])
 		root->lost = false;
-	r->root_lost[i] = r->root_back[i] = false;
+	r->root_lost[i] = r->root_back[i] = r->root_let_go[i] = false;
 	pthread_mutex_unlock(&r->mutex);
 }
 
@@ -186,6 +192,29 @@ int jb_gaps_settle(struct jb_recorder *r, struct jb_error *err)
 		}
 	}
 	return rv == JB_OK ? settle_time(r, oldest, err) : rv;
+}
+
+/* Directories that the loop was to watch are descriptors there. */
+static void close_new_dirs(struct jb_recorder *r, const struct jb_root *root)
+{
+	for (size_t i = 0; i < r->n_new; i++)
+		if (r->new_dirs[i].root == root && r->new_dirs[i].fd >= 0) {
+			close(r->new_dirs[i].fd);
+			r->new_dirs[i].fd = -1;
+		}
+}
+
+void jb_gaps_let_go(struct jb_recorder *r)
+{
+	for (unsigned i = 0; i < r->settings.n_roots; i++) {
+		struct jb_record_root *root = &r->roots[i];
+
+		if (!root->let_go)
+			continue;
+		root->let_go = false;
+		close_new_dirs(r, root->root);
+		r->events.root_released(r->events.arg, root->root);
+	}
 }
 
 void jb_gaps_start_scans(struct jb_recorder *r)

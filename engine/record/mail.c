@@ -52,6 +52,14 @@ void jb_recorder_lose_root(struct jb_recorder *r, const struct jb_root *root)
 	pthread_mutex_unlock(&r->mutex);
 }
 
+void jb_recorder_release_root(struct jb_recorder *r, const struct jb_root *root)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->root_let_go[root->index] = true;
+	r->root_back[root->index] = false;
+	pthread_mutex_unlock(&r->mutex);
+}
+
 void jb_recorder_root_back(struct jb_recorder *r, const struct jb_root *root)
 {
 	pthread_mutex_lock(&r->mutex);

@@ -81,6 +81,7 @@ static int send_messages(struct jb_recorder *r, struct jb_error *err)
 	if (r->events.committed != NULL &&
 	    jb_changes_last(r->changes) != r->last_seq)
 		r->events.committed(r->events.arg, jb_changes_last(r->changes));
+	jb_gaps_let_go(r);
 	jb_gaps_start_scans(r);
 	return rv;
 }

@@ -35,6 +35,8 @@ struct jb_recorder_events {
 	/* The root is not what it was: nothing was deleted. */
 	void (*root_lost)(void *arg, struct jb_root *root,
 			  const struct jb_error *err);
+	/* Its gap is committed, and nothing is open there any more. */
+	void (*root_released)(void *arg, struct jb_root *root);
 	/* How far has the halted scan come? For a clean stop. */
 	uint64_t (*scan_progress)(void *arg, const struct jb_root *root);
 	/* The retention that was ordered with @waiting is carried out. May be
@@ -108,8 +110,12 @@ int jb_recorder_look_at_path(struct jb_recorder *r, const struct jb_root *root,
 			     const char *path, struct jb_error *err);
 
 /* Any thread: the root is not what it was: nothing is looked at or deleted
- * there until it is back. Then it is scanned. */
+ * there until it is back. Then it is scanned. `root_released` is called when
+ * the recorder holds nothing open there. */
 void jb_recorder_lose_root(struct jb_recorder *r, const struct jb_root *root);
+/* The same on request: the gap says so. */
+void jb_recorder_release_root(struct jb_recorder *r,
+			      const struct jb_root *root);
 void jb_recorder_root_back(struct jb_recorder *r, const struct jb_root *root);
 
 /* Any thread. */

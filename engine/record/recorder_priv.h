@@ -54,6 +54,7 @@ struct jb_record_root {
 	bool assigned; /* somebody got a number in this batch */
 	bool lost;     /* root_lost was told */
 	bool kept;     /* at the start nothing had been missed */
+	bool let_go;   /* root_released is to be told */
 };
 
 /* A directory that was found below one that is detached, and whose last place
@@ -120,6 +121,7 @@ struct jb_recorder {
 	bool *scan_ended, *scan_owed; /* owned; one per root */
 	const char **owed_reason;     /* owned */
 	bool *root_lost, *root_back;  /* owned */
+	bool *root_let_go;	      /* owned; lost on request */
 
 	struct jb_flush *flushes; /* recorder thread */
 };
@@ -245,7 +247,8 @@ bool jb_gap_is_open(const struct jb_record_root *root);
 int jb_gaps_note(struct jb_recorder *r, struct jb_error *err);
 /* At its end: close gaps, move 'complete until' on. */
 int jb_gaps_settle(struct jb_recorder *r, struct jb_error *err);
-/* After the commit: scans may begin. */
+/* After the commit: roots that are to be released are; scans may begin. */
+void jb_gaps_let_go(struct jb_recorder *r);
 void jb_gaps_start_scans(struct jb_recorder *r);
 int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
 	       const char *reason, struct jb_error *err);

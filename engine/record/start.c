@@ -206,9 +206,10 @@ int jb_recorder_open(struct jb_store *store,
 	r->owed_reason = calloc(n, sizeof *r->owed_reason);
 	r->root_lost = calloc(n, sizeof *r->root_lost);
 	r->root_back = calloc(n, sizeof *r->root_back);
+	r->root_let_go = calloc(n, sizeof *r->root_let_go);
 	rv = r->roots == NULL || r->status == NULL || r->scan_ended == NULL ||
 			     r->owed_reason == NULL || r->root_lost == NULL ||
-			     r->root_back == NULL
+			     r->root_back == NULL || r->root_let_go == NULL
 		     ? jb_error_set(err, JB_ENOMEM, 0, "recorder")
 		     : jb_catalog_open(store, &r->catalog, err);
 	if (rv == JB_OK)
@@ -293,6 +294,7 @@ void jb_recorder_close(struct jb_recorder *r)
 	free(r->owed_reason);
 	free(r->root_lost);
 	free(r->root_back);
+	free(r->root_let_go);
 	pthread_mutex_destroy(&r->mutex);
 	free(r);
 }

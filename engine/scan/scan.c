@@ -357,6 +357,15 @@ void jb_scan_halt(struct jb_scan *s, void (*idle)(void *arg), void *arg)
 	atomic_store(&s->stopping, true);
 }
 
+void jb_scan_go_on(struct jb_scan *s)
+{
+	join(s);
+	pthread_mutex_lock(&s->mutex);
+	s->halted = false;
+	pthread_mutex_unlock(&s->mutex);
+	atomic_store(&s->stopping, false);
+}
+
 bool jb_scan_is_idle(struct jb_scan *s)
 {
 	bool idle;

@@ -76,6 +76,8 @@ int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err);
 /* Any thread: let its threads end soon, and send what they have found. @idle
  * is called, on one of them, when the last one ends. */
 void jb_scan_halt(struct jb_scan *s, void (*idle)(void *arg), void *arg);
+/* The opposite: it may be started again. None of its threads runs. */
+void jb_scan_go_on(struct jb_scan *s);
 /* After halt: is no thread running? None will be. */
 bool jb_scan_is_idle(struct jb_scan *s);
 /* Where a halted scan goes on. */

@@ -264,12 +264,6 @@ static int add_root(struct jb_source *s, struct jb_root *root,
 	if (!root->by_handle)
 		return jb_error_set(err, JB_ENOTSUP, 0,
 				    "no file handles that can be opened here");
-	for (unsigned i = 0; i < f->n_fs; i++)
-		if (f->fs[i].fs == root->fs) {
-			f->fs[i].roots++;
-			root->queue_kept = was_kept(f, root);
-			return JB_OK; /* its mark is there */
-		}
 	if (fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, EVENT_MASK,
 			  root->fd, ".") != 0) {
 		if (errno == EXDEV)
@@ -281,6 +275,11 @@ static int add_root(struct jb_source *s, struct jb_root *root,
 		return jb_error_errno(err, errno, "fanotify_mark");
 	}
 	root->queue_kept = was_kept(f, root);
+	for (unsigned i = 0; i < f->n_fs; i++)
+		if (f->fs[i].fs == root->fs) {
+			f->fs[i].roots++;
+			return JB_OK;
+		}
 	fs = &f->fs[f->n_fs++];
 	*fs = (struct file_system){.fsid = root->fsid,
 				   .subvolume = root->subvolume,

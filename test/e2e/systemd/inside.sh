@@ -158,4 +158,24 @@ echo 'Nonsense=1' >>"$config"
 systemctl restart "$unit" 2>/dev/null && fail "nonsense is accepted"
 [[ $(property ExecMainStatus) == 2 ]] || fail "$(property ExecMainStatus)"
 [[ $(property ActiveState) == failed ]] || fail "$(property ActiveState)"
+sed -i '/^Path=$/d; /^Nonsense=1$/d' "$config"
+
+# A root that was mounted by hand: busy, until it is released.
+mkdir /srv/late
+mount -t tmpfs late /srv/late
+printf '[Root late]\nPath=/srv/late\n' >>"$config"
+systemctl restart "$unit" || fail "does not start with a second root"
+journalctl-backup flush --timeout 30s || fail "flush: $?"
+systemctl stop srv-late.mount 2>/dev/null
+mountpoint -q /srv/late || fail "a watched root is not busy"
+journalctl-backup release-root late || fail "release-root: $?"
+systemctl stop srv-late.mount || fail "a released root is busy"
+mountpoint -q /srv/late && fail "a released root is still mounted"
+journalctl-backup status | grep -q missing || fail "not missing"
+
+# Now the system stops, with such a root watched: see test_systemd.
+sed -i 's/^\[Root late\]/[Root later]/' "$config"
+mount -t tmpfs later /srv/late
+systemctl restart "$unit" || fail "does not start with another root"
+journalctl-backup flush --timeout 30s || fail "flush: $?"
 exit 0
