@@ -183,6 +183,7 @@ static void on_tick(uv_timer_t *timer)
 
 	jb_service_watchdog_ping();
 	jb_daemon_check_roots(d);
+	jb_daemon_rescan(d);
 }
 
 static void on_mounts(uv_poll_t *poll, int status, int events)

@@ -33,10 +33,11 @@ enum jb_root_state {
 
 struct jb_presence {
 	enum jb_root_state state;
-	uint64_t mount; /* which one it was released from */
-	bool asked;	/* to be released; else it went by itself */
-	void *waiter;	/* borrowed; who is to be told that it is */
-	bool acked;	/* under the mutex: the recorder has let go */
+	uint64_t mount;	       /* which one it was released from */
+	uint64_t rescanned_ms; /* network mounts: uv_now() at the last scan */
+	bool asked;	       /* to be released; else it went by itself */
+	void *waiter;	       /* borrowed; who is to be told that it is */
+	bool acked;	       /* under the mutex: the recorder has let go */
 };
 
 /* How far the stop has come: see leave.c. */
@@ -107,6 +108,8 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err);
 void jb_daemon_check_roots(struct jb_daemon *d);
 /* What was mounted or unmounted below a root is looked at. */
 void jb_daemon_check_mounts(struct jb_daemon *d);
+/* Roots on network mounts are scanned from time to time. */
+void jb_daemon_rescan(struct jb_daemon *d);
 void jb_daemon_close_roots(struct jb_daemon *d);
 
 /* release.c: let root @i go; jb_control_released() tells @waiter when it is.

@@ -40,9 +40,8 @@ int jb_look_at(int dirfd, const char *name, struct jb_look *ret,
 {
 	struct statx st;
 
-	if (statx(dirfd, name,
-		  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
-		  LOOK_MASK, &st) != 0) {
+	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, LOOK_MASK,
+		  &st) != 0) {
 		if (errno == ENOENT || errno == ENOTDIR || errno == ESTALE)
 			return 0;
 		return jb_error_errno(err, errno, "look at '%s'", name);
@@ -55,8 +54,7 @@ int jb_look_fd(int fd, struct jb_look *ret, struct jb_error *err)
 {
 	struct statx st;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, LOOK_MASK, &st) !=
-	    0)
+	if (statx(fd, "", AT_EMPTY_PATH, LOOK_MASK, &st) != 0)
 		return jb_error_errno(err, errno, "look");
 	fill(ret, &st);
 	return JB_OK;

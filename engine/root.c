@@ -2,9 +2,11 @@
 #include "engine/root.h"
 
 #include "engine/base/mount_place.h"
+#include "engine/base/network_fs.h"
 #include "engine/look.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -62,8 +64,12 @@ int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
 	}
 	ret->dev = look.dev;
 	ret->fs_dev = look.dev;
-	if (jb_mount_place_find(config->path, &place, NULL) == JB_OK)
+	if (jb_mount_place_find(config->path, &place, NULL) == JB_OK) {
 		ret->fs_dev = makedev(place.major, place.minor);
+		snprintf(ret->fs_type, sizeof ret->fs_type, "%s", place.type);
+		snprintf(ret->device, sizeof ret->device, "%s", place.source);
+		ret->network = jb_network_fs_is(place.type);
+	}
 	jb_mount_place_fini(&place);
 	ret->mount_id = look.mount_id;
 	ret->identity = look.id;

@@ -37,6 +37,9 @@ struct jb_root {
 	bool by_handle;		  /* directories are opened by handle */
 	bool cut;		  /* mounts below it hide what they cover */
 	struct jb_source *source; /* borrowed; who watches it */
+	char fs_type[32];	  /* as mountinfo has it, "" if it has not */
+	char device[256];	  /* so too */
+	bool network;		  /* others may change it without an event */
 	char why[160];		  /* why this backend */
 	bool fresh;		  /* the catalog did not know it */
 	bool queue_kept;  /* its events were queued while no daemon ran */

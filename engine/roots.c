@@ -2,6 +2,7 @@
 /* Which backend watches which root, and roots that go and come back. */
 #include "engine/daemon_priv.h"
 
+#include "engine/base/duration.h"
 #include "engine/base/log.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define US_PER_MS 1000u
 #define MOUNTINFO "/proc/self/mountinfo"
 
 enum { FANOTIFY, INOTIFY };
@@ -64,7 +66,10 @@ static int watch_root(struct jb_daemon *d, struct jb_root *root,
 		rv = watch_with(d, root, INOTIFY, err);
 		if (want == JB_BACKEND_AUTO)
 			snprintf(root->why, sizeof root->why,
-				 "no fanotify: %.120s", why.text);
+				 "no fanotify on %s: %.100s",
+				 root->fs_type[0] != '\0' ? root->fs_type
+							  : "this",
+				 why.text);
 		else
 			snprintf(root->why, sizeof root->why, "as configured");
 		return rv;
@@ -75,6 +80,26 @@ static int watch_root(struct jb_daemon *d, struct jb_root *root,
 				root->config->name);
 	}
 	return rv;
+}
+
+static void tell_root(const struct jb_root *root)
+{
+	char interval[JB_DURATION_TEXT_MAX];
+
+	jb_log_info("root '%s': %s, %s: %s", root->config->name,
+		    root->config->path, root->source->ops->name, root->why);
+	if (!root->network)
+		return;
+	jb_duration_format(root->config->rescan_us, interval, sizeof interval);
+	jb_log_warning(
+		"root '%s': %s is a network mount (%s): what others "
+		"change there raises no event; %s%s. Watch on the server "
+		"instead",
+		root->config->name, root->config->path, root->fs_type,
+		root->config->rescan_us != 0
+			? "it is scanned every "
+			: "RescanInterval=off, so nobody sees it",
+		root->config->rescan_us != 0 ? interval : "");
 }
 
 /* Roots of one file system share one mark. */
@@ -108,12 +133,11 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err)
 			break;
 		root->index = (unsigned)i;
 		root->fs = fs_index(d, root);
+		d->presence[i].rescanned_ms = uv_now(&d->loop);
 		d->n_roots++;
 		rv = watch_root(d, root, err);
 		if (rv == JB_OK)
-			jb_log_info("root '%s': %s, %s: %s", root->config->name,
-				    root->config->path, root->source->ops->name,
-				    root->why);
+			tell_root(root);
 	}
 	return rv;
 }
@@ -193,6 +217,25 @@ void jb_daemon_check_roots(struct jb_daemon *d)
 			lose_root(d, i);
 		else if (p->state == JB_ROOT_MISSING)
 			find_root(d, i);
+	}
+}
+
+void jb_daemon_rescan(struct jb_daemon *d)
+{
+	uint64_t now = uv_now(&d->loop);
+
+	for (unsigned i = 0; i < d->n_roots; i++) {
+		const struct jb_root *root = &d->roots[i];
+		struct jb_presence *p = &d->presence[i];
+		uint64_t wait_ms = root->config->rescan_us / US_PER_MS;
+
+		if (!root->network || wait_ms == 0 ||
+		    p->state != JB_ROOT_HERE || now < p->rescanned_ms + wait_ms)
+			continue;
+		p->rescanned_ms = now;
+		jb_recorder_owe_scan(d->recorder, root,
+				     "others may have changed it");
+		jb_intake_poke(d->intake, NULL);
 	}
 }
 

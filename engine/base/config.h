@@ -37,6 +37,7 @@ struct jb_config_root {
 	struct jb_patterns
 		*patterns;  /* owned; Include=/Exclude=, may be NULL */
 	uint64_t patrol_us; /* Patrol=, 0: off */
+	uint64_t rescan_us; /* RescanInterval=, 0: off; network mounts */
 	struct jb_config_where where; /* of Path= */
 };
 

@@ -9,6 +9,7 @@
 #define CONFIG(field) offsetof(struct jb_config, field)
 #define ROOT(field)   offsetof(struct jb_config_root, field)
 #define ELSEWHERE     JB_CONFIG_NO_FIELD
+#define MAX_RESCAN    (INT64_C(366) * 86400 * 1000000)
 #define MAX_SECONDS   (INT64_MAX / 2)
 
 /* clang-format off */
@@ -77,6 +78,13 @@ const struct jb_config_option jb_config_options[] = {
 	 .fallback = "7d",
 	 .help = "How often a slow scan looks for what raises no event "
 		 "(long-lived mmap). off: never."},
+
+	{.section = "Root", .key = "RescanInterval",
+	 .type = JB_CONFIG_DURATION, .offset = ROOT(rescan_us),
+	 .fallback = "1h", .min = 10000000, .max = MAX_RESCAN,
+	 .help = "How often a root on a network mount (nfs, cifs, ...) is "
+		 "scanned: what others change there raises no event. off: "
+		 "never."},
 
 	/* [Target NAME] */
 	{.section = "Target", .key = "Transport",

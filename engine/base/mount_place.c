@@ -13,8 +13,9 @@
 struct mount {
 	unsigned long long id;
 	unsigned int major, minor;
-	char *root;  /* borrowed; the directory of the file system */
-	char *point; /* borrowed; where it is mounted */
+	char *root;	     /* borrowed; the directory of the file system */
+	char *point;	     /* borrowed; where it is mounted */
+	char *type, *source; /* borrowed */
 };
 
 /* mountinfo writes blanks and the like as "\040". In place. */
@@ -36,7 +37,7 @@ static void unescape(char *s)
 
 static bool read_mount(char *line, struct mount *m)
 {
-	char *rest;
+	char *rest, *field;
 
 	if (sscanf(line, "%llu %*u %u:%u", &m->id, &m->major, &m->minor) != 3)
 		return false;
@@ -45,10 +46,18 @@ static bool read_mount(char *line, struct mount *m)
 	strtok_r(NULL, " ", &rest);
 	m->root = strtok_r(NULL, " ", &rest);
 	m->point = strtok_r(NULL, " ", &rest);
-	if (m->root == NULL || m->point == NULL)
+	/* Options, then optional fields, and a dash ends them. */
+	for (field = strtok_r(NULL, " ", &rest);
+	     field != NULL && strcmp(field, "-") != 0;
+	     field = strtok_r(NULL, " ", &rest))
+		;
+	m->type = strtok_r(NULL, " ", &rest);
+	m->source = strtok_r(NULL, " ", &rest);
+	if (m->root == NULL || m->point == NULL || m->source == NULL)
 		return false;
 	unescape(m->root);
 	unescape(m->point);
+	unescape(m->source);
 	return true;
 }
 
@@ -81,7 +90,10 @@ static int look_up(unsigned long long id, const char *real,
 			continue;
 		place->major = m.major;
 		place->minor = m.minor;
-		place->path = path_in_mount(&m, real);
+		place->type = strdup(m.type);
+		place->source = strdup(m.source);
+		if (place->type != NULL && place->source != NULL)
+			place->path = path_in_mount(&m, real);
 		break;
 	}
 	free(line);
@@ -114,6 +126,8 @@ int jb_mount_place_find(const char *dir, struct jb_mount_place *ret,
 	free(real);
 	if (rv == JB_OK)
 		*ret = place;
+	else
+		jb_mount_place_fini(&place);
 	return rv;
 }
 
@@ -136,5 +150,7 @@ bool jb_mount_place_is_below(const struct jb_mount_place *a,
 void jb_mount_place_fini(struct jb_mount_place *p)
 {
 	free(p->path);
-	p->path = NULL;
+	free(p->type);
+	free(p->source);
+	p->path = p->type = p->source = NULL;
 }

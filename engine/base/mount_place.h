@@ -18,6 +18,8 @@ struct jb_mount_place {
 	unsigned int major, minor; /* of the file system */
 	dev_t device; /* of the directory: a btrfs subvolume has its own */
 	ino_t inode;
+	char *type;   /* owned; "ext4", "nfs4", "fuse.sshfs" */
+	char *source; /* owned; a device, as a rule */
 };
 
 /* On failure *ret is untouched. */

@@ -4,6 +4,8 @@
 #include "engine/base/config.h"
 #include "engine/base/config_keys.h"
 #include "engine/base/duration.h"
+#include "engine/base/mount_place.h"
+#include "engine/base/network_fs.h"
 #include "engine/base/pattern.h"
 #include "engine/deliver/plugin.h"
 #include "engine/base/size.h"
@@ -76,6 +78,25 @@ static void print_hints(const struct jb_patterns *p, const char *indent)
 	}
 }
 
+/* The kernel reports what this machine does, no more. */
+static void print_network(const struct jb_config_root *r)
+{
+	struct jb_mount_place place = {0};
+	char text[JB_DURATION_TEXT_MAX];
+
+	if (jb_mount_place_find(r->path, &place, NULL) != JB_OK)
+		return;
+	if (jb_network_fs_is(place.type))
+		printf("  warning  a network mount (%s): what others change "
+		       "raises no event;\n           scanned every %s. Watch "
+		       "on the server instead\n",
+		       place.type,
+		       r->rescan_us != 0 ? jb_duration_format(r->rescan_us,
+							      text, sizeof text)
+					 : "(never: RescanInterval=off)");
+	jb_mount_place_fini(&place);
+}
+
 static void print_root(const struct jb_config_root *r)
 {
 	static const char *const backends[] = {"auto", "fanotify", "inotify"};
@@ -86,6 +107,7 @@ static void print_root(const struct jb_config_root *r)
 	if (r->patrol_us != 0)
 		printf("  patrol   every %s\n",
 		       jb_duration_format(r->patrol_us, patrol, sizeof patrol));
+	print_network(r);
 	print_rules(r->patterns, "  ");
 	print_hints(r->patterns, "  ");
 }

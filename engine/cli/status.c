@@ -186,6 +186,25 @@ static void print_mounts(const json_t *root, const char *name, FILE *f)
 	}
 }
 
+static void print_network(const json_t *root, const char *name, FILE *f)
+{
+	const char *type = json_string_value(json_object_get(root, "network"));
+	uint64_t every = (uint64_t)get_int(root, "rescan_us");
+	char text[JB_DURATION_TEXT_MAX];
+
+	if (type == NULL)
+		return;
+	fprintf(f,
+		"%s: a network mount (%s): what others change raises no "
+		"event; ",
+		name, type);
+	if (every == 0)
+		fputs("nobody looks for it (RescanInterval=off)\n", f);
+	else
+		fprintf(f, "it is scanned every %s\n",
+			jb_duration_format(every, text, sizeof text));
+}
+
 static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 {
 	const char *name = get_text(root, "name");
@@ -196,6 +215,7 @@ static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 	if (strcmp(why, "-") != 0 && *why != '\0')
 		fprintf(f, "%s: %s: %s\n", name, get_text(root, "backend"),
 			why);
+	print_network(root, name, f);
 	print_scan(root, name, f);
 	if (json_is_true(json_object_get(root, "no_room")))
 		fprintf(f,

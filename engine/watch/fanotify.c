@@ -5,6 +5,7 @@
  * cold cache (an NFS server after a restart) such an event has no directory
  * and no name, only the object's own id. Nothing here costs a system call per
  * event: handles are parsed, not opened. */
+#include "engine/watch/btrfs.h"
 #include "engine/watch/dirmap.h"
 #include "engine/watch/group.h"
 #include "engine/watch/source.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #define BUFFER_SIZE	(256u << 10)
@@ -30,8 +32,8 @@
 	 FAN_ATTRIB | FAN_ONDIR)
 
 struct file_system {
-	uint64_t fsid;
-	uint64_t subvolume;
+	uint64_t fsid;	    /* that events bear */
+	uint64_t subvolume; /* whose handles are ours; btrfs, else 0 */
 	uint8_t fs;
 	unsigned roots;
 };
@@ -61,11 +63,13 @@ struct event {
 	struct record object;
 };
 
-static const struct file_system *find_fs(const struct fanotify *f,
-					 uint64_t fsid)
+static const struct file_system *
+find_fs(const struct fanotify *f, uint64_t fsid, struct jb_handle_ref handle)
 {
+	uint64_t subvolume = jb_handle_subvolume(handle);
+
 	for (unsigned i = 0; i < f->n_fs; i++)
-		if (f->fs[i].fsid == fsid)
+		if (f->fs[i].fsid == fsid && f->fs[i].subvolume == subvolume)
 			return &f->fs[i];
 	return NULL;
 }
@@ -81,10 +85,10 @@ static void parse_record(const struct fanotify *f,
 
 	memcpy(&fsid, &info->fsid, sizeof fsid);
 	ret->there = true;
-	ret->fs = find_fs(f, fsid);
 	/* handle_type and f_handle follow each other: our representation. */
 	ret->handle.bytes = (const uint8_t *)&fh->handle_type;
 	ret->handle.len = (uint8_t)(sizeof fh->handle_type + fh->handle_bytes);
+	ret->fs = find_fs(f, fsid, ret->handle);
 	ret->name = NULL;
 	if (has_name) {
 		ret->name = (const char *)fh->f_handle + fh->handle_bytes;
@@ -171,8 +175,7 @@ static unsigned object_flags(const struct event *ev, bool known)
 /* The object's inode; 0 if there is none, or it is not of our tree. */
 static uint64_t object_ino(const struct event *ev)
 {
-	if (!ev->object.there || ev->object.fs == NULL ||
-	    jb_handle_subvolume(ev->object.handle) != ev->object.fs->subvolume)
+	if (!ev->object.there || ev->object.fs == NULL)
 		return 0;
 	return jb_handle_ino(ev->object.handle);
 }
@@ -255,25 +258,64 @@ static bool was_kept(const struct fanotify *f, const struct jb_root *root)
 	return jb_group_watches(&f->kept, root->fs_dev, EVENT_MASK);
 }
 
+static int mark(int fd, int dirfd)
+{
+	return fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, EVENT_MASK,
+			     dirfd, ".");
+}
+
+/* Where the root itself is a btrfs subvolume: by the top of its file system,
+ * whose id the events bear. The mark stays when the top is closed. */
+static int mark_top(int fd, const struct jb_root *root, uint64_t *fsid,
+		    struct jb_error *err)
+{
+	int top = jb_btrfs_open_top(root->device, err), rv = JB_OK;
+	struct statfs st;
+
+	if (top < 0)
+		return top;
+	if (mark(fd, top) != 0 || fstatfs(top, &st) != 0)
+		rv = jb_error_errno(err, errno, "fanotify_mark");
+	else
+		memcpy(fsid, &st.f_fsid, sizeof *fsid);
+	close(top);
+	return rv;
+}
+
+static int mark_root(int fd, const struct jb_root *root, uint64_t *fsid,
+		     struct jb_error *err)
+{
+	*fsid = root->fsid;
+	if (mark(fd, root->fd) == 0)
+		return JB_OK;
+	switch (errno) {
+	case EXDEV:
+		return mark_top(fd, root, fsid, err);
+	case EPERM:
+		return jb_error_set(err, JB_EACCES, EPERM,
+				    "fanotify needs CAP_SYS_ADMIN");
+	case ENODEV:
+		return jb_error_set(err, JB_ENOTSUP, ENODEV,
+				    "the file system has no id");
+	default:
+		return jb_error_errno(err, errno, "fanotify_mark");
+	}
+}
+
 static int add_root(struct jb_source *s, struct jb_root *root,
 		    struct jb_error *err)
 {
 	struct fanotify *f = (struct fanotify *)s;
 	struct file_system *fs;
+	uint64_t fsid;
+	int rv;
 
 	if (!root->by_handle)
 		return jb_error_set(err, JB_ENOTSUP, 0,
 				    "no file handles that can be opened here");
-	if (fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, EVENT_MASK,
-			  root->fd, ".") != 0) {
-		if (errno == EXDEV)
-			return jb_error_set(err, JB_ENOTSUP, EXDEV,
-					    "no mark on a btrfs subvolume");
-		if (errno == EPERM)
-			return jb_error_set(err, JB_EACCES, EPERM,
-					    "fanotify needs CAP_SYS_ADMIN");
-		return jb_error_errno(err, errno, "fanotify_mark");
-	}
+	rv = mark_root(s->fd, root, &fsid, err);
+	if (rv != JB_OK)
+		return rv;
 	root->queue_kept = was_kept(f, root);
 	for (unsigned i = 0; i < f->n_fs; i++)
 		if (f->fs[i].fs == root->fs) {
@@ -281,7 +323,7 @@ static int add_root(struct jb_source *s, struct jb_root *root,
 			return JB_OK;
 		}
 	fs = &f->fs[f->n_fs++];
-	*fs = (struct file_system){.fsid = root->fsid,
+	*fs = (struct file_system){.fsid = fsid,
 				   .subvolume = root->subvolume,
 				   .fs = root->fs,
 				   .roots = 1};

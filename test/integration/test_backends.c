@@ -29,6 +29,14 @@ static char *backend_of(struct t_daemon *d, const char *key)
 	return copy;
 }
 
+static void expect_backend(struct t_world *w, const char *want)
+{
+	char *backend = backend_of(&w->daemon, "backend");
+
+	assert_string_equal(backend, want);
+	free(backend);
+}
+
 /* A btrfs subvolume can be a root, whatever watches it; another one
  * below it is its end. */
 static void subvolume(struct t_world *w)
@@ -39,12 +47,73 @@ static void subvolume(struct t_world *w)
 		" btrfs -q subvolume create " ROOT "/d/s && touch " ROOT
 		"/d/s/not");
 	t_round_open(&r, w, ROOT);
+	expect_backend(w, w->backend == T_inotify ? "inotify" : "fanotify");
 	t_shell("cd " ROOT " && echo 1 > d/f && mv d e && echo 2 >> e/f &&"
 		" touch e/s/neither");
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 1, "4", "e");
 	t_round_expect(&r, 1, "1", "e/f");
 	t_round_fini(&r);
+}
+
+/* Subvolumes and the top of one btrfs, each a root: one mark tells of all, and
+ * each change belongs to the root that it is in. */
+static void subvolumes(struct t_world *w)
+{
+	static const char *const names[] = {"top", "a", "b"};
+	struct t_round r;
+	char path[64];
+	unsigned i;
+
+	t_shell("cd " FS " && mkdir top && btrfs -q subvolume create a &&"
+		" btrfs -q subvolume create b && mkdir " T_SPACE "/b &&"
+		" mount -o subvol=b %s " T_SPACE "/b",
+		w->fs.device);
+	t_daemon_root(&w->daemon, "top", FS "/top", w->backend);
+	t_daemon_root(&w->daemon, "a", FS "/a", w->backend);
+	t_daemon_root(&w->daemon, "b", T_SPACE "/b", w->backend);
+	t_daemon_begin(&w->daemon);
+	t_round_init(&r, w);
+	t_shell("cd " FS
+		" && for i in top a b; do mkdir $i/d; echo 1 > $i/d/$i;"
+		" mv $i/d $i/e; echo 2 >> $i/e/$i; done &&"
+		" btrfs -q subvolume snapshot a c && touch c/not");
+	t_round_check(&r, NULL);
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "e/%s", names[i]);
+		assert_true(t_round_count(&r, "path = '%s' AND source = 0",
+					  path) > 0);
+	}
+	assert_int_equal(t_round_count(&r, "path LIKE '%%not'"), 0);
+	t_round_fini(&r);
+	umount2(T_SPACE "/b", MNT_DETACH);
+}
+
+/* A FUSE file system has no handles that we could go by: inotify, and status
+ * says why. What is written in it through its mount is seen. */
+static void fuse(struct t_world *w)
+{
+	struct t_judge j;
+	char *why;
+
+	t_shell("command -v nbdfuse >/dev/null && mkdir " ROOT);
+	t_shell("nbdfuse -P " T_SPACE "/nbdfuse.pid " ROOT
+		"/disk --command nbdkit -s memory 1M </dev/null >/dev/null"
+		" 2>&1 & until mountpoint -q " ROOT "; do :; done");
+	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
+	t_daemon_begin(&w->daemon);
+	expect_backend(w, "inotify");
+	why = backend_of(&w->daemon, "backend_why");
+	if (strstr(why, "no fanotify on fuse") == NULL)
+		fail_msg("backend_why: %s", why);
+	free(why);
+	t_judge_init(&j, w->daemon.state);
+	t_shell("echo x | dd of=" ROOT "/disk conv=notrunc status=none");
+	t_daemon_flush(&w->daemon);
+	assert_int_equal(t_judge_count(&j, "path = 'disk' AND kind = 2"), 1);
+	t_judge_fini(&j);
+	t_daemon_stop(&w->daemon);
+	t_shell("umount " ROOT);
 }
 
 /* Overlayfs refuses the mark: inotify, and status says why. */
@@ -155,7 +224,9 @@ static void watch_limit(struct t_world *w)
 static const struct t_case cases[] = {
 	T_CASE(subvolume, btrfs, auto),
 	T_CASE(subvolume, btrfs, inotify),
+	T_CASE(subvolumes, btrfs, auto),
 	T_CASE(overlay, ext4, auto),
+	T_CASE(fuse, ext4, auto),
 	T_CASE(auto_is_fanotify, ext4, auto),
 	T_CASE(auto_is_fanotify, btrfs, auto),
 	T_CASE(inotify_overflow, ext4, inotify),
