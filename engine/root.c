@@ -120,7 +120,7 @@ int jb_root_open_path(const struct jb_root *root, const char *path, size_t len,
 	struct jb_look look;
 	const char *end;
 	size_t n;
-	int fd, next;
+	int fd, next, why;
 
 	fd = openat(root->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	while (fd >= 0 && len > 0) {
@@ -135,11 +135,15 @@ int jb_root_open_path(const struct jb_root *root, const char *path, size_t len,
 		path += n + (end != NULL);
 		len -= n + (end != NULL);
 	}
-	if (fd >= 0 && (jb_look_fd(fd, &look, NULL) != JB_OK ||
-			!jb_id_equal(look.id, id) || look.dev != root->dev)) {
-		close(fd);
-		errno = ESTALE;
+	if (fd < 0)
 		return -1;
-	}
-	return fd;
+	if (jb_look_fd(fd, &look, NULL) != JB_OK)
+		why = errno; /* what it is can't be told */
+	else if (!jb_id_equal(look.id, id) || look.dev != root->dev)
+		why = ESTALE;
+	else
+		return fd;
+	close(fd);
+	errno = why;
+	return -1;
 }

@@ -256,6 +256,12 @@ static int take_rename(struct jb_recorder *r, struct jb_visit *v,
 	return rv;
 }
 
+/* A directory that could not be had: has it gone, or is that trouble? */
+static int miss(struct jb_recorder *r, struct jb_visit *v, struct jb_error *err)
+{
+	return jb_visit_is_trouble(errno) ? jb_visit_owe(r, v->root, err) : 0;
+}
+
 /* Take the handle of the directory itself, not of whatever has its name a
  * moment later. 0: it has gone meanwhile. */
 static int pin_directory(struct jb_recorder *r, struct jb_visit *v,
@@ -265,17 +271,17 @@ static int pin_directory(struct jb_recorder *r, struct jb_visit *v,
 	struct jb_look now;
 	int fd, rv = 1;
 
-	(void)r;
 	fd = openat(v->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return miss(r, v, err);
 	ret->handle.len = 0;
-	if (jb_look_fd(fd, &now, err) != JB_OK ||
-	    !jb_id_equal(now.id, found->id))
+	if (jb_look_fd(fd, &now, NULL) != JB_OK)
+		rv = miss(r, v, err);
+	else if (!jb_id_equal(now.id, found->id))
 		rv = 0;
 	else if (v->root->root->handle.len > 0 &&
-		 jb_handle_get(fd, "", &ret->handle, err) != JB_OK)
-		rv = 0;
+		 jb_handle_get(fd, "", &ret->handle, NULL) != JB_OK)
+		rv = miss(r, v, err);
 	if (rv == 1 && v->root->root->source->needs_fd)
 		ret->fd = fd;
 	else

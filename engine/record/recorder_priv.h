@@ -180,6 +180,11 @@ const char *jb_rest_missed(const struct jb_recorder *r,
 /* record/visit.c */
 int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,
 		  struct jb_visit *v, struct jb_error *err);
+/* An errno that does not mean that what was to be opened has gone. */
+bool jb_visit_is_trouble(int error);
+/* The root has a gap and owes a scan, since such an error came. */
+int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
+		 struct jb_error *err);
 int jb_visit_close(struct jb_recorder *r, struct jb_visit *v,
 		   struct jb_error *err);
 struct jb_record_root *jb_record_root_of(struct jb_recorder *r, uint32_t id);

@@ -62,6 +62,20 @@ static int copy_path(struct jb_recorder *r, struct jb_visit *v,
 	return JB_OK;
 }
 
+bool jb_visit_is_trouble(int error)
+{
+	return error == EIO || error == ENOMEM || error == EMFILE ||
+	       error == ENFILE || error == ENOSPC;
+}
+
+/* Not because it has gone: what it holds is not known, until a scan has seen
+ * it. Nothing that is missing elsewhere becomes a deletion meanwhile. */
+int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
+		 struct jb_error *err)
+{
+	return jb_gap_owe(r, root, "a directory could not be opened", err);
+}
+
 /* 1: open; 0: nothing to look at here; or an error. */
 int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
 		  struct jb_visit *v, struct jb_error *err)
@@ -80,8 +94,11 @@ int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
 	v->dir = key;
 	v->origin = origin;
 	v->clock = jb_look_clock();
+	errno = 0;
 	v->fd = open_dir(r, v->root->root, &dir);
 	if (v->fd < 0) {
+		if (jb_visit_is_trouble(errno))
+			return jb_visit_owe(r, v->root, err);
 		if (!v->root->root->by_handle && errno != EACCES)
 			rv = jb_stale_note(r, key, err);
 		return rv < 0 ? rv : look_at_own_place(r, &dir, origin, err);

@@ -308,6 +308,8 @@ void t_daemon_fini(struct t_daemon *d, bool show)
 		return;
 	d->log_start = 0;
 	words = t_daemon_words(d);
-	print_message("--- what the daemon said:\n%s---\n", words);
+	/* By itself: print_message() cuts what is long. */
+	printf("--- what the daemon said:\n%s---\n", words);
+	fflush(stdout);
 	free(words);
 }
