@@ -10,6 +10,7 @@
 
 #include "engine/base/log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -21,11 +22,22 @@
 
 struct jb_mark *jb_recorder_mark(struct jb_recorder *r)
 {
-	if (r->mark == NULL)
-		r->mark = jb_mark_new();
-	if (r->mark == NULL)
-		abort(); /* 80 bytes; nothing can be right without it */
+	if (r->mark == NULL) {
+		r->mark = r->spare_mark;
+		r->spare_mark = NULL;
+	}
+	assert(r->mark != NULL);
 	return r->mark;
+}
+
+/* Whoever needs a mark in the batch can't do without. */
+static int spare_mark(struct jb_recorder *r, struct jb_error *err)
+{
+	if (r->spare_mark == NULL)
+		r->spare_mark = jb_mark_new();
+	if (r->spare_mark == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "a barrier");
+	return JB_OK;
 }
 
 uint64_t jb_recorder_oldest_left(const struct jb_recorder *r)
@@ -45,7 +57,9 @@ static int record_batch(struct jb_recorder *r, struct jb_error *err)
 	r->wrote = false;
 	jb_keyset_clear(&r->named);
 	jb_changes_begin(r->changes, r->now_us);
-	rv = jb_store_begin(r->store, err);
+	rv = spare_mark(r, err);
+	if (rv == JB_OK)
+		rv = jb_store_begin(r->store, err);
 	if (rv == JB_OK)
 		rv = jb_gaps_note(r, err);
 	if (rv == JB_OK)

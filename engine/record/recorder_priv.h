@@ -101,17 +101,18 @@ struct jb_recorder {
 	size_t n_stale, cap_stale;
 	struct jb_deferred *deferred; /* owned */
 	size_t n_deferred, cap_deferred;
-	int64_t next_det;	  /* for who is detached next */
-	struct jb_mark *mark;	  /* of this commit, made when asked for */
-	struct jb_mark *time;	  /* owned; 'complete until' */
-	bool wrote;		  /* this batch wrote something */
-	struct jb_entries rows;	  /* scratch of look */
-	struct jb_entries page;	  /* scratch of list */
-	struct jb_entries below;  /* scratch of settle */
-	uint64_t structure;	  /* how often rows were moved or removed */
-	struct jb_error error;	  /* the first failure of this batch */
-	struct jb_rest_mark rest; /* token 0: none is to be left */
-	bool rested;		  /* it was left */
+	int64_t next_det;	    /* for who is detached next */
+	struct jb_mark *mark;	    /* of this commit, made when asked for */
+	struct jb_mark *spare_mark; /* owned; so that asking can't fail */
+	struct jb_mark *time;	    /* owned; 'complete until' */
+	bool wrote;		    /* this batch wrote something */
+	struct jb_entries rows;	    /* scratch of look */
+	struct jb_entries page;	    /* scratch of list */
+	struct jb_entries below;    /* scratch of settle */
+	uint64_t structure;	    /* how often rows were moved or removed */
+	struct jb_error error;	    /* the first failure of this batch */
+	struct jb_rest_mark rest;   /* token 0: none is to be left */
+	bool rested;		    /* it was left */
 
 	pthread_mutex_t mutex; /* guards what follows */
 	struct jb_flush *new_flushes;
@@ -261,7 +262,7 @@ int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
 int jb_gap_root_lost(struct jb_recorder *r, struct jb_record_root *root,
 		     const struct jb_error *why, struct jb_error *err);
 
-/* The mark of this commit; borrowed. NULL without memory. */
+/* The mark of this commit; borrowed. */
 struct jb_mark *jb_recorder_mark(struct jb_recorder *r);
 uint64_t jb_recorder_oldest_left(const struct jb_recorder *r);
 

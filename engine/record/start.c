@@ -270,6 +270,7 @@ void jb_recorder_close(struct jb_recorder *r)
 		free(p);
 	}
 	jb_flushes_drop(r);
+	jb_mark_unref(r->spare_mark);
 	if (r->roots != NULL) {
 		jb_recorder_drop_memory(r);
 		for (unsigned i = 0; i < r->settings.n_roots; i++)

@@ -82,8 +82,8 @@ WRAP(CALL, int, statx,
      (fd, p, flags, mask, x), -1)
 WRAP(CALL, int, fstat, (int fd, struct stat *st), (fd, st), -1)
 WRAP(CALL, int, fstatfs, (int fd, struct statfs *st), (fd, st), -1)
-WRAP(CALL, int, open_by_handle_at,
-     (int fd, struct file_handle *h, int flags), (fd, h, flags), -1)
+WRAP(CALL, int, open_by_handle_at, (int fd, struct file_handle *h, int flags),
+     (fd, h, flags), -1)
 WRAP(CALL, int, name_to_handle_at,
      (int fd, const char *p, struct file_handle *h, int *mount, int flags),
      (fd, p, h, mount, flags), -1)
@@ -100,15 +100,14 @@ WRAP(CALL, ssize_t, copy_file_range,
 WRAP(CALL, int, renameat2,
      (int a, const char *p, int b, const char *q, unsigned flags),
      (a, p, b, q, flags), -1)
-WRAP(CALL, int, linkat,
-     (int a, const char *p, int b, const char *q, int flags),
+WRAP(CALL, int, linkat, (int a, const char *p, int b, const char *q, int flags),
      (a, p, b, q, flags), -1)
 WRAP(CALL, int, unlinkat, (int fd, const char *p, int flags), (fd, p, flags),
      -1)
 WRAP(CALL, int, mkdirat, (int fd, const char *p, mode_t mode), (fd, p, mode),
      -1)
-WRAP(CALL, int, symlinkat, (const char *to, int fd, const char *p),
-     (to, fd, p), -1)
+WRAP(CALL, int, symlinkat, (const char *to, int fd, const char *p), (to, fd, p),
+     -1)
 WRAP(CALL, ssize_t, readlinkat, (int fd, const char *p, char *to, size_t n),
      (fd, p, to, n), -1)
 WRAP(CALL, int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
@@ -124,8 +123,8 @@ WRAP(CALL, int, fsetxattr,
 WRAP(CALL, ssize_t, fgetxattr,
      (int fd, const char *name, void *value, size_t n), (fd, name, value, n),
      -1)
-WRAP(CALL, ssize_t, flistxattr, (int fd, char *names, size_t n),
-     (fd, names, n), -1)
+WRAP(CALL, ssize_t, flistxattr, (int fd, char *names, size_t n), (fd, names, n),
+     -1)
 WRAP(CALL, int, fsync, (int fd), (fd), -1)
 WRAP(CALL, int, syncfs, (int fd), (fd), -1)
 WRAP(CALL, int, ftruncate, (int fd, off_t size), (fd, size), -1)
@@ -141,7 +140,8 @@ int __wrap_openat(int fd, const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
-	return strikes(CALL, "openat") ? -1 : __real_openat(fd, path, flags, mode);
+	return strikes(CALL, "openat") ? -1
+				       : __real_openat(fd, path, flags, mode);
 }
 
 /* openat2() has no function of its own. */

@@ -4,7 +4,8 @@
  * the truth: catalog = tree, target = tree, rows that can be played.
  *
  * All points take a while (JB_TEST_LONG); else they thin out towards the end,
- * and the seed moves them from run to run. JB_FAULT_FROM=N begins at the N-th. */
+ * and the seed moves them from run to run. JB_FAULT_FROM=N begins at the N-th.
+ */
 #include "lib/t_mirror.h"
 #include "lib/t_random.h"
 #include "lib/t_round.h"
@@ -24,7 +25,7 @@
 #define END_MS	 60000
 #define FLUSH_MS 3000
 #define SETTLE_S 30 /* for what is pending: it is tried again after a while */
-#define DENSITY	 6 /* the next point: one more, and a sixth of all before */
+#define DENSITY	 6  /* the next point: one more, and a sixth of all before */
 
 /* Each turn makes what the next two rename, change and remove. */
 #define CHURN                                                                  \
@@ -60,7 +61,7 @@ static void begin(struct sweep *s, struct t_world *w, const char *kind,
 	s->kind = kind;
 	s->lasting = lasting;
 	s->n = getenv("JB_FAULT_FROM") != NULL ? atol(getenv("JB_FAULT_FROM"))
-						: 1;
+					       : 1;
 	w->daemon.quiet = true;
 }
 
