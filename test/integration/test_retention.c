@@ -5,6 +5,7 @@
 #include "lib/t_ops.h"
 #include "lib/t_round.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -298,6 +299,130 @@ static void too_large(struct t_world *w)
 	t_mount_fini(&disk);
 }
 
+#define LIMIT (16 << 20) /* MaxJournalSize= of the following */
+
+/* What the journal takes of its disk now. */
+static int64_t size_of(struct t_daemon *d)
+{
+	int64_t n = 0;
+	char path[160];
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/journal.db%s", d->state,
+			 i == 0 ? "" : "-wal");
+		if (stat(path, &st) == 0)
+			n += st.st_size;
+	}
+	return n;
+}
+
+static void begin_limited(struct t_world *w)
+{
+	t_shell("mkdir " ROOT);
+	t_daemon_configure(&w->daemon, "MaxJournalSize=%d\n", LIMIT);
+	t_daemon_root(&w->daemon, "r", ROOT, w->backend);
+	w->daemon.quiet = true;
+	t_daemon_begin(&w->daemon);
+}
+
+/* Directory @i with 3,000 files, made or removed. */
+static void make_files(int i)
+{
+	t_shell("cd " ROOT " && mkdir d%d && cd d%d &&"
+		" seq -f a-name-of-a-file-%%.0f 3000 | xargs touch",
+		i, i);
+}
+
+static void remove_files(int i)
+{
+	t_shell("cd " ROOT "/d%d && ls | xargs rm && cd .. && rmdir d%d", i, i);
+}
+
+/* Ten times as much happens as may be kept: the journal stays within its size,
+ * the WAL is cut although somebody reads slowly, and nothing is lost. */
+static void by_size(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	const char *argv[] = {"sh", "-c", NULL, NULL};
+	char line[512], fifo[160];
+	int64_t size, most = 0;
+	pid_t reader;
+	int fd;
+
+	begin_limited(w);
+	make_files(0);
+	t_daemon_flush(d);
+	/* A page of changes is read; the rest waits for ever in a pipe. */
+	snprintf(fifo, sizeof fifo, "%s/fifo", d->dir);
+	snprintf(line, sizeof line, "mkfifo %s; exec %s --config %s query > %s",
+		 fifo, t_daemon_program(), d->config, fifo);
+	argv[2] = line;
+	reader = t_process_start(argv, d->log);
+	while ((fd = open(fifo, O_RDONLY | O_CLOEXEC)) < 0)
+		poll(NULL, 0, 5);
+	for (int i = 1; i < 80; i++) {
+		make_files(i);
+		if (i > 3)
+			remove_files(i - 3);
+		size = size_of(d);
+		most = size > most ? size : most;
+	}
+	assert_int_equal(t_process_wait(reader, 0), -1); /* still there */
+	compare(w);
+	print_message("at most %lld of %d bytes, changes from %lld to %lld\n",
+		      (long long)most, LIMIT,
+		      (long long)journal_number(d, "first_seq"),
+		      (long long)journal_number(d, "last_seq"));
+	assert_true(most <= LIMIT);
+	assert_true(journal_number(d, "first_seq") > 100000);
+	kill(reader, SIGKILL);
+	t_process_wait(reader, 10000);
+	close(fd);
+	t_daemon_stop(d);
+}
+
+static bool has_no_room(struct t_daemon *d)
+{
+	json_t *status = t_daemon_status(d);
+	bool no = json_is_true(t_daemon_root_member(status, "no_room"));
+
+	json_decref(status);
+	return no;
+}
+
+/* Somebody pins the WAL for ever: changes collapse into a gap before the
+ * journal outgrows its size. When he leaves it heals. */
+static void pinned(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	int64_t size, most = 0;
+	char path[160];
+	sqlite3 *db;
+
+	begin_limited(w);
+	snprintf(path, sizeof path, "%s/journal.db", d->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT * FROM entry", NULL,
+				      NULL, NULL),
+			 SQLITE_OK);
+	for (int i = 0; i < 300 && !has_no_room(d); i++) {
+		make_files(i);
+		if (i > 2)
+			remove_files(i - 2);
+		json_decref(t_daemon_ask(d, "{\"command\":\"flush\","
+					    "\"timeout_ms\":1000}"));
+		size = size_of(d);
+		most = size > most ? size : most;
+	}
+	await_room(d, false);
+	assert_true(most <= LIMIT + LIMIT / 8);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	await_room(d, true);
+	compare(w);
+	t_daemon_stop(d);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(by_time, ext4, fanotify),
 	T_CASE(by_time, ext4, inotify),
@@ -308,6 +433,8 @@ static const struct t_case cases[] = {
 	T_CASE(full_disk, ext4, fanotify),
 	T_CASE(full_disk, ext4, inotify),
 	T_CASE(too_large, ext4, fanotify),
+	T_CASE(by_size, ext4, fanotify),
+	T_CASE(pinned, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
