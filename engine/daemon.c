@@ -96,7 +96,11 @@ static void tell_done(struct jb_daemon *d, const struct jb_done_flush *done)
 
 static void on_flushed(void *arg, void *flush, int64_t seq)
 {
-	tell_done(arg, &(struct jb_done_flush){.flush = flush, .seq = seq});
+	struct jb_daemon *d = arg;
+
+	if (!jb_patrol_flushed(&d->patrol, flush))
+		tell_done(d,
+			  &(struct jb_done_flush){.flush = flush, .seq = seq});
 }
 
 static void on_retained(void *arg, void *waiting,
@@ -234,6 +238,7 @@ void jb_daemon_stop(struct jb_daemon *d, const struct jb_error *err)
 	d->stopping = true;
 	jb_daemon_stop_workers(d);
 	jb_scan_credits_stop(&d->credits);
+	jb_patrol_halt(&d->patrol);
 	jb_intake_stop(d->intake);
 }
 
@@ -424,7 +429,9 @@ static int open_scans(struct jb_daemon *d, struct jb_error *err)
 	for (unsigned i = 0; i < d->n_roots; i++)
 		jb_scan_init(&d->scans[i], &d->roots[i], d->config->state_dir,
 			     d->intake, d->recorder, &d->credits);
-	return JB_OK;
+	return jb_patrol_init(&d->patrol, d->roots, d->n_roots,
+			      d->config->state_dir, d->intake, d->recorder,
+			      &d->credits, err);
 }
 
 static void start_handles(struct jb_daemon *d)
@@ -489,6 +496,8 @@ static int start(struct jb_daemon *d, struct jb_error *err)
 		rv = jb_recorder_start(d->recorder, d->intake, err);
 	d->recorder_running = rv == JB_OK;
 	if (rv == JB_OK)
+		rv = jb_patrol_start(&d->patrol, err);
+	if (rv == JB_OK)
 		rv = jb_retention_start(&d->retention, &d->loop, d->config,
 					d->recorder, d->intake,
 					(uint64_t)d->epoch, err);
@@ -500,6 +509,8 @@ static int start(struct jb_daemon *d, struct jb_error *err)
 
 static void fini(struct jb_daemon *d)
 {
+	jb_patrol_stop(&d->patrol);
+	jb_patrol_fini(&d->patrol);
 	for (unsigned i = 0; d->scans != NULL && i < d->n_roots; i++) {
 		jb_scan_stop(&d->scans[i]);
 		jb_scan_fini(&d->scans[i]);

@@ -13,6 +13,7 @@
 #include "engine/record/recorder.h"
 #include "engine/retention.h"
 #include "engine/root.h"
+#include "engine/scan/patrol.h"
 #include "engine/scan/scan.h"
 #include "engine/watch/intake.h"
 #include "journal/store.h"
@@ -56,6 +57,7 @@ struct jb_daemon {
 	struct jb_recorder *recorder;	       /* owned */
 	struct jb_scan *scans;		       /* owned; one per root */
 	struct jb_scan_credits credits;
+	struct jb_patrol patrol;
 	struct jb_control *control;	  /* owned */
 	struct jb_supervisor *supervisor; /* owned; the policies' workers */
 	uv_signal_t term, interrupt;

@@ -56,6 +56,7 @@ static void halt(struct jb_daemon *d)
 	uv_timer_stop(&d->tick);
 	d->leaving = JB_LEAVE_HALT;
 	jb_intake_pause(d->intake);
+	jb_patrol_halt(&d->patrol);
 	for (unsigned i = 0; i < d->n_roots; i++)
 		jb_scan_halt(&d->scans[i], on_scan_idle, d);
 	drain(d);

@@ -37,6 +37,18 @@ static json_t *report_scan(struct jb_daemon *d, unsigned i)
 			 "left_s", (json_int_t)left);
 }
 
+static json_t *report_patrol(struct jb_daemon *d, const struct jb_root *root,
+			     int64_t drift)
+{
+	struct jb_patrol_progress p;
+
+	jb_patrol_progress(&d->patrol, root, &p);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "done",
+			 (json_int_t)p.done, "total", (json_int_t)p.total,
+			 "began_us", (json_int_t)p.row.began, "ended_us",
+			 (json_int_t)p.row.ended, "drift", (json_int_t)drift);
+}
+
 /* Where the root ends because something else is mounted there. */
 static json_t *report_mounts(struct jb_daemon *d, const struct jb_root *root)
 {
@@ -93,7 +105,7 @@ static json_t *report_root(struct jb_daemon *d, unsigned i)
 	else if (st.gap_open)
 		state = "catching up";
 	return json_pack("{s:s, s:s*, s:I, s:o, s:s, s:s, s:s, s:I, s:I, s:I, "
-			 "s:o, s:o, s:b, s:b, "
+			 "s:o, s:o, s:o, s:b, s:b, "
 			 "s:I, s:I}",
 			 "name", root->config->name, "network",
 			 root->network ? root->fs_type : NULL, "rescan_us",
@@ -104,7 +116,7 @@ static json_t *report_root(struct jb_daemon *d, unsigned i)
 			 (json_int_t)(st.complete_ns / NS_PER_US), "dirty",
 			 (json_int_t)jb_intake_backlog(d->intake), "detached",
 			 (json_int_t)st.detached, "scan", report_scan(d, i),
-			 "mounts", report_mounts(d, root), "gap_open",
+			 "patrol", report_patrol(d, root, st.drift), "mounts", report_mounts(d, root), "gap_open",
 			 st.gap_open, "no_room", st.no_room, "events",
 			 (json_int_t)s->events, "overflows",
 			 (json_int_t)s->overflows);

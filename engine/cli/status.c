@@ -171,6 +171,18 @@ static void print_scan(const json_t *root, const char *name, FILE *f)
 	fputc('\n', f);
 }
 
+static void print_patrol(const json_t *root, const char *name, FILE *f)
+{
+	const json_t *patrol = json_object_get(root, "patrol");
+	char n[JB_OUT_COUNT_MAX];
+
+	if (get_int(patrol, "drift") > 0)
+		fprintf(f,
+			"%s: patrols found %s changes that raised no event; "
+			"see 'query --gaps'\n",
+			name, jb_out_count(get_int(patrol, "drift"), n));
+}
+
 static void print_mounts(const json_t *root, const char *name, FILE *f)
 {
 	const json_t *mounts = json_object_get(root, "mounts");
@@ -217,6 +229,7 @@ static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 			why);
 	print_network(root, name, f);
 	print_scan(root, name, f);
+	print_patrol(root, name, f);
 	if (json_is_true(json_object_get(root, "no_room")))
 		fprintf(f,
 			"%s: there is no room for the journal: nothing is "

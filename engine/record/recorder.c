@@ -71,6 +71,8 @@ static int record_batch(struct jb_recorder *r, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = jb_gaps_settle(r, err);
 	if (rv == JB_OK)
+		rv = jb_drift_write(r, err);
+	if (rv == JB_OK)
 		rv = jb_store_commit(r->store, err);
 	return rv;
 }
@@ -112,6 +114,7 @@ static void publish(struct jb_recorder *r)
 		r->status[i].gap_open = r->roots[i].gap.id != 0;
 		r->status[i].scanning = r->roots[i].running;
 		r->status[i].detached = r->roots[i].detached.count;
+		r->status[i].drift = r->roots[i].drift;
 		r->status[i].no_room = r->upkeep.room.lacking;
 	}
 	r->last_seq = jb_changes_last(r->changes);

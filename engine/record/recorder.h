@@ -12,6 +12,7 @@
 
 #include "engine/root.h"
 #include "engine/watch/intake.h"
+#include "journal/patrol.h"
 #include "journal/rest.h"
 #include "journal/retain.h"
 #include "journal/store.h"
@@ -65,6 +66,7 @@ struct jb_recorder_status {
 	bool no_room; /* for the journal: nothing is recorded */
 	uint64_t detached;
 	uint64_t mounts;
+	int64_t drift; /* changes that patrols found, ever */
 };
 
 int jb_recorder_open(struct jb_store *store,
@@ -97,6 +99,11 @@ void jb_recorder_scan_ended(struct jb_recorder *r, const struct jb_root *root);
 /* Any thread: a scan of @root is owed, for a reason that the gap bears. */
 void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
 			  const char *reason);
+
+/* Any thread: how far a patrol is (drift apart), to be remembered with the next
+ * batch. */
+void jb_recorder_patrolled(struct jb_recorder *r, const struct jb_root *root,
+			   const struct jb_patrol_row *row);
 
 /* Any thread: drop what @order (copied) says, in steps between the batches;
  * then events.retained is called with @waiting, unless it is NULL. */

@@ -53,6 +53,8 @@ struct jb_record_root {
 	struct jb_detached detached;
 	bool assigned; /* somebody got a number in this batch */
 	bool lost;     /* root_lost was told */
+	int64_t found; /* in this batch: what no event told */
+	int64_t drift; /* the same, of all time */
 	bool kept;     /* at the start nothing had been missed */
 	bool let_go;   /* root_released is to be told */
 };
@@ -123,6 +125,8 @@ struct jb_recorder {
 	const char **owed_reason;     /* owned */
 	bool *root_lost, *root_back;  /* owned */
 	bool *root_let_go;	      /* owned; lost on request */
+	struct jb_patrol_row *patrol; /* owned */
+	bool *patrol_told;	      /* owned */
 
 	struct jb_flush *flushes; /* recorder thread */
 };
@@ -177,6 +181,11 @@ bool jb_rest_keeps(const struct jb_recorder *r, const struct jb_root *root,
 		   int64_t kept);
 const char *jb_rest_missed(const struct jb_recorder *r,
 			   const struct jb_root *root);
+
+/* record/drift.c: something differed that no event had told. */
+void jb_drift_note(const struct jb_recorder *r, struct jb_record_root *root);
+/* In the batch's transaction. */
+int jb_drift_write(struct jb_recorder *r, struct jb_error *err);
 
 /* record/visit.c */
 int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,

@@ -33,8 +33,10 @@ int jb_detach(struct jb_recorder *r, struct jb_record_root *root,
 	int rv;
 
 	e->flags &= ~(uint32_t)JB_ENTRY_SCANNED;
-	if (!(dirty & JB_DIRTY_EVENT))
+	if (!(dirty & JB_DIRTY_EVENT)) {
 		e->flags |= JB_ENTRY_SCANNED;
+		jb_drift_note(r, root);
+	}
 	rv = jb_catalog_move(r->catalog, e, e->parent, e->name, e->name_len,
 			     r->next_det++, err);
 	if (rv != JB_OK)

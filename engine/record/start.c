@@ -10,6 +10,7 @@
 static int load_root(struct jb_recorder *r, struct jb_record_root *root,
 		     struct jb_error *err)
 {
+	struct jb_patrol_row patrol = {0};
 	struct jb_known_root known;
 	int64_t after = 0;
 	int rv;
@@ -21,6 +22,10 @@ static int load_root(struct jb_recorder *r, struct jb_record_root *root,
 		rv = jb_gap_find_open(r->store, root->root->id, &root->gap,
 				      err);
 	root->complete = known.complete;
+	root->found = 0;
+	if (rv >= 0)
+		rv = jb_patrol_read(r->store, root->root->id, &patrol, err);
+	root->drift = patrol.drift;
 	jb_detached_fini(&root->detached);
 	jb_detached_init(&root->detached);
 	do {
@@ -207,9 +212,12 @@ int jb_recorder_open(struct jb_store *store,
 	r->root_lost = calloc(n, sizeof *r->root_lost);
 	r->root_back = calloc(n, sizeof *r->root_back);
 	r->root_let_go = calloc(n, sizeof *r->root_let_go);
+	r->patrol = calloc(n, sizeof *r->patrol);
+	r->patrol_told = calloc(n, sizeof *r->patrol_told);
 	rv = r->roots == NULL || r->status == NULL || r->scan_ended == NULL ||
 			     r->owed_reason == NULL || r->root_lost == NULL ||
-			     r->root_back == NULL || r->root_let_go == NULL
+			     r->root_back == NULL || r->root_let_go == NULL ||
+			     r->patrol == NULL || r->patrol_told == NULL
 		     ? jb_error_set(err, JB_ENOMEM, 0, "recorder")
 		     : jb_catalog_open(store, &r->catalog, err);
 	if (rv == JB_OK)
@@ -296,6 +304,8 @@ void jb_recorder_close(struct jb_recorder *r)
 	free(r->root_lost);
 	free(r->root_back);
 	free(r->root_let_go);
+	free(r->patrol);
+	free(r->patrol_told);
 	pthread_mutex_destroy(&r->mutex);
 	free(r);
 }

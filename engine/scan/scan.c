@@ -61,7 +61,7 @@ void jb_scan_credits_stop(struct jb_scan_credits *c)
 	pthread_mutex_unlock(&c->mutex);
 }
 
-static bool take_credit(struct jb_scan_credits *c)
+bool jb_scan_credits_take(struct jb_scan_credits *c)
 {
 	bool ok;
 
@@ -81,10 +81,10 @@ static int send_places(void *arg, struct jb_walk_places *places,
 {
 	struct walker *w = arg;
 
-	if (!take_credit(w->scan->credits))
+	if (!jb_scan_credits_take(w->scan->credits))
 		return jb_error_set(err, JB_ECANCELED, 0, "scan");
 	return jb_intake_mark_places(w->scan->intake, places->bytes,
-				     places->size, err);
+				     places->size, false, err);
 }
 
 /* The next page of keys, moved past by whoever takes it. */

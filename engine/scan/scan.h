@@ -63,6 +63,8 @@ struct jb_scan_progress {
 };
 
 void jb_scan_credits_init(struct jb_scan_credits *c);
+/* Wait for one; false: stopped. */
+bool jb_scan_credits_take(struct jb_scan_credits *c);
 void jb_scan_credits_return(struct jb_scan_credits *c, unsigned n);
 void jb_scan_credits_stop(struct jb_scan_credits *c);
 

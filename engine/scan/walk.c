@@ -79,6 +79,8 @@ static int compare_name(struct jb_walk *w, uint64_t dir, int fd,
 		return JB_OK;
 	if (name == NULL)
 		name = row->name;
+	if (w->found != NULL)
+		return w->found(w->arg, dir, name, strlen(name), row, err);
 	return mark(w, dir, name, strlen(name), err);
 }
 
@@ -89,7 +91,9 @@ int jb_walk_compare(struct jb_walk *w, const struct jb_dir *dir, int fd,
 	size_t after_len = 0, pos = 0, at;
 	int rv;
 
-	if (fd < 0) /* its own place says what became of it */
+	if (fd < 0 && w->found != NULL)
+		return JB_OK; /* it goes, or its name differs above */
+	if (fd < 0)	      /* its own place says what became of it */
 		return dir->parent == 0 ? JB_OK
 					: mark(w, dir->parent, dir->name,
 					       dir->name_len, err);

@@ -17,6 +17,11 @@ struct jb_walk_places {
 typedef int jb_walk_full_fn(void *arg, struct jb_walk_places *places,
 			    struct jb_error *err);
 
+/* A name that differs from its row (NULL: it has none). */
+typedef int jb_walk_found_fn(void *arg, uint64_t dir, const char *name,
+			     size_t len, const struct jb_entry *row,
+			     struct jb_error *err);
+
 struct jb_walk {
 	const struct jb_root *root; /* borrowed */
 	struct jb_catalog *catalog; /* borrowed; a reader's */
@@ -24,7 +29,8 @@ struct jb_walk {
 	struct jb_names names;
 	struct jb_entries rows;
 	struct jb_walk_places places;
-	jb_walk_full_fn *full; /* empties `places` */
+	jb_walk_full_fn *full;	 /* empties `places` */
+	jb_walk_found_fn *found; /* gets what differs instead; may be NULL */
 	void *arg;
 };
 

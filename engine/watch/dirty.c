@@ -76,7 +76,7 @@ void jb_dirty_clear(struct jb_dirty *d)
 	d->loss = JB_LOSS_NONE;
 	d->moved_unseen = false;
 	d->credits = 0;
-	d->poked = false;
+	d->poked = d->patrolled = false;
 	memset(d->upto, 0, sizeof d->upto);
 	shrink(d);
 }

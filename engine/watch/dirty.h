@@ -107,6 +107,7 @@ struct jb_dirty {
 	bool moved_unseen; /* recorder, inotify: somebody unknown passed */
 	uint64_t upto[JB_SOURCES]; /* how far each queue was read */
 	uint32_t credits;	   /* messages of scans that it holds */
+	bool patrolled;		   /* a patrol's are among its places */
 	bool poked;		   /* the recorder has messages to read */
 	uint64_t no;		   /* number of the batch, once handed over */
 };

@@ -92,12 +92,12 @@ int jb_intake_remove_dirs(struct jb_intake *in, const struct jb_map_dir *dirs,
 int jb_intake_ask(struct jb_intake *in, struct jb_mark *m,
 		  struct jb_error *err);
 
-/* Any thread: places that a scan found to differ. Each message counts one
- * credit of the set that takes it. @places: for each the directory's key (8
- * bytes, host order), the length of the name (1 byte), the name; length 0: the
- * whole directory. */
+/* Any thread: places that a scan, or a @patrol, found to differ. Each message
+ * counts one credit of the set that takes it. @places: for each the directory's
+ * key (8 bytes, host order), the length of the name (1 byte), the name; length
+ * 0: the whole directory. */
 int jb_intake_mark_places(struct jb_intake *in, const uint8_t *places,
-			  size_t size, struct jb_error *err);
+			  size_t size, bool patrol, struct jb_error *err);
 
 /* Any thread: give the recorder a set, though it may be empty: it has messages
  * to read. */

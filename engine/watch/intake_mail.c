@@ -76,6 +76,7 @@ static void handle_places(struct jb_intake *in, const struct jb_message *msg)
 		p += len;
 	}
 	in->front->credits++;
+	in->front->patrolled = in->front->patrolled || msg->patrol;
 }
 
 static void handle(struct jb_intake *in, struct jb_message *msg)
@@ -191,13 +192,14 @@ int jb_intake_ask(struct jb_intake *in, struct jb_mark *m, struct jb_error *err)
 }
 
 int jb_intake_mark_places(struct jb_intake *in, const uint8_t *places,
-			  size_t size, struct jb_error *err)
+			  size_t size, bool patrol, struct jb_error *err)
 {
 	struct jb_message *msg = new_message(MSG_PLACES, size, err);
 
 	if (msg == NULL)
 		return JB_ENOMEM;
 	msg->size = size;
+	msg->patrol = patrol;
 	memcpy(msg->places, places, size);
 	post(in, msg);
 	return JB_OK;

@@ -29,6 +29,7 @@ struct jb_message {
 	struct jb_mark *mark; /* MARK: one reference */
 	enum jb_loss loss;    /* LOSE */
 	size_t size;	      /* PLACES */
+	bool patrol;	      /* PLACES */
 	uint8_t places[];     /* PLACES */
 };
 

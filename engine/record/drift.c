@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a patrol does is written by the recorder: how far it is, and how many
+ * changes it found that no event had told. */
+#include "engine/record/recorder_priv.h"
+
+/* Only in a batch that a patrol led to: what a scan found may be settled later
+ * than its gap. */
+void jb_drift_note(const struct jb_recorder *r, struct jb_record_root *root)
+{
+	if (r->set->patrolled && !jb_gap_is_open(root))
+		root->found++;
+}
+
+int jb_drift_write(struct jb_recorder *r, struct jb_error *err)
+{
+	int rv = JB_OK;
+
+	for (unsigned i = 0; i < r->settings.n_roots && rv == JB_OK; i++) {
+		struct jb_record_root *root = &r->roots[i];
+		struct jb_patrol_row row;
+		bool told;
+
+		pthread_mutex_lock(&r->mutex);
+		told = r->patrol_told[i];
+		r->patrol_told[i] = false;
+		row = r->patrol[i];
+		pthread_mutex_unlock(&r->mutex);
+		if (told)
+			rv = jb_patrol_write(r->store, root->root->id, &row,
+					     err);
+		if (rv != JB_OK || root->found == 0)
+			continue;
+		rv = jb_patrol_add_drift(r->store, root->root->id, root->found,
+					 r->now_us, err);
+		root->drift += root->found;
+		root->found = 0;
+		r->wrote = true;
+	}
+	return rv;
+}
+
+void jb_recorder_patrolled(struct jb_recorder *r, const struct jb_root *root,
+			   const struct jb_patrol_row *row)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->patrol[root->index] = *row;
+	r->patrol_told[root->index] = true;
+	pthread_mutex_unlock(&r->mutex);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/scan/patrol_priv.h - the patrol's inside, for patrol.c (when which
+ * directory is compared) and suspects.c (what to think of a difference). All
+ * of it belongs to the patrol's thread. */
+#ifndef JB_SCAN_PATROL_PRIV_H
+#define JB_SCAN_PATROL_PRIV_H
+
+#include "engine/scan/patrol.h"
+#include "engine/scan/walk.h"
+
+#define JB_SUSPECTS 256 /* then they are settled, within a page */
+
+/* A name that differed, and its row then. */
+struct jb_suspect {
+	uint64_t dir;
+	size_t len;
+	char name[JB_NAME_MAX + 1];
+	bool had_row;
+	struct jb_id id;
+	struct jb_facts facts;
+};
+
+struct jb_patrolman {
+	struct jb_patrol *patrol;
+	struct jb_store *store;
+	struct jb_catalog *catalog;
+	sqlite3_stmt *dirs, *count;
+	struct jb_walk walk;
+	struct jb_suspect suspects[JB_SUSPECTS];
+	size_t n;
+};
+
+/* A jb_walk_found_fn; @arg is the patrolman. */
+int jb_patrol_found(void *arg, uint64_t dir, const char *name, size_t len,
+		    const struct jb_entry *row, struct jb_error *err);
+
+/* Wait for a barrier, then mark the places whose row is as it was.
+ * JB_ECANCELED: stopped meanwhile. */
+int jb_patrol_settle(struct jb_patrolman *m, struct jb_error *err);
+
+#endif
