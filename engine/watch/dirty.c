@@ -14,8 +14,9 @@
 #define START_NAMES 16384u
 #define KEEP_PER_DIR                                                           \
 	32u /* beyond it a directory is listed when room is short */
-#define KEEP_NAMES (4u << 20)
-#define KEEP_SLOTS (1u << 17)
+#define KEEP_NAMES  (4u << 20)
+#define KEEP_SLOTS  (1u << 17)
+#define KEEP_BEYOND 4096u
 
 int jb_dirty_init(struct jb_dirty *d, struct jb_error *err)
 {
@@ -50,7 +51,7 @@ void jb_dirty_fini(struct jb_dirty *d)
 static void shrink(struct jb_dirty *d)
 {
 	if (d->names_size <= KEEP_NAMES && d->n_place_slots <= KEEP_SLOTS &&
-	    d->size_inos <= KEEP_SLOTS)
+	    d->size_inos <= KEEP_SLOTS && d->cap_beyond <= KEEP_BEYOND)
 		return;
 	jb_dirty_fini(d);
 	jb_dirty_init(d, NULL);
@@ -230,7 +231,7 @@ static void collapse(struct jb_dirty *d)
 	}
 	d->n_places = kept;
 	d->names_len = len;
-	if (kept > JB_DIRTY_MAX_PLACES / 2)
+	if (kept > JB_DIRTY_MAX_PLACES / 2 || len > JB_DIRTY_MAX_NAMES / 2)
 		jb_dirty_lose(d, JB_LOSS_TOO_MANY);
 }
 
@@ -257,7 +258,8 @@ void jb_dirty_add(struct jb_dirty *d, uint64_t dir, const char *name,
 
 	if (d->loss != JB_LOSS_NONE || len > UINT8_MAX)
 		return;
-	if (d->n_places >= JB_DIRTY_MAX_PLACES)
+	if (d->n_places >= JB_DIRTY_MAX_PLACES ||
+	    d->names_len + len > JB_DIRTY_MAX_NAMES)
 		collapse(d);
 	at = d->loss == JB_LOSS_NONE ? dir_index(d, dir) : UINT32_MAX;
 	if (at == UINT32_MAX || (d->dirs[at].flags & JB_DIRTY_LIST))
@@ -374,12 +376,16 @@ void jb_dirty_add_beyond(struct jb_dirty *d, uint8_t fs, uint64_t ino,
 
 	if (d->loss != JB_LOSS_NONE)
 		return;
+	if (d->n_beyond == JB_DIRTY_MAX_BEYOND) {
+		jb_dirty_lose(d, JB_LOSS_TOO_MANY);
+		return;
+	}
 	if (d->n_beyond == d->cap_beyond) {
 		uint32_t cap = d->cap_beyond != 0 ? d->cap_beyond * 2 : 64;
 		void *v = reallocarray(d->beyond, cap, sizeof *d->beyond);
 
-		if (v == NULL || cap > JB_DIRTY_MAX_BEYOND * 2) {
-			jb_dirty_lose(d, JB_LOSS_TOO_MANY);
+		if (v == NULL) {
+			jb_dirty_lose(d, JB_LOSS_MEMORY);
 			return;
 		}
 		d->beyond = v;

@@ -23,7 +23,8 @@
 #define JB_DIRTY_MAX_DIRS   (1u << 17)
 #define JB_DIRTY_MAX_INOS   (1u << 19)
 #define JB_DIRTY_MAX_BEYOND (1u << 16)
-#define JB_SOURCES	    2 /* fanotify, inotify */
+#define JB_DIRTY_MAX_NAMES  (16u << 20) /* bytes of all names */
+#define JB_SOURCES	    2		/* fanotify, inotify */
 
 /* Bits of a place and of a directory. */
 enum jb_dirty_flag {

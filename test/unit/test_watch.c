@@ -185,6 +185,69 @@ static void test_dirty_loses(void **state)
 	jb_dirty_fini(&d);
 }
 
+static size_t bytes_of(const struct jb_dirty *d)
+{
+	return d->cap_places * sizeof *d->places +
+	       d->n_place_slots * sizeof *d->place_slots +
+	       d->cap_dirs * sizeof *d->dirs +
+	       d->n_dir_slots * sizeof *d->dir_slots + d->names_size +
+	       d->size_inos * sizeof *d->inos +
+	       d->cap_beyond * sizeof *d->beyond;
+}
+
+/* Whatever comes, a set has no more than this; and gives it back. */
+static void test_dirty_is_bounded(void **state)
+{
+	enum { MOST = 80 << 20 };
+	struct jb_handle_ref handle;
+	struct jb_dirty d;
+	uint8_t bytes[128];
+	char name[256];
+	size_t most = 0;
+
+	(void)state;
+	jb_dirty_init(&d, NULL);
+	handle = make_handle(bytes, 1, sizeof bytes);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 1; i < 3 * JB_DIRTY_MAX_INOS; i++) {
+			snprintf(name, sizeof name, "%0255u", i);
+			jb_dirty_add(&d, 1 + i % (round == 0 ? 5 : 90000), name,
+				     255, i, JB_DIRTY_EVENT);
+			jb_dirty_add_ino(&d, 0, i / 4, JB_INO_LOOK);
+			if (i % 8 == 0)
+				jb_dirty_add_beyond(&d, 0, i, handle);
+			most = bytes_of(&d) > most ? bytes_of(&d) : most;
+			if (d.loss != JB_LOSS_NONE)
+				jb_dirty_clear(&d);
+		}
+	print_message("at most %zu bytes\n", most);
+	assert_true(most < MOST);
+	jb_dirty_clear(&d);
+	assert_true(bytes_of(&d) < MOST / 8);
+	jb_dirty_fini(&d);
+}
+
+/* Renames into unknown directories are bounded too. */
+static void test_dirty_beyond(void **state)
+{
+	struct jb_dirty d;
+	uint8_t bytes[16];
+	struct jb_handle_ref handle = make_handle(bytes, 1, 12);
+
+	(void)state;
+	jb_dirty_init(&d, NULL);
+	for (unsigned i = 1; i <= JB_DIRTY_MAX_BEYOND; i++)
+		jb_dirty_add_beyond(&d, 0, i, handle);
+	assert_int_equal(d.loss, JB_LOSS_NONE);
+	jb_dirty_add_beyond(&d, 0, 1, handle);
+	assert_int_equal(d.loss, JB_LOSS_TOO_MANY);
+	assert_int_equal(d.n_beyond, 0);
+	jb_dirty_clear(&d);
+	jb_dirty_add_beyond(&d, 0, 1, handle);
+	assert_int_equal(d.n_beyond, 1);
+	jb_dirty_fini(&d);
+}
+
 /* ---- mounts */
 
 struct seen {
@@ -238,6 +301,8 @@ int main(void)
 		cmocka_unit_test(test_dirty_merges),
 		cmocka_unit_test(test_dirty_lists),
 		cmocka_unit_test(test_dirty_loses),
+		cmocka_unit_test(test_dirty_is_bounded),
+		cmocka_unit_test(test_dirty_beyond),
 		cmocka_unit_test(test_mounts),
 	};
 
