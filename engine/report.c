@@ -116,10 +116,10 @@ static json_t *report_root(struct jb_daemon *d, unsigned i)
 			 (json_int_t)(st.complete_ns / NS_PER_US), "dirty",
 			 (json_int_t)jb_intake_backlog(d->intake), "detached",
 			 (json_int_t)st.detached, "scan", report_scan(d, i),
-			 "patrol", report_patrol(d, root, st.drift), "mounts", report_mounts(d, root), "gap_open",
-			 st.gap_open, "no_room", st.no_room, "events",
-			 (json_int_t)s->events, "overflows",
-			 (json_int_t)s->overflows);
+			 "patrol", report_patrol(d, root, st.drift), "mounts",
+			 report_mounts(d, root), "gap_open", st.gap_open,
+			 "no_room", st.no_room, "events", (json_int_t)s->events,
+			 "overflows", (json_int_t)s->overflows);
 }
 
 static int64_t read_number(struct jb_store *store, const char *sql)
