@@ -319,6 +319,17 @@ static void do_scan(struct client *c, const json_t *request)
 	send_json(c, json_pack("{s:b}", "ok", 1));
 }
 
+static void do_reload(struct client *c, const json_t *request)
+{
+	struct jb_error err;
+
+	(void)request;
+	if (jb_daemon_reload(c->control->daemon, &err) == JB_OK)
+		send_json(c, json_pack("{s:b}", "ok", 1));
+	else
+		send_error(c, err.code, err.text);
+}
+
 /* {"command":"release-root","root":R}, or with "back":true. */
 static void do_release_root(struct client *c, const json_t *request)
 {
@@ -366,6 +377,7 @@ static const struct {
 	{"policy", do_policy},
 	{"vacuum", do_vacuum},
 	{"release-root", do_release_root},
+	{"reload", do_reload},
 };
 
 static void handle_line(struct client *c, const char *line, size_t len)

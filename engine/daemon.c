@@ -181,6 +181,15 @@ static void on_signal(uv_signal_t *handle, int signum)
 	jb_daemon_leave(handle->data);
 }
 
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+	struct jb_error err;
+
+	(void)signum;
+	if (jb_daemon_reload(handle->data, &err) != JB_OK)
+		jb_log_error("%s; the configuration stays as it was", err.text);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct jb_daemon *d = timer->data;
@@ -222,7 +231,10 @@ void jb_daemon_stop_workers(struct jb_daemon *d)
 	if (d->workers_stopped)
 		return;
 	d->workers_stopped = true;
-	jb_service_stopping();
+	if (d->reload.again)
+		jb_service_reloading();
+	else
+		jb_service_stopping();
 	if (d->supervisor != NULL)
 		jb_supervisor_stop(d->supervisor, NULL, NULL);
 }
@@ -250,9 +262,9 @@ static void on_own_closed(uv_handle_t *handle)
 static void close_all(struct jb_daemon *d)
 {
 	uv_handle_t *handles[] = {
-		(uv_handle_t *)&d->term, (uv_handle_t *)&d->interrupt,
-		(uv_handle_t *)&d->tick, (uv_handle_t *)&d->mounts,
-		(uv_handle_t *)&d->told,
+		(uv_handle_t *)&d->term,   (uv_handle_t *)&d->interrupt,
+		(uv_handle_t *)&d->hangup, (uv_handle_t *)&d->tick,
+		(uv_handle_t *)&d->mounts, (uv_handle_t *)&d->told,
 	};
 
 	for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
@@ -444,10 +456,12 @@ static void start_handles(struct jb_daemon *d)
 		tick_ms = watchdog_ms;
 	uv_signal_init(&d->loop, &d->term);
 	uv_signal_init(&d->loop, &d->interrupt);
+	uv_signal_init(&d->loop, &d->hangup);
 	uv_timer_init(&d->loop, &d->tick);
-	d->term.data = d->interrupt.data = d->tick.data = d;
+	d->term.data = d->interrupt.data = d->hangup.data = d->tick.data = d;
 	uv_signal_start(&d->term, on_signal, SIGTERM);
 	uv_signal_start(&d->interrupt, on_signal, SIGINT);
+	uv_signal_start(&d->hangup, on_hangup, SIGHUP);
 	uv_timer_start(&d->tick, on_tick, tick_ms, tick_ms);
 	if (jb_clock_step_start(&d->clock, &d->loop, on_clock_step, d, &err) !=
 	    JB_OK)
@@ -534,22 +548,26 @@ static void fini(struct jb_daemon *d)
 	pthread_mutex_destroy(&d->mutex);
 }
 
-int jb_daemon_run(const struct jb_config *config, struct jb_error *err)
+int jb_daemon_run(const struct jb_config *config, struct jb_reload *ret,
+		  struct jb_error *err)
 {
 	struct jb_daemon d = {.config = config,
 			      .lock_fd = -1,
 			      .mounts_fd = -1,
 			      .keep = {.fd = -1},
+			      .reload = {.fd = -1},
 			      .clock = {.fd = -1}};
 	struct jb_error ignored;
 	int rv;
 
+	*ret = d.reload;
 	rv = jb_config_check_paths(config, err);
 	if (rv != JB_OK)
 		return rv;
 	umask(022);
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* a lock per malloc */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* not before we can, nor on the way to it */
 	pthread_mutex_init(&d.mutex, NULL);
 	uv_loop_init(&d.loop);
 	uv_async_init(&d.loop, &d.told, on_told);
@@ -568,6 +586,7 @@ int jb_daemon_run(const struct jb_config *config, struct jb_error *err)
 		set_aside(&d, &d.error, &ignored);
 	fini(&d);
 	uv_loop_close(&d.loop);
+	*ret = d.reload;
 	if (rv == JB_OK && d.result != JB_OK) {
 		rv = d.result;
 		*err = d.error;

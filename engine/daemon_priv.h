@@ -11,6 +11,7 @@
 #include "engine/keep.h"
 #include "engine/mounts.h"
 #include "engine/record/recorder.h"
+#include "engine/reload.h"
 #include "engine/retention.h"
 #include "engine/root.h"
 #include "engine/scan/patrol.h"
@@ -60,7 +61,7 @@ struct jb_daemon {
 	struct jb_patrol patrol;
 	struct jb_control *control;	  /* owned */
 	struct jb_supervisor *supervisor; /* owned; the policies' workers */
-	uv_signal_t term, interrupt;
+	uv_signal_t term, interrupt, hangup;
 	uv_timer_t tick; /* watchdog, and a look at the roots */
 	uv_poll_t mounts;
 	int mounts_fd; /* owned; /proc/self/mountinfo */
@@ -71,6 +72,7 @@ struct jb_daemon {
 	int64_t epoch;
 	struct jb_keep keep;
 	enum jb_leave leaving;
+	struct jb_reload reload; /* again: it leaves to begin anew */
 	bool stopping, recorder_running, workers_stopped;
 	int result;
 	struct jb_error error; /* why it ends */
@@ -97,6 +99,8 @@ void jb_daemon_stop_workers(struct jb_daemon *d);
 
 /* leave.c: begin to stop in order; at once when called again. */
 void jb_daemon_leave(struct jb_daemon *d);
+/* Read the configuration again. On failure the daemon goes on as it was. */
+int jb_daemon_reload(struct jb_daemon *d, struct jb_error *err);
 /* Its flush has ended; something that it may wait for has happened. */
 void jb_daemon_leave_flushed(struct jb_daemon *d);
 void jb_daemon_leave_on(struct jb_daemon *d);

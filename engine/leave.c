@@ -7,12 +7,18 @@
  *   drain    the recorder looks at all that was read, then leaves its mark
  *   seal     the kept descriptor gets the name that belongs to the mark
  *
+ * Reading the configuration again is the same, with the descriptor handed over
+ * by ourselves (reload.h).
+ *
  * Failure: whoever is in a hurry (a second signal) or fails on the way stops at
  * once, without a mark; so does one that is killed. The next start scans. */
 #include "engine/daemon_priv.h"
 
 #include "engine/base/log.h"
 #include "engine/service.h"
+
+#include <fcntl.h>
+#include <string.h>
 
 #define LAST_FLUSH_MS 3000
 
@@ -29,7 +35,7 @@ static bool all_rest(const struct jb_daemon *d)
 	for (unsigned i = 0; i < JB_SOURCES; i++)
 		if (d->sources[i] != NULL && !d->sources[i]->can_rest)
 			return false;
-	return jb_keep_can();
+	return jb_keep_can() || d->reload.again;
 }
 
 static void drain(struct jb_daemon *d)
@@ -38,7 +44,7 @@ static void drain(struct jb_daemon *d)
 		if (!jb_scan_is_idle(&d->scans[i]))
 			return;
 	d->leaving = JB_LEAVE_DRAIN;
-	if (jb_keep_can() && resting_source(d) != NULL)
+	if ((jb_keep_can() || d->reload.again) && resting_source(d) != NULL)
 		jb_recorder_rest(d->recorder, jb_keep_mark(&d->keep));
 	jb_intake_drain(d->intake);
 }
@@ -88,6 +94,11 @@ static void flush(struct jb_daemon *d)
 
 void jb_daemon_leave(struct jb_daemon *d)
 {
+	if (d->reload.again && d->leaving != JB_LEAVE_NOT) {
+		d->reload.again = false; /* it stops after all */
+		jb_service_stopping();
+		return;
+	}
 	if (d->leaving != JB_LEAVE_NOT || !d->recorder_running) {
 		jb_daemon_stop(d, NULL);
 		return;
@@ -113,6 +124,29 @@ void jb_daemon_leave_on(struct jb_daemon *d)
 
 void jb_daemon_left(struct jb_daemon *d)
 {
-	if (jb_recorder_rested(d->recorder))
-		jb_keep_seal(&d->keep, resting_source(d)->fd);
+	int fd;
+
+	if (!jb_recorder_rested(d->recorder))
+		return;
+	fd = resting_source(d)->fd;
+	jb_keep_seal(&d->keep, fd);
+	if (!d->reload.again)
+		return;
+	d->reload.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	memcpy(d->reload.name, d->keep.name, sizeof d->reload.name);
+}
+
+int jb_daemon_reload(struct jb_daemon *d, struct jb_error *err)
+{
+	int rv;
+
+	if (d->leaving != JB_LEAVE_NOT || !d->recorder_running)
+		return jb_error_set(err, JB_EBUSY, 0, "reload: it is stopping");
+	rv = jb_reload_check(d->config, err);
+	if (rv != JB_OK)
+		return rv;
+	jb_log_info("reading the configuration again");
+	d->reload.again = true;
+	jb_daemon_leave(d);
+	return JB_OK;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #define STATUS_SIZE 256
 #define SYNC_US	    5000000
@@ -63,6 +64,15 @@ void jb_service_each_stored(jb_service_stored_fn *fn, void *arg)
 void jb_service_sync(void)
 {
 	sd_notify_barrier(0, SYNC_US);
+}
+
+void jb_service_reloading(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		   (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }
 
 void jb_service_stopping(void)

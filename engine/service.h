@@ -33,6 +33,9 @@ void jb_service_each_stored(jb_service_stored_fn *fn, void *arg);
 /* Returns when it has read all that was said before, or after a while. */
 void jb_service_sync(void);
 
+/* The configuration is read again; jb_service_ready() says that it was. */
+void jb_service_reloading(void);
+
 /* The stop has begun. */
 void jb_service_stopping(void);
 

@@ -98,6 +98,7 @@ extern const struct jb_command jb_command_policy;
 extern const struct jb_command jb_command_query;
 extern const struct jb_command jb_command_release;
 extern const struct jb_command jb_command_release_root;
+extern const struct jb_command jb_command_reload;
 extern const struct jb_command jb_command_reset;
 extern const struct jb_command jb_command_resume;
 extern const struct jb_command jb_command_run;

@@ -7,6 +7,7 @@
 static int run(struct jb_cli *cli, int argc, char **argv)
 {
 	struct jb_config *config;
+	struct jb_reload reload;
 	struct jb_error err;
 	int code = JB_EXIT_OK;
 
@@ -15,7 +16,8 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
-	if (jb_daemon_run(config, &err) != JB_OK)
+	if (jb_daemon_run(config, &reload, &err) != JB_OK ||
+	    (reload.again && jb_reload_exec(config, &reload, &err) != JB_OK))
 		code = jb_cli_fail(cli, &err);
 	jb_config_free(config);
 	return code;
@@ -26,6 +28,6 @@ const struct jb_command jb_command_daemon = {
 	.synopsis = "",
 	.summary = "watch and journal; the service, in the foreground",
 	.help = "Watch the configured roots and journal what changes, until "
-		"SIGTERM or SIGINT.\n\n",
+		"SIGTERM or SIGINT. SIGHUP: read the configuration again.\n\n",
 	.run = run,
 };

@@ -11,12 +11,12 @@
 
 /* In the order of --help. */
 static const struct jb_command *const commands[] = {
-	&jb_command_daemon,	  &jb_command_query,   &jb_command_status,
-	&jb_command_flush,	  &jb_command_run,     &jb_command_pause,
-	&jb_command_resume,	  &jb_command_release, &jb_command_reset,
-	&jb_command_target,	  &jb_command_policy,  &jb_command_verify,
-	&jb_command_release_root, &jb_command_scan,    &jb_command_vacuum,
-	&jb_command_check_config, &jb_command_worker,
+	&jb_command_daemon,	  &jb_command_query,	    &jb_command_status,
+	&jb_command_flush,	  &jb_command_run,	    &jb_command_pause,
+	&jb_command_resume,	  &jb_command_release,	    &jb_command_reset,
+	&jb_command_target,	  &jb_command_policy,	    &jb_command_verify,
+	&jb_command_release_root, &jb_command_reload,	    &jb_command_scan,
+	&jb_command_vacuum,	  &jb_command_check_config, &jb_command_worker,
 };
 
 #define N_COMMANDS ((int)(sizeof commands / sizeof commands[0]))

@@ -8,7 +8,9 @@
 #include "lib/t_round.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -385,6 +387,134 @@ static void by_inotify(struct t_world *w)
 	tear_down_quiet(&f);
 }
 
+/* ---- reload */
+
+static int count_begun(struct t_daemon *d)
+{
+	static const char line[] = "reading on where the last daemon stopped";
+	char *words = t_daemon_words(d);
+	int n = 0;
+
+	for (char *at = strstr(words, line); at != NULL;
+	     at = strstr(at + 1, line))
+		n++;
+	free(words);
+	return n;
+}
+
+/* The configuration is read again; returns when that is done. */
+static void reload(struct t_daemon *d)
+{
+	int before = count_begun(d);
+	struct t_output o;
+	json_t *reply;
+
+	t_daemon_command(d, &o, "reload", NULL);
+	if (o.status != 0)
+		fail_msg("reload: exit %d: %s", o.status, o.err);
+	t_output_fini(&o);
+	while (count_begun(d) == before)
+		assert_int_equal(t_process_wait(d->pid, 5), -1);
+	while ((reply = t_daemon_ask(d, "{\"command\":\"ping\"}")) == NULL)
+		assert_int_equal(t_process_wait(d->pid, 5), -1);
+	json_decref(reply);
+}
+
+static void reload_often(struct fixture *f)
+{
+	struct t_daemon *d = &f->w->daemon;
+	pthread_t thread;
+	pid_t pid = d->pid;
+	unsigned i;
+
+	for (i = 0; i < rounds(); i++) {
+		f->n_ops = 4000;
+		assert_int_equal(
+			pthread_create(&thread, NULL, change_things, f), 0);
+		reload(d);
+		reload(d);
+		pthread_join(thread, NULL);
+		t_round_check(&f->round, &f->ops);
+	}
+	assert_int_equal(d->pid, pid); /* it is the same process */
+	assert_int_equal(count_gaps(f), f->gaps);
+	assert_int_equal(t_round_count(&f->round, "source <> 0"), 0);
+}
+
+/* Read again in a storm: no gap, nothing missed. */
+static void reloaded(struct t_world *w)
+{
+	struct fixture f;
+
+	set_up(&f, w);
+	reload_often(&f);
+	tear_down(&f);
+}
+
+/* The same without anybody who could hold the queue meanwhile. */
+static void reloaded_alone(struct t_world *w)
+{
+	struct fixture f;
+
+	set_up(&f, w);
+	t_daemon_stop(&w->daemon);
+	t_manager_forget(&f.manager);
+	w->daemon.manager = NULL;
+	t_daemon_begin(&w->daemon);
+	f.gaps = count_gaps(&f);
+	t_round_restart(&f.round);
+	reload_often(&f);
+	tear_down(&f);
+}
+
+static void expect_refusal(struct t_daemon *d, const char *words)
+{
+	struct t_output o;
+
+	t_daemon_command(d, &o, "reload", NULL);
+	assert_int_equal(o.status, 2);
+	if (strstr(o.err, words) == NULL)
+		fail_msg("reload said: %s", o.err);
+	t_output_fini(&o);
+}
+
+/* What is wrong is said and changes nothing; what is right is done: patterns,
+ * one more root. */
+static void reload_changes(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct fixture f;
+
+	t_shell("mkdir -p " T_SPACE "/fs/more && touch " T_SPACE "/fs/more/x");
+	set_up_quiet(&f, w);
+	t_shell("cp %s %s.good && touch " ROOT "/a.tmp", d->config, d->config);
+	t_daemon_configure(d, "Nonsense=1\n");
+	expect_refusal(d, "Nonsense");
+	assert_int_equal(kill(d->pid, SIGHUP), 0);
+	while (!t_daemon_said(d, "the configuration stays as it was"))
+		assert_int_equal(t_process_wait(d->pid, 5), -1);
+	t_round_check(&f.round, NULL);
+	t_shell("cp %s.good %s", d->config, d->config);
+	t_daemon_configure(d, "[Journal]\nStateDirectory=/mnt/elsewhere\n");
+	expect_refusal(d, "StateDirectory= can't change at run time");
+	t_shell("cp %s.good %s", d->config, d->config);
+	t_daemon_configure(d, "Exclude=*.tmp\n");
+	t_daemon_root(d, "more", T_SPACE "/fs/more", w->backend);
+	reload(d);
+	t_daemon_flush(d);
+	assert_true(has_gap(&f, "the configuration was changed"));
+	assert_int_equal(t_judge_count(&f.round.judge,
+				       "kind = 5 AND path = 'a.tmp'"),
+			 1);
+	t_shell("touch " ROOT "/b.tmp " ROOT "/b " T_SPACE "/fs/more/y");
+	t_daemon_flush(d);
+	assert_int_equal(t_judge_count(&f.round.judge,
+				       "kind = 1 AND path IN ('b', 'y')"),
+			 2);
+	assert_int_equal(t_judge_count(&f.round.judge, "path = 'b.tmp'"), 0);
+	tear_down_quiet(&f);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(in_order, ext4, fanotify),
 	T_CASE(in_order, xfs, fanotify),
@@ -399,6 +529,9 @@ static const struct t_case cases[] = {
 	T_CASE(configuration_changed, ext4, fanotify),
 	T_CASE(mount_goes, ext4, fanotify),
 	T_CASE(by_inotify, ext4, inotify),
+	T_CASE(reloaded, ext4, fanotify),
+	T_CASE(reloaded_alone, xfs, fanotify),
+	T_CASE(reload_changes, ext4, fanotify),
 };
 
 int main(int argc, char **argv)

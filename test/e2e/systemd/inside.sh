@@ -119,12 +119,23 @@ systemctl restart "$unit"
 wait $!
 systemctl restart "$unit" || fail "last restart"
 await_rounds 1 300
+# Its configuration is read again, in the same process; nonsense is refused.
+pid=$(property MainPID)
+for i in 1 2 3; do
+	systemctl reload "$unit" || fail "reload $i"
+	await_rounds 1 300
+done
+echo 'Nonsense=1' >>"$config"
+systemctl reload "$unit" 2>/dev/null && fail "nonsense is reloaded"
+sed -i '/^Nonsense=1$/d' "$config"
+[[ $(property MainPID) == "$pid" && $(property ActiveState) == active ]] ||
+	fail "a reload ended it"
 end_storm
 must_be_exact "restarts in a storm" storm.1
 [[ $(gaps) == "$before" ]] || fail "a restart made a gap"
 journalctl-backup query /srv/data/storm.1/ -o json |
 	grep -q '"source":"scan"' && fail "a restart made a scan"
-echo "storm: $(cat /out/said.1) rounds, restarts without a gap"
+echo "storm: $(cat /out/said.1) rounds, restarts and reloads without a gap"
 
 # Killed in a storm: a gap, and exact after its scan.
 begin_storm 2
