@@ -42,7 +42,7 @@ static int arm(int fd)
 static void on_step(uv_poll_t *poll, int status, int events)
 {
 	struct jb_clock_step *c = poll->data;
-	int64_t offset, back;
+	int64_t offset, moved;
 	uint64_t ticks;
 
 	(void)status;
@@ -50,10 +50,10 @@ static void on_step(uv_poll_t *poll, int status, int events)
 	if (read(c->fd, &ticks, sizeof ticks) >= 0 || errno == ECANCELED)
 		arm(c->fd);
 	offset = jb_clock_step_offset();
-	back = c->offset_us - offset;
+	moved = offset - c->offset_us;
 	c->offset_us = offset;
-	if (back >= MIN_US)
-		c->fn(c->arg, back);
+	if (jb_clock_step_is_one(moved))
+		c->fn(c->arg, moved);
 }
 
 int jb_clock_step_start(struct jb_clock_step *c, uv_loop_t *loop,

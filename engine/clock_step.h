@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/clock_step.h - tell when the wall clock is set back.
+/* engine/clock_step.h - tell when the wall clock is set.
  *
  * 'Complete until' and the doubt about young files compare the times of files
- * with the clock. After a step back the same times are given again, so whoever
- * trusted them has to look at everything once more.
+ * with the clock. After a step back the same times are given again, and after
+ * one forward that will be taken back they may be: so whoever trusted them has
+ * to look at everything once more.
  *
  * Loop thread. Lifecycle: start -> stop. See timerfd_create(2),
  * TFD_TIMER_CANCEL_ON_SET: no wake-up but at a step. */
@@ -16,7 +17,8 @@
 #include <stdint.h>
 #include <uv.h>
 
-typedef void jb_clock_step_fn(void *arg, int64_t back_us);
+/* @moved_us: negative, it was set back. */
+typedef void jb_clock_step_fn(void *arg, int64_t moved_us);
 
 struct jb_clock_step {
 	int fd; /* owned; -1: not started */

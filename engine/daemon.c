@@ -209,15 +209,16 @@ static void on_mounts(uv_poll_t *poll, int status, int events)
 	jb_daemon_check_mounts(d);
 }
 
-static void on_clock_step(void *arg, int64_t back_us)
+static void on_clock_step(void *arg, int64_t moved_us)
 {
 	struct jb_daemon *d = arg;
+	const char *reason = moved_us < 0 ? "the clock was set back"
+					  : "the clock was set forward";
 
-	jb_log_warning("the clock was set back by %lld ms",
-		       (long long)(back_us / US_PER_MS));
+	jb_log_warning("%s by %lld ms", reason,
+		       llabs(moved_us) / (long long)US_PER_MS);
 	for (unsigned i = 0; i < d->n_roots; i++)
-		jb_recorder_owe_scan(d->recorder, &d->roots[i],
-				     "the clock was set back");
+		jb_recorder_owe_scan(d->recorder, &d->roots[i], reason);
 	jb_intake_poke(d->intake, NULL);
 }
 

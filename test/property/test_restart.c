@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
@@ -373,6 +374,38 @@ static void mount_goes(struct t_world *w)
 	tear_down_quiet(&f);
 }
 
+/* The clock is another one after the start: a gap that says so. (That it is set
+ * while the daemon runs is in test/e2e/nfs/guest.) */
+static void clock_set(struct t_world *w)
+{
+	static const char *const offsets[] = {"-2h", "+3h"};
+	const char *library = getenv("JB_FAKETIME");
+	struct fixture f;
+	unsigned i;
+
+	if (library == NULL || access(library, R_OK) != 0)
+		skip();
+	set_up_quiet(&f, w);
+	for (i = 0; i < 2; i++) {
+		t_daemon_stop(&w->daemon);
+		t_shell("echo %u > " ROOT "/f && mkdir " ROOT "/d%u", i, i);
+		setenv("LD_PRELOAD", library, 1);
+		setenv("FAKETIME", offsets[i], 1);
+		setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
+		t_daemon_start(&w->daemon);
+		unsetenv("LD_PRELOAD");
+		unsetenv("FAKETIME");
+		t_round_check(&f.round, NULL);
+	}
+	assert_int_equal(
+		t_judge_number(&f.round.judge,
+			       "SELECT count(*) FROM j.gap WHERE reason ="
+			       " 'the clock was set while the daemon was not"
+			       " running' AND closed IS NOT NULL"),
+		2);
+	tear_down_quiet(&f);
+}
+
 /* inotify's queue can't be handed over: a scan, and as exact. */
 static void by_inotify(struct t_world *w)
 {
@@ -528,6 +561,7 @@ static const struct t_case cases[] = {
 	T_CASE(old_state, ext4, fanotify),
 	T_CASE(configuration_changed, ext4, fanotify),
 	T_CASE(mount_goes, ext4, fanotify),
+	T_CASE(clock_set, ext4, fanotify),
 	T_CASE(by_inotify, ext4, inotify),
 	T_CASE(reloaded, ext4, fanotify),
 	T_CASE(reloaded_alone, xfs, fanotify),
