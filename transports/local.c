@@ -107,7 +107,7 @@ static int probe(struct jb_local *l, int stage)
 {
 	static const char *const names[] = {"probe.a", "probe.b", "probe.c"};
 	int fds[2] = {-1, -1}, rv = 0;
-	unsigned can = 0;
+	unsigned can = JB_CAN_LIST;
 
 	for (int i = 0; i < 2 && rv == 0; i++) {
 		fds[i] =
@@ -152,7 +152,7 @@ static int prepare(struct jb_local *l, struct jb_error *err)
 	if (rv == 0 && !l->is_probed)
 		rv = probe(l, stage);
 	if (rv == -ENOSPC || rv == -EDQUOT) {
-		l->can = JB_CAN_EXCHANGE | JB_CAN_LINK;
+		l->can = JB_CAN_EXCHANGE | JB_CAN_LINK | JB_CAN_LIST;
 		rv = 0;
 	}
 	if (stage >= 0)

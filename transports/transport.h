@@ -8,8 +8,9 @@
  * Lifecycle: open -> (inspect, init, start -> (look, make, names, sync)* ->
  * end)* -> close. Between end() and start() nothing of the target is held open,
  * so that it can be unmounted. All calls are synchronous and belong to the
- * thread that opened the target; only stop() may be called from any thread.
- * make() and attrs() use threads of their own inside.
+ * thread that opened the target; only stop() may be called from any thread, and
+ * where JB_CAN_LIST list() from several that the owner waits for. make() and
+ * attrs() use threads of their own inside.
  *
  * An operation is told apart by its outcome: one that fails for its path has
  * changed nothing, and others may go on; JB_OUTCOME_STOPPED means that the
@@ -111,6 +112,7 @@ enum jb_target_can {
 	JB_CAN_EXCHANGE = 1,
 	JB_CAN_LINK = 2,
 	JB_CAN_CLONE = 4, /* reflinks within the target */
+	JB_CAN_LIST = 8,  /* list(), by several threads at once */
 };
 
 struct jb_hash {

@@ -2,6 +2,7 @@
 #include "engine/deliver/delivery.h"
 
 #include "engine/base/pattern.h"
+#include "engine/deliver/compare.h"
 #include "engine/deliver/delivery_priv.h"
 #include "engine/deliver/host.h"
 
@@ -191,6 +192,9 @@ int jb_delivery_open(const struct jb_config *config, const char *policy,
 
 static void close_journal(struct jb_delivery *d)
 {
+	jb_compare_free(d->compare); /* it reads the view */
+	d->compare = NULL;
+	d->pass.is_running = false;
 	if (d->view != NULL)
 		d->view->ops->close(d->view);
 	jb_feed_close(d->feed);
@@ -237,7 +241,7 @@ static int open_journal(struct jb_delivery *d, struct jb_error *err)
 int jb_delivery_owe_full(struct jb_delivery *d, struct jb_error *err)
 {
 	d->is_full = true;
-	d->pass = (struct jb_pass){.walk = JB_WALK_NONE};
+	d->pass = (struct jb_pass){.is_running = false};
 	return jb_delivery_note(d, "full", 1, err);
 }
 
@@ -442,7 +446,7 @@ int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err)
 		return rv;
 	}
 	d->is_full = true;
-	d->pass = (struct jb_pass){.walk = JB_WALK_NONE};
+	d->pass = (struct jb_pass){.is_running = false};
 	return JB_OK;
 }
 

@@ -15,15 +15,12 @@
 /* How many changes, or entries of a full pass, are one plan. */
 #define JB_PASS_PAGE 2000
 
-enum jb_pass_walk { JB_WALK_NONE, JB_WALK_TOP, JB_WALK_ALL, JB_WALK_COPY };
-
 struct jb_pass {
-	enum jb_pass_walk walk;
-	struct jb_feed_walk at;
-	uint64_t rid;	/* the last one handed over */
-	int64_t cursor; /* the journal's end when it began */
-	bool is_first;	/* into an empty replica */
-	bool more;	/* a plan left listings */
+	bool is_running;
+	bool is_first;		/* into an empty replica */
+	bool is_over;		/* everything was handed over */
+	int64_t cursor;		/* the journal's end when it began */
+	struct jb_feed_walk at; /* of a first one */
 };
 
 /* The looks that a plugin asked for. */
@@ -69,6 +66,7 @@ struct jb_delivery {
 	unsigned adopt; /* 1: by size and time, 2: by content */
 	bool paused, held;
 	struct jb_pass pass;
+	struct jb_compare *compare; /* owned; of a full pass that runs */
 	struct jb_plan_sink sink;
 	bool more; /* a plan left listings */
 	int64_t retry_wait_us;

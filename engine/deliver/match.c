@@ -14,24 +14,17 @@
 bool jb_plan_fits(const struct jb_plan *p, const struct jb_node *n,
 		  const struct jb_seen *e)
 {
-	bool same = jb_id_equal(n->row.src, e->id);
-	bool alike =
-		n->row.size == e->facts.size && n->row.mtime == e->facts.mtime;
+	struct jb_content c = {
+		.id = e->id,
+		.is_dir = jb_seen_is_dir(e),
+		.size = e->facts.size,
+		.mtime = e->facts.mtime,
+		.ctime = e->facts.ctime,
+		.cseq = e->cseq,
+		.cctime = e->cctime,
+	};
 
-	if (jb_seen_is_dir(e))
-		return true;
-	if (JB_WITHOUT(CSEQ) && same)
-		return n->row.ctime == e->facts.ctime || alike;
-	/* The journal numbers what changed content: exact. A copy that is
-	 * younger than the last such change has it too. */
-	if (same && n->row.epoch == p->epoch && n->row.cseq == e->cseq)
-		return true;
-	if (same && e->cctime <= n->row.ctime)
-		return true;
-	/* Another identity or epoch: size and time, as rsync does. A node
-	 * without identity is known to be old. */
-	return jb_node_has_src(n) && (!same || n->row.epoch != p->epoch) &&
-	       alike;
+	return jb_row_fits(&n->row, p->epoch, &c);
 }
 
 /* Directories by depth, then the rest by place: what is side by side in the

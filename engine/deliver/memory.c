@@ -205,6 +205,6 @@ int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
 	d->fsid = fsid;
 	d->adopt = adopt;
 	d->is_full = true;
-	d->pass = (struct jb_pass){.walk = JB_WALK_NONE};
+	d->pass = (struct jb_pass){.is_running = false};
 	return JB_OK;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a policy looks at next: the journal's changes behind its cursor, or, in
- * a full pass, all that the catalog has and then all that the replica has.
+ * a full pass, what differs between catalog, replica and target.
  *
  * The first copy lists the top only: what is below comes with it, page by page,
  * by the planner's own listings. A pass that is cut short begins anew; what it
  * has done costs a comparison then. The cursor moves with the last page, to
  * where the journal stood at the first one. */
+#include "engine/deliver/compare.h"
 #include "engine/deliver/delivery_priv.h"
 
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 #define MOST_PAGE      12000
 #define TRASH_EVERY_US INT64_C(3600000000)
 #define STORE_EVERY    10000 /* changes of other roots */
+#define NAMES_ONCE     50000 /* compared in one step */
+#define LISTERS	       2     /* threads that wait for the disk */
 
 /* ---- what a plugin asks for */
 
@@ -307,6 +310,8 @@ static int run_planner(struct jb_delivery *d, const struct jb_batch *batch,
 	jb_planner_on_effect(planner, on_effect, d);
 	rv = jb_planner_run(planner, batch, report, err);
 	jb_planner_free(planner);
+	if (d->compare != NULL)
+		jb_compare_planned(d->compare);
 	return rv;
 }
 
@@ -434,8 +439,10 @@ static int begin_pass(struct jb_delivery *d, struct jb_error *err)
 		rv = jb_feed_count(d->feed, &names, err);
 	if (rv != JB_OK)
 		return rv;
+	jb_compare_free(d->compare);
+	d->compare = NULL;
 	d->pass = (struct jb_pass){
-		.walk = nodes == 0 ? JB_WALK_TOP : JB_WALK_ALL,
+		.is_running = true,
 		.is_first = nodes == 0,
 		.cursor = d->journal.last_seq,
 		.at = {.children_only = nodes == 0},
@@ -466,30 +473,56 @@ static int hand_over(struct jb_delivery *d,
 	return rv == JB_OK ? rv : jb_error_set(err, rv, 0, "full pass");
 }
 
-static int walk_copy(struct jb_delivery *d, struct jb_policy_entry *entries,
-		     size_t *n, struct jb_error *err)
+/* The next entries of a first copy. */
+static int walk_top(struct jb_delivery *d, struct jb_policy_entry *entries,
+		    size_t *n, struct jb_error *err)
 {
-	static const char sql[] = "SELECT rid FROM node WHERE rid > ?1"
-				  " ORDER BY rid LIMIT ?2";
-	struct jb_store *store = jb_replica_store(d->replica);
-	uint64_t after = d->pass.rid;
-	sqlite3_stmt *st;
-	int rv;
+	int rv = jb_feed_walk(d->feed, &d->pass.at, JB_PASS_PAGE, entries, n,
+			      err);
 
-	if (after < JB_RID_FIRST)
-		after = JB_RID_FIRST - 1;
+	d->pass.is_over = rv == JB_OK && *n == 0;
+	return rv;
+}
+
+static int compare_on(struct jb_delivery *d, struct jb_differences *found,
+		      struct jb_error *err)
+{
+	unsigned can = 0;
+	int rv = jb_delivery_start_target(d, &can, err);
+
+	if (rv == JB_OK)
+		rv = check_stopped(d, err);
+	if (rv == JB_OK && d->compare == NULL)
+		rv = jb_compare_new(d->replica, d->view, d->target,
+				    can & JB_CAN_LIST ? LISTERS : 0,
+				    d->patterns, d->journal.epoch, &d->compare,
+				    err);
+	if (rv == JB_OK)
+		rv = jb_compare_next(d->compare, JB_PASS_PAGE, NAMES_ONCE,
+				     found, err);
+	d->target->ops->end(d->target);
+	return rv;
+}
+
+/* The next entries that differ, and copies that do. */
+static int walk_all(struct jb_delivery *d, struct jb_policy_entry *entries,
+		    size_t *n, struct jb_error *err)
+{
+	struct jb_differences found;
+	int rv = compare_on(d, &found, err);
+
 	*n = 0;
-	rv = jb_store_prepare(store, sql, &st, err);
 	if (rv != JB_OK)
 		return rv;
-	sqlite3_bind_int64(st, 1, (int64_t)after);
-	sqlite3_bind_int64(st, 2, JB_PASS_PAGE);
-	while ((rv = jb_store_step(store, st, err)) > 0) {
-		d->pass.rid = (uint64_t)sqlite3_column_int64(st, 0);
-		entries[(*n)++] = (struct jb_policy_entry){.rid = d->pass.rid};
-	}
-	sqlite3_finalize(st);
-	return rv;
+	for (size_t i = 0; i < found.n_ids; i++)
+		entries[(*n)++] = (struct jb_policy_entry){
+			.id = {found.ids[i].ino, found.ids[i].birth}};
+	for (size_t i = 0; i < found.n_rids; i++)
+		entries[(*n)++] =
+			(struct jb_policy_entry){.rid = found.rids[i]};
+	d->pass.is_over = found.end;
+	atomic_store(&d->done, found.compared);
+	return JB_OK;
 }
 
 /* Everything was looked at: from here on the journal is followed. */
@@ -510,49 +543,49 @@ static int end_pass(struct jb_delivery *d, struct jb_error *err)
 	d->cursor = d->pass.cursor;
 	d->adopt = 0;
 	d->is_full = false;
-	d->pass = (struct jb_pass){.walk = JB_WALK_NONE};
+	d->pass = (struct jb_pass){.is_running = false};
+	jb_compare_free(d->compare);
+	d->compare = NULL;
 	return JB_OK;
+}
+
+/* The next page; none is the end, or a stretch without differences. */
+static int pass_on(struct jb_delivery *d, struct jb_error *err)
+{
+	struct jb_policy_entry *entries =
+		malloc(JB_PASS_PAGE * sizeof *entries);
+	size_t n = 0;
+	int rv;
+
+	if (entries == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "full pass");
+	rv = d->pass.is_first ? walk_top(d, entries, &n, err)
+			      : walk_all(d, entries, &n, err);
+	if (rv == JB_OK && n > 0) {
+		rv = hand_over(d, entries, n, err);
+		if (rv == JB_OK)
+			rv = jb_delivery_plan(d, 0, err);
+	}
+	free(entries);
+	return rv;
 }
 
 int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
 		     struct jb_error *err)
 {
-	struct jb_policy_entry *entries;
-	size_t n = 0;
 	int rv = JB_OK;
 
-	if (d->pass.walk == JB_WALK_NONE)
+	if (!d->pass.is_running)
 		rv = begin_pass(d, err);
 	if (rv != JB_OK)
 		return rv;
-	ret->more = true;
+	ret->more = ret->worked = true;
 	if (d->more) { /* listings first */
 		empty_sink(&d->sink);
-		ret->worked = true;
 		return jb_delivery_plan(d, 0, err);
 	}
-	entries = malloc(JB_PASS_PAGE * sizeof *entries);
-	if (entries == NULL)
-		return jb_error_set(err, JB_ENOMEM, 0, "full pass");
-	if (d->pass.walk != JB_WALK_COPY)
-		rv = jb_feed_walk(d->feed, &d->pass.at, JB_PASS_PAGE, entries,
-				  &n, err);
-	if (rv == JB_OK && n == 0 && !d->pass.is_first) {
-		d->pass.walk = JB_WALK_COPY;
-		rv = walk_copy(d, entries, &n, err);
-	}
-	if (rv == JB_OK && n == 0) {
-		rv = end_pass(d, err);
-	} else if (rv == JB_OK) {
-		rv = hand_over(d, entries, n, err);
-		if (rv == JB_OK)
-			rv = jb_delivery_plan(d, 0, err);
-		if (!d->pass.is_first && d->pass.walk == JB_WALK_ALL)
-			atomic_fetch_add(&d->done, n);
-	}
-	ret->worked = true;
-	free(entries);
+	rv = d->pass.is_over ? end_pass(d, err) : pass_on(d, err);
 	if (rv != JB_OK)
-		d->pass.walk = JB_WALK_NONE; /* from its beginning */
+		d->pass.is_running = false; /* from its beginning */
 	return rv;
 }

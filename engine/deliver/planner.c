@@ -304,18 +304,6 @@ void jb_planner_on_effect(struct jb_planner *p, jb_effect_fn *fn, void *arg)
 	p->effect_arg = arg;
 }
 
-/* Which of our numbers the journal's epoch has. */
-static void read_epoch(struct jb_plan *p)
-{
-	int64_t epoch = 0, number = 0;
-
-	p->d.rv = jb_replica_get(p->d.replica, "epoch", 0, &epoch, &p->d.err);
-	if (!jb_plan_failed(p))
-		p->d.rv = jb_replica_get(p->d.replica, "epoch_no", 0, &number,
-					 &p->d.err);
-	p->epoch = (uint32_t)number + ((uint64_t)epoch != p->batch->epoch);
-}
-
 static void check_space(struct jb_plan *p)
 {
 	struct jb_target *t = p->planner->target;
@@ -335,7 +323,8 @@ static void check_space(struct jb_plan *p)
 
 static void carry_out(struct jb_plan *p)
 {
-	read_epoch(p);
+	p->d.rv = jb_replica_epoch(p->d.replica, p->batch->epoch, &p->epoch,
+				   &p->d.err);
 	check_space(p);
 	if (!p->batch->dry_run) {
 		jb_plan_settle(p);

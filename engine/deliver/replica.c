@@ -182,6 +182,18 @@ int jb_replica_set(struct jb_replica *r, const char *key, int64_t value,
 	return jb_replica_run(r, ST_SET_META, err);
 }
 
+int jb_replica_epoch(struct jb_replica *r, uint64_t epoch, uint32_t *ret,
+		     struct jb_error *err)
+{
+	int64_t known = 0, number = 0;
+	int rv = jb_replica_get(r, "epoch", 0, &known, err);
+
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, "epoch_no", 0, &number, err);
+	*ret = (uint32_t)number + ((uint64_t)known != epoch);
+	return rv;
+}
+
 /* ---- nodes */
 
 static int64_t column_or(sqlite3_stmt *st, int i, int64_t otherwise)
@@ -205,24 +217,26 @@ static int64_t minus(int64_t a, int64_t b)
 	return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
-static void read_node(sqlite3_stmt *st, struct jb_node_row *ret)
+/* JB_NODE_COLUMNS from column @i on. */
+static void read_node(sqlite3_stmt *st, int i, struct jb_node_row *ret)
 {
-	ret->ctime = sqlite3_column_int64(st, 5);
-	ret->src.ino = (uint64_t)sqlite3_column_int64(st, 0);
+	ret->ctime = sqlite3_column_int64(st, i + 5);
+	ret->src.ino = (uint64_t)sqlite3_column_int64(st, i);
 	ret->src.birth = 0;
-	if (sqlite3_column_type(st, 1) != SQLITE_NULL)
-		ret->src.birth = minus(ret->ctime, sqlite3_column_int64(st, 1));
-	ret->type = (uint32_t)sqlite3_column_int(st, 2);
-	ret->epoch = (uint32_t)sqlite3_column_int64(st, 3);
-	ret->cseq = sqlite3_column_int64(st, 4);
-	ret->size = sqlite3_column_int64(st, 6);
-	ret->mtime = minus(ret->ctime, sqlite3_column_int64(st, 7));
-	ret->meta = (uint64_t)sqlite3_column_int64(st, 8);
-	ret->at.ino = (uint64_t)sqlite3_column_int64(st, 9);
-	ret->at.birth = sqlite3_column_int64(st, 10);
-	ret->at.size = column_or(st, 11, ret->size);
-	ret->at.mtime = column_or(st, 12, ret->mtime);
-	ret->hash = (uint64_t)sqlite3_column_int64(st, 13);
+	if (sqlite3_column_type(st, i + 1) != SQLITE_NULL)
+		ret->src.birth =
+			minus(ret->ctime, sqlite3_column_int64(st, i + 1));
+	ret->type = (uint32_t)sqlite3_column_int(st, i + 2);
+	ret->epoch = (uint32_t)sqlite3_column_int64(st, i + 3);
+	ret->cseq = sqlite3_column_int64(st, i + 4);
+	ret->size = sqlite3_column_int64(st, i + 6);
+	ret->mtime = minus(ret->ctime, sqlite3_column_int64(st, i + 7));
+	ret->meta = (uint64_t)sqlite3_column_int64(st, i + 8);
+	ret->at.ino = (uint64_t)sqlite3_column_int64(st, i + 9);
+	ret->at.birth = sqlite3_column_int64(st, i + 10);
+	ret->at.size = column_or(st, i + 11, ret->size);
+	ret->at.mtime = column_or(st, i + 12, ret->mtime);
+	ret->hash = (uint64_t)sqlite3_column_int64(st, i + 13);
 }
 
 int jb_replica_node(struct jb_replica *r, uint64_t rid, struct jb_node_row *ret,
@@ -234,7 +248,7 @@ int jb_replica_node(struct jb_replica *r, uint64_t rid, struct jb_node_row *ret,
 	sqlite3_bind_int64(st, 1, (int64_t)rid);
 	rv = jb_replica_step(r, ST_NODE, err);
 	if (rv > 0) {
-		read_node(st, ret);
+		read_node(st, 0, ret);
 		sqlite3_reset(st);
 	}
 	return rv;
@@ -348,28 +362,56 @@ int jb_replica_at(struct jb_replica *r, uint64_t dir, const char *name,
 	return rv;
 }
 
+static int read_name(struct jb_replica *r, sqlite3_stmt *st,
+		     struct jb_name_row *ret, struct jb_error *err)
+{
+	int len = sqlite3_column_bytes(st, 1);
+
+	if (len > JB_NAME_MAX)
+		return jb_error_set(err, JB_ECORRUPT, 0,
+				    "%s: a name of %d bytes", r->store.path,
+				    len);
+	ret->dir = (uint64_t)sqlite3_column_int64(st, 0);
+	ret->rid = (uint64_t)sqlite3_column_int64(st, 2);
+	memcpy(ret->name, sqlite3_column_blob(st, 1), (size_t)len);
+	ret->name[len] = '\0';
+	ret->len = (uint8_t)len;
+	return 0;
+}
+
 static int each_name(struct jb_replica *r, enum replica_statement which,
 		     jb_name_fn *fn, void *arg, struct jb_error *err)
 {
 	sqlite3_stmt *st = r->st[which];
 	struct jb_name_row row;
-	int rv, len;
+	int rv;
 
 	while ((rv = jb_replica_step(r, which, err)) > 0) {
-		row.dir = (uint64_t)sqlite3_column_int64(st, 0);
-		row.rid = (uint64_t)sqlite3_column_int64(st, 2);
-		len = sqlite3_column_bytes(st, 1);
-		if (len > JB_NAME_MAX)
-			rv = jb_error_set(err, JB_ECORRUPT, 0,
-					  "%s: a name of %d bytes",
-					  r->store.path, len);
-		else {
-			memcpy(row.name, sqlite3_column_blob(st, 1),
-			       (size_t)len);
-			row.name[len] = '\0';
-			row.len = (uint8_t)len;
+		rv = read_name(r, st, &row, err);
+		if (rv == 0)
 			rv = fn(arg, &row);
+		if (rv != 0) {
+			sqlite3_reset(st);
+			return rv;
 		}
+	}
+	return rv;
+}
+
+int jb_replica_copies_in(struct jb_replica *r, uint64_t dir, jb_copy_fn *fn,
+			 void *arg, struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[ST_COPIES_IN];
+	struct jb_name_row name;
+	struct jb_node_row row;
+	int rv;
+
+	sqlite3_bind_int64(st, 1, (int64_t)dir);
+	while ((rv = jb_replica_step(r, ST_COPIES_IN, err)) > 0) {
+		read_node(st, 3, &row);
+		rv = read_name(r, st, &name, err);
+		if (rv == 0)
+			rv = fn(arg, &name, &row);
 		if (rv != 0) {
 			sqlite3_reset(st);
 			return rv;

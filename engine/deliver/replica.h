@@ -144,6 +144,17 @@ int jb_replica_names_in(struct jb_replica *r, uint64_t dir, const char *after,
 			size_t after_len, size_t max, jb_name_fn *fn, void *arg,
 			struct jb_error *err);
 
+/* The same with their nodes, all of them. */
+typedef int jb_copy_fn(void *arg, const struct jb_name_row *name,
+		       const struct jb_node_row *row);
+int jb_replica_copies_in(struct jb_replica *r, uint64_t dir, jb_copy_fn *fn,
+			 void *arg, struct jb_error *err);
+
+/* Our number of the journal's @epoch: the one it has, or will have with the
+ * next plan. JB_OK or an error. */
+int jb_replica_epoch(struct jb_replica *r, uint64_t epoch, uint32_t *ret,
+		     struct jb_error *err);
+
 int jb_replica_put_node(struct jb_replica *r, uint64_t rid,
 			const struct jb_node_row *row, struct jb_error *err);
 int jb_replica_drop_node(struct jb_replica *r, uint64_t rid,

@@ -20,6 +20,9 @@
 	X(NAMES_OF, "SELECT prid, name, rid FROM name WHERE rid = ?1")         \
 	X(NAMES_IN, "SELECT prid, name, rid FROM name WHERE prid = ?1"         \
 		    " AND name > ?2 ORDER BY name LIMIT ?3")                   \
+	X(COPIES_IN, "SELECT prid, name, rid, " JB_NODE_COLUMNS                \
+		     " FROM name JOIN node USING(rid) WHERE prid = ?1"         \
+		     " ORDER BY name")                                         \
 	X(PUT_NODE, "INSERT OR REPLACE INTO node(rid, " JB_NODE_COLUMNS ")"    \
 		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"    \
 		    " ?12, ?13, ?14, ?15)")                                    \

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 /* The rows of one entry, kept until its names' directories may be read. */
 struct found_row {
@@ -327,15 +326,4 @@ void jb_sight_reset(struct jb_sight *s)
 	rv = s->view->ops->detached(s->view, on_detached, s, &d->err);
 	if (rv < 0)
 		d->rv = rv;
-}
-
-uint64_t jb_meta_of(uint32_t mode, uint32_t uid, uint32_t gid, int64_t mtime,
-		    int64_t ctime)
-{
-	const uint64_t v[4] = {mode, (uint64_t)uid << 32 | gid, (uint64_t)mtime,
-			       (uint64_t)ctime};
-	/* 47 bits: six bytes in the database */
-	uint64_t h = XXH3_64bits(v, sizeof v) & UINT64_C(0x7fffffffffff);
-
-	return h != 0 ? h : 1;
 }

@@ -22,6 +22,7 @@
 
 #include "engine/base/pattern.h"
 #include "engine/deliver/draft.h"
+#include "engine/deliver/fits.h"
 #include "journal/catalog_view.h"
 
 /* A directory of the catalog. */
@@ -110,12 +111,6 @@ struct jb_seen *jb_sight_at(struct jb_sight *s, struct jb_id dir,
 
 /* The directory of an entry that is one. */
 struct jb_seen_dir *jb_sight_dir(struct jb_sight *s, uint64_t key);
-
-/* What jb_node_row.meta is compared with: two objects whose attributes were
- * looked at in the same state have the same. Never 0. The ctime is in it, as
- * it alone tells of a changed xattr or ACL. */
-uint64_t jb_meta_of(uint32_t mode, uint32_t uid, uint32_t gid, int64_t mtime,
-		    int64_t ctime);
 
 static inline uint32_t jb_seen_type(const struct jb_seen *e)
 {

@@ -38,8 +38,9 @@ typedef int jb_policy_plan_fn(void *policy,
 			      jb_emit_fn *emit, struct jb_plan_sink *sink,
 			      struct jb_error *err);
 
-/* A full pass, page by page: all that the source has, then all that the copy
- * has. Emit what is to be compared. */
+/* A full pass, page by page: entries of the source whose copy is not there or
+ * looks different, and copies (rid) without their entry. Of a first one, all
+ * that the root directory has. Emit what is to be made equal. */
 typedef int jb_policy_reconcile_fn(void *policy,
 				   const struct jb_policy_entry *entries,
 				   size_t n, jb_emit_fn *emit,
@@ -61,7 +62,7 @@ struct jb_policy_ops {
 	size_t settings_size;
 	jb_policy_open_fn *open;
 	jb_policy_plan_fn *plan;
-	jb_policy_reconcile_fn *reconcile; /* NULL: everything is compared */
+	jb_policy_reconcile_fn *reconcile; /* NULL: everything */
 	jb_policy_settled_fn *settled;	   /* NULL: not interested */
 	jb_policy_close_fn *close;
 	/* new members go here; never reorder */

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "property/planner_judge.h"
 
-#include "engine/base/pattern.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-unsigned jb_planner_without;
 
 #define N_ROWS 512
 
@@ -39,7 +35,7 @@ struct rows {
 
 static struct rows rows; /* too large for the stack */
 
-static int64_t read_number(struct policy *p, const char *sql)
+int64_t policy_number(struct policy *p, const char *sql)
 {
 	struct jb_store *s = jb_replica_store(p->replica);
 	sqlite3_stmt *st;
@@ -110,130 +106,6 @@ static void read_rows(struct policy *p, struct rows *all)
 	}
 }
 
-/* ---- the policy */
-
-/* Any statement about the commit: some of them fail. */
-static int on_commit(void *arg)
-{
-	struct policy *p = arg;
-
-	if (!p->crash_commits || !world_may(p->world, p->sim->p_crash))
-		return 0;
-	p->sim->crashed = true;
-	return 1;
-}
-
-void policy_init(struct policy *p)
-{
-	struct jb_error err;
-	int rv;
-
-	memset(p, 0, sizeof *p);
-	rv = jb_replica_open(NULL, "model", &p->replica, &err);
-	if (rv != JB_OK) {
-		fprintf(stderr, "%s\n", err.text);
-		abort();
-	}
-	sqlite3_commit_hook(jb_replica_store(p->replica)->db, on_commit, p);
-	p->sim = malloc(sizeof *p->sim);
-}
-
-void policy_fini(struct policy *p)
-{
-	jb_patterns_free(p->patterns);
-	jb_replica_close(p->replica);
-	free(p->sim);
-}
-
-static void add_path(struct policy *p, bool include, const char *path)
-{
-	char text[4 * W_DEPTH], below[4 * W_DEPTH + 8];
-	size_t at = 0;
-	int rv;
-
-	for (; *path != '\0'; path++) {
-		text[at++] = '/';
-		text[at++] = *path;
-	}
-	text[at] = '\0';
-	snprintf(below, sizeof below, "%s/***", text);
-	rv = jb_patterns_add(p->patterns, include, text, NULL);
-	if (rv == JB_OK && include)
-		rv = jb_patterns_add(p->patterns, include, below, NULL);
-	insist(rv == JB_OK);
-}
-
-static void make_patterns(struct policy *p)
-{
-	const struct w_select *sel = p->sel;
-	int rv;
-
-	jb_patterns_free(p->patterns);
-	p->patterns = NULL;
-	if (jb_patterns_new(&p->patterns, NULL) != JB_OK)
-		abort();
-	for (int i = 0; i < 2; i++)
-		if (sel->exclude[i] != NULL)
-			add_path(p, false, sel->exclude[i]);
-	for (int i = 0; i < 2; i++)
-		if (sel->include[i] != NULL)
-			add_path(p, true, sel->include[i]);
-	if (sel->include[0] == NULL)
-		return;
-	if (sel->exclude[0] == NULL)
-		rv = jb_patterns_only_included(p->patterns, NULL);
-	else
-		rv = jb_patterns_add(p->patterns, false, "/*", NULL);
-	insist(rv == JB_OK);
-}
-
-static bool is_needless(void *arg, unsigned no, int64_t data);
-
-void policy_reset(struct policy *p, struct world *w, const struct w_select *sel,
-		  unsigned max_deleted)
-{
-	static const char *const tables[] = {"node", "name",   "pending",
-					     "owed", "intent", "deleted",
-					     "meta", "listing"};
-	char sql[64];
-	int rv;
-
-	p->crash_commits = false;
-	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-		snprintf(sql, sizeof sql, "DELETE FROM %s", tables[i]);
-		rv = jb_store_exec(jb_replica_store(p->replica), sql, NULL);
-		insist(rv == JB_OK);
-	}
-	p->world = w;
-	p->sel = sel;
-	make_patterns(p);
-	sim_init(p->sim, w);
-	p->sim->select = sel;
-	p->sim->is_needless = is_needless;
-	p->sim->needless_arg = p;
-	view_init(&p->view);
-	p->low = p->cursor = 0;
-	p->now = 1;
-	p->more = false;
-	p->seen_removed = p->n_truth = 0;
-	p->doomed = NULL;
-	memset(p->counting, 0, sizeof p->counting);
-	p->can = JB_CAN_EXCHANGE | JB_CAN_LINK;
-	p->max_deleted = max_deleted;
-	p->options = (struct jb_planner_options){
-		.policy = "model",
-		.patterns = p->patterns,
-		.delete_window_us = 4 * p->step,
-		.max_delete_percent = 50,
-		.max_delete_least = max_deleted,
-		.max_delete_most = max_deleted,
-		.keep_deleted = true,
-		.links = true,
-	};
-	if (max_deleted >= 1000)
-		p->options.max_delete_percent = 100;
-}
-
 /* ---- while a plan runs */
 
 /* Is there a true row of a node that has this content already: the entry's own,
@@ -294,7 +166,7 @@ static bool wants_path(const struct policy *p, unsigned no, const char *path)
 	return false;
 }
 
-static bool is_needless(void *arg, unsigned no, int64_t data)
+bool judge_is_needless(void *arg, unsigned no, int64_t data)
 {
 	struct policy *p = arg;
 	const struct w_state *live = world_live(p->world);
@@ -339,23 +211,36 @@ static bool stays(struct jb_plan *plan, const struct jb_node *dir)
 	return true;
 }
 
+static unsigned object_of_dir(const struct jb_plan *plan,
+			      const struct jb_node *dir)
+{
+	if (dir == plan->d.top)
+		return SIM_TOP;
+	return dir == plan->d.own ? SIM_OWN : (unsigned)dir->row.at.ino;
+}
+
+/* Is what the rows say of the node true? */
+static bool is_where_it_was(const struct sim *sim, const struct jb_plan *plan,
+			    const struct jb_node *n)
+{
+	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
+		if (sim_at(sim, object_of_dir(plan, s->dir), s->name) !=
+		    n->row.at.ino)
+			return false;
+	return jb_node_is_dir(n) || n->places == NULL ||
+	       sim->objects[n->row.at.ino].mtime == n->row.at.mtime;
+}
+
 static void watch(struct policy *p, struct jb_plan *plan, struct jb_slot *s)
 {
 	struct sim *sim = p->sim;
 	struct sim_foreign *f = &sim->watched[sim->n_watched];
-	unsigned dir = (unsigned)s->dir->row.at.ino;
 
 	if (s->want == NULL || s->holder == NULL || !s->dir->alive ||
-	    !stays(plan, s->dir))
+	    !stays(plan, s->dir) || !is_where_it_was(sim, plan, s->holder) ||
+	    !is_where_it_was(sim, plan, s->want))
 		return;
-	if (s->dir == plan->d.top)
-		dir = SIM_TOP;
-	if (sim_at(sim, dir, s->name) != s->holder->row.at.ino ||
-	    (!jb_node_is_dir(s->holder) &&
-	     sim->objects[s->holder->row.at.ino].mtime !=
-		     s->holder->row.at.mtime))
-		return;
-	f->dir = dir;
+	f->dir = object_of_dir(plan, s->dir);
 	snprintf(f->name, sizeof f->name, "%s", s->name);
 	sim->n_watched++;
 }
@@ -378,8 +263,9 @@ void policy_take_over(struct policy *p)
 /* Never absent: a name that we hold before and after, all of whose directories
  * keep their places. Exceptions that no order avoids: names below a directory
  * which itself moves or is replaced; what somebody else or a failing operation
- * does; and, without exchange, a name whose holder moves on. */
-static void on_names(void *arg, struct jb_plan *plan)
+ * does, to who is there or who is to come; and, without exchange, a name whose
+ * holder moves on. */
+void judge_on_names(void *arg, struct jb_plan *plan)
 {
 	struct policy *p = arg;
 	struct sim *sim = p->sim;
@@ -413,122 +299,33 @@ static void on_names(void *arg, struct jb_plan *plan)
 	p->bound = sim->n_operations + 6 * n + 6;
 }
 
-static size_t make_looks(struct policy *p, unsigned upto, struct jb_look *looks)
-{
-	size_t n = 0;
-
-	for (unsigned i = p->cursor; i < upto; i++) {
-		const struct w_row *r = &p->world->rows[i];
-		struct jb_look *l = &looks[n++];
-
-		l->id = world_id(r->no);
-		l->n_places = r->n_places;
-		for (unsigned k = 0; k < r->n_places; k++) {
-			l->places[k].dir = world_id(r->places[k].dir);
-			l->places[k].name = &r->places[k].name;
-			l->places[k].len = 1;
-		}
-	}
-	return n;
-}
-
-bool policy_plan(struct policy *p, unsigned upto, unsigned state, bool full)
-{
-	struct jb_look *looks = malloc((upto + 1) * sizeof *looks);
-	struct jb_batch batch = {.looks = looks, .cursor = upto};
-	struct jb_planner *planner = NULL;
-	struct jb_report report;
-	struct jb_error err = {0};
-	int rv;
-
-	p->view.state = p->sim->cat = p->world->states[state];
-	p->now += p->step;
-	batch.n_looks = make_looks(p, upto, looks);
-	batch.epoch = (uint64_t)p->view.state->epoch;
-	batch.now_us = p->now;
-	batch.everything =
-		full ||
-		read_number(p, "SELECT value FROM meta WHERE key = 'epoch'") !=
-			p->view.state->epoch;
-	if (p->sim->verbose)
-		printf(" plan %d: rows %u to %u of %u, catalog %u of %u, full "
-		       "%d\n",
-		       p->number, p->cursor, upto, p->world->n_rows, state,
-		       p->world->n_states - 1, batch.everything);
-	p->sim->crashed = false;
-	p->bound = UINT32_MAX;
-	p->doomed = p->view.state;
-	p->n_plans++;
-	rv = jb_planner_new(p->replica, &p->view.base, &p->sim->base, p->can,
-			    &p->options, &planner, &err);
-	insist(rv == JB_OK);
-	rv = p->options.adopt ? jb_replica_begin_adoption(p->replica, &err)
-			      : jb_replica_end_adoption(p->replica, &err);
-	insist(rv == JB_OK);
-	p->crash_commits = true;
-	planner->on_names = on_names;
-	planner->names_arg = p;
-	rv = jb_planner_run(planner, &batch, &report, &err);
-	jb_planner_free(planner);
-	free(looks);
-	p->crash_commits = false;
-	p->sim->n_watched = 0;
-	p->n_closed += report.closed;
-	if (rv != JB_OK) {
-		p->n_crashes++;
-		if (!p->sim->crashed)
-			sim_break(p->sim, "plan failed: %s", err.text);
-		if (p->sim->verbose)
-			printf("  CRASH %s\n", err.text);
-		return false;
-	}
-	if (p->sim->crashed)
-		sim_break(p->sim, "a crash was not noticed");
-	if (p->sim->n_operations > p->bound)
-		sim_break(p->sim, "plan too long: %u operations",
-			  p->sim->n_operations);
-	p->cursor = upto;
-	p->more = report.more;
-	return true;
-}
-
-void policy_plan_all(struct policy *p, unsigned upto, unsigned state, bool full)
-{
-	unsigned n = 0;
-
-	do
-		policy_plan(p, upto, state, full && n == 0);
-	while (p->more && ++n < 200);
-	if (p->more)
-		sim_break(p->sim, "listings that never end");
-}
-
-void policy_release(struct policy *p)
-{
-	int rv = jb_planner_release(p->replica, INT64_MAX, NULL);
-
-	insist(rv == JB_OK);
-}
-
 /* ---- the judge */
 
-/* No more deletions in any window than the guard allows. */
-static void check_window(struct policy *p)
+/* What a plan has removed of that which the guard had counted. */
+void judge_count(struct policy *p)
 {
 	struct sim *s = p->sim;
-	unsigned n = 0, sum = 0;
+	unsigned n = 0;
 
-	for (unsigned i = p->seen_removed; i < s->n_removed; i++)
-		n += p->counting[s->removed[i]];
+	for (; p->seen_counted < s->n_removed; p->seen_counted++)
+		n += p->counting[s->removed[p->seen_counted]];
+	memset(p->counting, 0, sizeof p->counting);
 	if (n > 0 && p->n_truth < P_PLANS) {
 		p->truth[p->n_truth].time = p->now;
 		p->truth[p->n_truth++].deleted = n;
 	}
+}
+
+/* No more deletions in any window than the guard allows. */
+static void check_window(struct policy *p)
+{
+	unsigned sum = 0;
+
 	for (unsigned i = 0; i < p->n_truth; i++)
 		if (p->truth[i].time > p->now - 4 * p->step)
 			sum += p->truth[i].deleted;
 	if (sum > p->max_deleted)
-		sim_break(s, "%u deletions, %d are allowed", sum,
+		sim_break(p->sim, "%u deletions, %d are allowed", sum,
 			  (int)p->max_deleted);
 }
 
@@ -574,8 +371,8 @@ static void check_needless(struct policy *p)
 	}
 }
 
-/* Nor what an entry with another identity could have had by its name; a name
- * that it came to on the way to its end is none. */
+/* Nor is there a new copy of what an entry with another identity could have had
+ * by its name; a name that it came to on the way to its end is none. */
 static void check_same_name(struct policy *p)
 {
 	struct sim *s = p->sim;
@@ -584,11 +381,12 @@ static void check_same_name(struct policy *p)
 
 	for (unsigned i = p->seen_removed; i < s->n_removed; i++) {
 		const struct sim_object *o = &s->objects[s->removed[i]];
+		const struct sim_foreign *at = &s->removed_at[i];
 
 		if (o->type == 'd' || !s->removed_in_place[i] ||
+		    sim_at(s, at->dir, at->name) < s->removed_before[i] ||
 		    state_entry(cat, o->src) != NULL ||
-		    !sim_path(s, s->removed_at[i].dir, s->removed_at[i].name,
-			      path))
+		    !sim_path(s, at->dir, at->name, path))
 			continue;
 		for (unsigned k = 0; k < cat->n_names; k++) {
 			const struct w_name *n = &cat->names[k];
@@ -609,7 +407,6 @@ static void check_always(struct policy *p)
 	struct sim *s = p->sim;
 
 	check_window(p);
-	memset(p->counting, 0, sizeof p->counting);
 	check_needless(p);
 	check_same_name(p);
 	p->seen_removed = s->n_removed;
@@ -623,7 +420,7 @@ static void check_always(struct policy *p)
 			sim_break(s, "a name row without node");
 	for (unsigned i = 0; i < rows.n_nodes; i++)
 		if (rows.nodes[i].n_names == 0 &&
-		    read_number(p, "SELECT count(*) FROM intent") == 0)
+		    policy_number(p, "SELECT count(*) FROM intent") == 0)
 			sim_break(s, "a node without place");
 }
 
@@ -734,13 +531,13 @@ static void check_full(struct policy *p)
 				sim_break(s, "hard links %s %s", must.v[i].path,
 					  must.v[k].path);
 		}
-	if (read_number(p, "SELECT count(*) FROM pending") != 0)
+	if (policy_number(p, "SELECT count(*) FROM pending") != 0)
 		sim_break(s, "still pending: reason %d",
-			  (int)read_number(p, "SELECT reason FROM pending"));
-	if (read_number(p, "SELECT count(*) FROM owed") != 0)
+			  (int)policy_number(p, "SELECT reason FROM pending"));
+	if (policy_number(p, "SELECT count(*) FROM owed") != 0)
 		sim_break(s, "still owed: reason %d",
-			  (int)read_number(p, "SELECT reason FROM owed"));
-	if (read_number(p, "SELECT count(*) FROM listing") != 0)
+			  (int)policy_number(p, "SELECT reason FROM owed"));
+	if (policy_number(p, "SELECT count(*) FROM listing") != 0)
 		sim_break(s, "still to be listed");
 	for (unsigned i = 0; i < s->n_names; i++)
 		if (s->names[i].dir == SIM_OWN)
@@ -748,7 +545,7 @@ static void check_full(struct policy *p)
 	if (rows.n_names != must.n)
 		sim_break(s, "%u names in the replica, %u wanted", rows.n_names,
 			  must.n);
-	if (read_number(p, "SELECT value FROM meta WHERE key = 'nodes'") !=
+	if (policy_number(p, "SELECT value FROM meta WHERE key = 'nodes'") !=
 	    (int64_t)rows.n_nodes)
 		sim_break(s, "the count of nodes is wrong");
 }
@@ -762,7 +559,7 @@ static bool waits(struct policy *p, const struct w_state *cat, unsigned no)
 		return false;
 	snprintf(sql, sizeof sql,
 		 "SELECT count(*) FROM pending WHERE birth = %u", no);
-	if (read_number(p, sql) != 0)
+	if (policy_number(p, sql) != 0)
 		return true;
 	for (unsigned i = 0; i < cat->n_names; i++)
 		if (cat->names[i].no == no && waits(p, cat, cat->names[i].dir))

@@ -31,7 +31,7 @@ struct policy {
 	bool crash_commits; /* a commit may fail */
 
 	/* the judge's memory */
-	unsigned seen_removed;
+	unsigned seen_removed, seen_counted;
 	const struct w_state *doomed; /* the catalog when deletions began */
 	bool counting[SIM_OBJECTS];   /* deletions that the guard counted */
 	struct {
@@ -69,6 +69,15 @@ void policy_plan_all(struct policy *p, unsigned upto, unsigned state,
 void policy_take_over(struct policy *p);
 
 void policy_release(struct policy *p);
+
+/* One number from its database. */
+int64_t policy_number(struct policy *p, const char *sql);
+
+/* Called by plans: is a copy of this needless, the names change now, and it has
+ * ended or died. */
+bool judge_is_needless(void *arg, unsigned no, int64_t data);
+void judge_on_names(void *arg, struct jb_plan *plan);
+void judge_count(struct policy *p);
 
 /* False: p->sim->broken says what does not hold. */
 bool policy_check(struct policy *p, enum exactness exactness);

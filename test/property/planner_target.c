@@ -182,6 +182,7 @@ static void remove_name(struct sim *s, struct sim_name *n)
 	at->dir = n->dir;
 	strcpy(at->name, n->name);
 	s->removed_in_place[s->n_removed] = has_begun_there(s, n);
+	s->removed_before[s->n_removed] = s->first_new;
 	cut_name(s, n);
 	if (count_names(s, no) > 0)
 		return;

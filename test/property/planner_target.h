@@ -58,11 +58,13 @@ struct sim {
 	unsigned removed[SIM_OBJECTS];
 	struct sim_foreign removed_at[SIM_OBJECTS]; /* and its last place */
 	bool removed_in_place[SIM_OBJECTS]; /* which it had at the beginning */
+	unsigned removed_before[SIM_OBJECTS]; /* the plan's first new object */
 	unsigned n_removed;
 
 	/* where everything was when names began to change */
 	struct sim_name begun[SIM_NAMES];
 	unsigned n_begun;
+	unsigned first_new; /* of the running plan */
 
 	/* somebody else's entries, where they must stay */
 	struct sim_foreign foreign[SIM_NAMES];

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The walk takes some directories at a time: threads list them at the target
+ * while the caller's reads what the databases say of them. How many it takes
+ * is measured by the names that directories had so far. */
+#include "engine/deliver/compare.h"
+
+#include "engine/deliver/listed.h"
+#include "engine/deliver/select.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SNAPSHOT   1000 /* rows of the catalog in one */
+#define AT_ONCE	   256	/* directories */
+#define NAMES_ONCE 4000
+#define LISTERS	   4
+
+/* A directory that waits for its turn; one allocation with its path. */
+struct dir {
+	struct dir *next;
+	uint64_t key;
+	struct jb_id id;
+	uint64_t rid;	/* its copy, which has the same path as long as */
+	unsigned plans; /* no plan has been carried out since; 0: unknown */
+	size_t len;
+	char path[];
+};
+
+/* One that is being compared. */
+struct turn {
+	struct dir *dir; /* owned */
+	struct jb_listed listed;
+	char *there; /* in the arena: its path at the target, NULL: none */
+};
+
+/* Lists directories at the target, one after another that nobody has taken. */
+struct lister {
+	struct jb_compare *compare;
+	pthread_t thread;
+	bool is_thread;
+	struct jb_arena arena;
+	int rv;
+	struct jb_error err;
+};
+
+struct jb_compare {
+	struct jb_replica *replica;	    /* borrowed */
+	struct jb_catalog_view *view;	    /* borrowed */
+	struct jb_target *target;	    /* borrowed */
+	const struct jb_patterns *patterns; /* borrowed */
+	uint32_t epoch;			    /* its number in the replica */
+	struct dir *dirs;		    /* owned; a stack */
+	unsigned plans;
+	uint64_t compared, n_dirs;
+
+	struct turn turns[AT_ONCE];
+	size_t n_turns, at;
+	struct jb_arena arena; /* of these */
+	struct lister listers[LISTERS];
+	unsigned n_listers;
+	atomic_size_t next_listed;
+	char *path; /* owned; of a name in the directory at hand */
+	size_t path_size, dir_len;
+
+	struct jb_id *ids; /* owned; found and not handed out: from next_id */
+	size_t n_ids, cap_ids, next_id;
+	uint64_t *rids; /* owned */
+	size_t n_rids, cap_rids, next_rid;
+	bool no_memory;
+};
+
+static int no_memory(struct jb_error *err)
+{
+	return jb_error_set(err, JB_ENOMEM, 0, "full pass");
+}
+
+/* ---- what was found */
+
+static void *grow(struct jb_compare *c, void *array, size_t n, size_t *cap,
+		  size_t size)
+{
+	size_t more = *cap != 0 ? *cap * 2 : 64;
+	void *bigger;
+
+	if (n < *cap)
+		return array;
+	bigger = reallocarray(array, more, size);
+	if (bigger == NULL) {
+		c->no_memory = true;
+		return array;
+	}
+	*cap = more;
+	return bigger;
+}
+
+static void tell_entry(void *arg, const struct jb_listed_entry *e)
+{
+	struct jb_compare *c = arg;
+
+	c->ids = grow(c, c->ids, c->n_ids, &c->cap_ids, sizeof *c->ids);
+	if (!c->no_memory)
+		c->ids[c->n_ids++] = e->content.id;
+}
+
+static void tell_copy(void *arg, uint64_t rid)
+{
+	struct jb_compare *c = arg;
+
+	c->rids = grow(c, c->rids, c->n_rids, &c->cap_rids, sizeof *c->rids);
+	if (!c->no_memory)
+		c->rids[c->n_rids++] = rid;
+}
+
+static size_t n_found(const struct jb_compare *c)
+{
+	return c->n_ids - c->next_id + c->n_rids - c->next_rid;
+}
+
+static void hand_out(struct jb_compare *c, size_t max,
+		     struct jb_differences *ret)
+{
+	size_t n_ids = c->n_ids - c->next_id, n_rids = c->n_rids - c->next_rid;
+
+	if (n_ids > max)
+		n_ids = max;
+	if (n_rids > max - n_ids)
+		n_rids = max - n_ids;
+	*ret = (struct jb_differences){.ids = c->ids + c->next_id,
+				       .n_ids = n_ids,
+				       .rids = c->rids + c->next_rid,
+				       .n_rids = n_rids,
+				       .compared = c->compared};
+	c->next_id += n_ids;
+	c->next_rid += n_rids;
+	ret->end = n_found(c) == 0 && c->dirs == NULL;
+}
+
+/* ---- names of the directory at hand */
+
+static bool make_room(struct jb_compare *c, size_t size)
+{
+	char *bigger;
+
+	if (size <= c->path_size)
+		return true;
+	bigger = realloc(c->path, 2 * size);
+	if (bigger == NULL) {
+		c->no_memory = true;
+		return false;
+	}
+	c->path = bigger;
+	c->path_size = 2 * size;
+	return true;
+}
+
+static bool set_dir(struct jb_compare *c, const struct dir *d)
+{
+	if (!make_room(c, d->len + 1))
+		return false;
+	memcpy(c->path, d->path, d->len + 1);
+	c->dir_len = d->len;
+	return true;
+}
+
+/* The path of a name in it; its length, 0 without memory. */
+static size_t set_name(struct jb_compare *c, const struct jb_listed_name *name)
+{
+	size_t at = c->dir_len;
+
+	if (!make_room(c, at + name->len + 2u))
+		return 0;
+	if (at > 0)
+		c->path[at++] = '/';
+	memcpy(c->path + at, name->bytes, name->len);
+	at += name->len;
+	c->path[at] = '\0';
+	return at;
+}
+
+static bool takes(void *arg, const struct jb_listed_entry *e)
+{
+	struct jb_compare *c = arg;
+	size_t len = set_name(c, &e->name);
+
+	return len > 0 &&
+	       jb_select_takes(c->patterns, c->path, len, e->content.is_dir);
+}
+
+static void push(void *arg, const struct jb_listed_entry *e, uint64_t rid)
+{
+	struct jb_compare *c = arg;
+	size_t len = set_name(c, &e->name);
+	struct dir *d = len > 0 ? malloc(sizeof *d + len + 1) : NULL;
+
+	if (d == NULL) {
+		c->no_memory = true;
+		return;
+	}
+	d->key = e->dirkey;
+	d->id = e->content.id;
+	d->rid = c->turns[c->at].dir->rid != 0 ? rid : 0;
+	d->plans = c->plans;
+	d->len = len;
+	memcpy(d->path, c->path, len + 1);
+	d->next = c->dirs;
+	c->dirs = d;
+}
+
+/* ---- where the copy of a directory is */
+
+/* Upwards from a node. */
+struct way {
+	struct jb_compare *c;
+	uint64_t rid;
+	char *path; /* in the arena */
+	struct jb_error *err;
+};
+
+static int on_way(void *arg, const struct jb_name_row *row)
+{
+	struct way *w = arg;
+	size_t below = strlen(w->path), len = row->len;
+	char *path = jb_arena_alloc(&w->c->arena, len + below + 2);
+
+	if (path == NULL)
+		return no_memory(w->err);
+	memcpy(path, row->name, len);
+	if (below > 0)
+		path[len++] = '/';
+	memcpy(path + len, w->path, below + 1);
+	w->path = path;
+	w->rid = row->dir;
+	return 1;
+}
+
+/* NULL: it is parked, or at no place. */
+static int find_path(struct jb_compare *c, uint64_t rid, char **ret,
+		     struct jb_error *err)
+{
+	struct way w = {c, rid, jb_arena_copy(&c->arena, "", 0), err};
+	int rv = w.path != NULL ? 1 : no_memory(err);
+
+	while (rv > 0 && w.rid != JB_RID_TOP && w.rid != JB_RID_OWN)
+		rv = jb_replica_names_of(c->replica, w.rid, on_way, &w, err);
+	*ret = rv > 0 && w.rid == JB_RID_TOP ? w.path : NULL;
+	return rv < 0 ? rv : JB_OK;
+}
+
+/* 0: there is no copy. Only below one with the directory's own path are the
+ * paths of its copies known by what the catalog says. */
+static int find_copy(struct jb_compare *c, struct turn *t, struct jb_error *err)
+{
+	struct dir *d = t->dir;
+	int rv;
+
+	t->listed.key = d->key;
+	t->there = d->path;
+	if (d->len == 0)
+		d->rid = JB_RID_TOP;
+	else if (d->plans != c->plans)
+		d->rid = 0;
+	t->listed.rid = d->rid;
+	if (d->rid != 0)
+		return 1;
+	rv = jb_replica_by_src(c->replica, d->id, &t->listed.rid, err);
+	if (rv <= 0)
+		return rv;
+	rv = find_path(c, t->listed.rid, &t->there, err);
+	if (t->there != NULL && strcmp(t->there, d->path) == 0)
+		d->rid = t->listed.rid;
+	return rv < 0 ? rv : 1;
+}
+
+/* ---- some directories */
+
+static size_t how_many(const struct jb_compare *c)
+{
+	uint64_t mean = c->n_dirs > 0 ? c->compared / c->n_dirs : 0;
+	uint64_t n = NAMES_ONCE / (mean + 1);
+
+	return n < 1 ? 1 : n < AT_ONCE ? (size_t)n : AT_ONCE;
+}
+
+/* One that has no copy is not compared: a plan will list all of it. */
+static int take_turns(struct jb_compare *c, struct jb_error *err)
+{
+	size_t max = how_many(c);
+	struct turn *t;
+	int rv = JB_OK;
+
+	while (rv >= 0 && c->dirs != NULL && c->n_turns < max) {
+		t = &c->turns[c->n_turns];
+		*t = (struct turn){.dir = c->dirs};
+		c->dirs = t->dir->next;
+		rv = find_copy(c, t, err);
+		if (rv > 0)
+			c->n_turns++;
+		else
+			free(t->dir);
+	}
+	return rv < 0 ? rv : JB_OK;
+}
+
+static void end_turns(struct jb_compare *c)
+{
+	for (size_t i = 0; i < c->n_turns; i++)
+		free(c->turns[i].dir);
+	c->n_turns = 0;
+	jb_arena_fini(&c->arena);
+	for (size_t i = 0; i < c->n_listers; i++)
+		jb_arena_fini(&c->listers[i].arena);
+}
+
+static void *list_target(void *arg)
+{
+	struct lister *l = arg;
+	struct jb_compare *c = l->compare;
+	struct turn *t;
+	size_t i;
+
+	l->rv = JB_OK;
+	while (l->rv == JB_OK &&
+	       (i = atomic_fetch_add(&c->next_listed, 1)) < c->n_turns) {
+		t = &c->turns[i];
+		if (t->there != NULL)
+			l->rv = jb_listed_read_target(&t->listed, &l->arena,
+						      c->target, t->there,
+						      &l->err);
+	}
+	return NULL;
+}
+
+/* No snapshot is held for long. */
+static int read_catalog(struct jb_compare *c, struct jb_error *err)
+{
+	size_t left = SNAPSHOT, n, i = 0;
+	int rv = c->view->ops->begin(c->view, err);
+
+	if (rv != JB_OK)
+		return rv;
+	while (i < c->n_turns) {
+		rv = jb_listed_read_catalog(&c->turns[i].listed, &c->arena,
+					    c->view, left, &n, err);
+		if (rv != JB_OK)
+			break;
+		if (n < left) {
+			left -= n;
+			i++;
+			continue;
+		}
+		c->view->ops->end(c->view);
+		left = SNAPSHOT;
+		rv = c->view->ops->begin(c->view, err);
+		if (rv != JB_OK)
+			return rv;
+	}
+	c->view->ops->end(c->view);
+	return rv;
+}
+
+static int read_replica(struct jb_compare *c, struct jb_error *err)
+{
+	int rv = JB_OK;
+
+	for (size_t i = 0; i < c->n_turns && rv == JB_OK; i++)
+		rv = jb_listed_read_replica(&c->turns[i].listed, &c->arena,
+					    c->replica, err);
+	return rv;
+}
+
+static void start_listing(struct jb_compare *c)
+{
+	struct lister *l;
+
+	atomic_store(&c->next_listed, 0);
+	for (unsigned i = 1; i < c->n_listers; i++) {
+		l = &c->listers[i];
+		l->rv = JB_OK;
+		l->is_thread =
+			i < c->n_turns + 1 &&
+			pthread_create(&l->thread, NULL, list_target, l) == 0;
+	}
+}
+
+/* What is left is listed here, by the first lister. */
+static int end_listing(struct jb_compare *c, struct jb_error *err)
+{
+	struct lister *l;
+	int rv = JB_OK;
+
+	list_target(&c->listers[0]);
+	for (unsigned i = 0; i < c->n_listers; i++) {
+		l = &c->listers[i];
+		if (l->is_thread)
+			pthread_join(l->thread, NULL);
+		if (l->rv != JB_OK && rv == JB_OK) {
+			rv = l->rv;
+			if (err != NULL)
+				*err = l->err;
+		}
+	}
+	return rv;
+}
+
+static int read_lists(struct jb_compare *c, struct jb_error *err)
+{
+	int rv, listed;
+
+	start_listing(c);
+	rv = read_catalog(c, err);
+	if (rv == JB_OK)
+		rv = read_replica(c, err);
+	listed = end_listing(c, rv == JB_OK ? err : NULL);
+	return rv == JB_OK ? listed : rv;
+}
+
+static int compare_lists(struct jb_compare *c, struct jb_error *err)
+{
+	const struct jb_listed_found found = {
+		.arg = c,
+		.takes = takes,
+		.entry = tell_entry,
+		.copy = tell_copy,
+		.dir = push,
+	};
+	struct turn *t;
+	int rv = JB_OK;
+
+	for (c->at = 0; c->at < c->n_turns && rv == JB_OK; c->at++) {
+		t = &c->turns[c->at];
+		if (!set_dir(c, t->dir))
+			break;
+		c->compared += t->listed.n_entries;
+		c->n_dirs++;
+		rv = jb_listed_compare(&t->listed, c->epoch, &found, err);
+	}
+	return c->no_memory ? no_memory(err) : rv;
+}
+
+int jb_compare_next(struct jb_compare *c, size_t max, size_t names,
+		    struct jb_differences *ret, struct jb_error *err)
+{
+	uint64_t begin = c->compared;
+	int rv = jb_replica_hold(c->replica, err);
+
+	if (n_found(c) == 0)
+		c->n_ids = c->n_rids = c->next_id = c->next_rid = 0;
+	while (rv == JB_OK && c->dirs != NULL && n_found(c) < max &&
+	       c->compared - begin < names) {
+		rv = take_turns(c, err);
+		if (rv == JB_OK)
+			rv = read_lists(c, err);
+		if (rv == JB_OK)
+			rv = compare_lists(c, err);
+		end_turns(c);
+	}
+	jb_replica_rollback(c->replica);
+	hand_out(c, max, ret);
+	return rv;
+}
+
+void jb_compare_planned(struct jb_compare *c)
+{
+	c->plans++;
+}
+
+/* ---- life */
+
+static int push_top(struct jb_compare *c, struct jb_error *err)
+{
+	struct jb_entry top;
+	struct dir *d;
+	int rv;
+
+	rv = c->view->ops->begin(c->view, err);
+	if (rv != JB_OK)
+		return rv;
+	rv = c->view->ops->top(c->view, &top, err);
+	c->view->ops->end(c->view);
+	if (rv == 0)
+		return jb_error_set(err, JB_ENOENT, 0,
+				    "the catalog has no root yet");
+	if (rv < 0)
+		return rv;
+	d = calloc(1, sizeof *d + 1);
+	if (d == NULL)
+		return no_memory(err);
+	d->key = top.dirkey;
+	d->id = top.id;
+	c->dirs = d;
+	return JB_OK;
+}
+
+int jb_compare_new(struct jb_replica *replica, struct jb_catalog_view *view,
+		   struct jb_target *target, unsigned threads,
+		   const struct jb_patterns *patterns, uint64_t epoch,
+		   struct jb_compare **ret, struct jb_error *err)
+{
+	struct jb_compare *c = calloc(1, sizeof *c);
+	int rv;
+
+	if (c == NULL)
+		return no_memory(err);
+	c->replica = replica;
+	c->view = view;
+	c->target = target;
+	c->patterns = patterns;
+	c->n_listers = threads < LISTERS ? threads + 1 : LISTERS;
+	for (unsigned i = 0; i < c->n_listers; i++)
+		c->listers[i].compare = c;
+	rv = jb_replica_epoch(replica, epoch, &c->epoch, err);
+	if (rv == JB_OK)
+		rv = push_top(c, err);
+	if (rv != JB_OK) {
+		jb_compare_free(c);
+		return rv;
+	}
+	*ret = c;
+	return JB_OK;
+}
+
+void jb_compare_free(struct jb_compare *c)
+{
+	struct dir *d;
+
+	if (c == NULL)
+		return;
+	while ((d = c->dirs) != NULL) {
+		c->dirs = d->next;
+		free(d);
+	}
+	end_turns(c);
+	free(c->path);
+	free(c->ids);
+	free(c->rids);
+	free(c);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Full passes: what no change tells of is found, whatever else is there costs a
+ * look and no copy. */
+#include "lib/t_mirror.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SRC T_MIRROR_ROOT
+#define DST T_MIRROR
+
+/* A full pass, until it is through. */
+static void pass(struct t_mirror *m)
+{
+	t_mirror_command(m, 0, NULL, "reset", "m", NULL);
+	t_mirror_flush(m, 0);
+}
+
+/* The rows of what is at the target. */
+static void dump(struct t_mirror *m, const char *to)
+{
+	t_shell("sqlite3 -readonly %s/policy-m.db 'SELECT * FROM node;"
+		" SELECT * FROM name' > %s/%s",
+		m->w->daemon.state, m->w->daemon.dir, to);
+}
+
+/* Over an unchanged tree a pass changes no row and copies nothing; with links,
+ * sockets and names that sort in odd ways. */
+static void unchanged(struct t_world *w)
+{
+	struct t_mirror m;
+	int64_t copied;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "for d in a a/b a.b 'a b' B; do mkdir -p \"$d\"; "
+		      "for f in 1 10 2 .x \"$(printf '\\377')\" a-b a.b; do "
+		      "echo \"$d\" > \"$d/$f\"; done; done; "
+		      "ln a/1 B/link; ln -s nowhere a/soft; mkfifo a/pipe",
+		      "");
+	t_mirror_check(&m);
+	copied = t_mirror_number(&m, "copied");
+	dump(&m, "before");
+	pass(&m);
+	dump(&m, "after");
+	t_shell("cd %s && cmp before after", w->daemon.dir);
+	assert_int_equal(t_mirror_number(&m, "copied"), copied);
+	t_mirror_compare(&m);
+	t_mirror_fini(&m);
+}
+
+/* What somebody took away at the target comes back, alone and as a tree, more
+ * of it in one directory than a plan takes; nothing else is copied. */
+static void repairs(struct t_world *w)
+{
+	struct t_mirror m;
+	int64_t copied;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir -p many tree/a/b one; "
+		      "(cd many; seq 5000 | xargs touch); "
+		      "echo x > tree/a/b/x; echo y > tree/y; echo 1 > one/1; "
+		      "echo 2 > one/2",
+		      "MaxDelete=off");
+	t_mirror_check(&m);
+	copied = t_mirror_number(&m, "copied");
+	t_shell("cd %s; rm one/1; rm -r tree; find many -type f -delete", DST);
+	pass(&m);
+	t_mirror_compare(&m);
+	assert_int_equal(t_mirror_number(&m, "copied") - copied, 5003);
+	t_mirror_fini(&m);
+}
+
+/* Other patterns are another configuration: what they leave out goes, what they
+ * take in comes, and what stays is not copied. */
+static void other_patterns(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir -p out/deep in/deep; "
+		      "for d in out out/deep in in/deep; do "
+		      "(cd $d; seq 10 | xargs touch); done",
+		      "Exclude=/in/deep/");
+	t_mirror_flush(&m, 0);
+	t_shell("test ! -e %s/in/deep -a -e %s/out/deep/1", DST, DST);
+	t_daemon_stop(&w->daemon);
+	t_shell("sed -i 's|^Exclude=.*|Exclude=/out/|' %s", w->daemon.config);
+	t_daemon_start(&w->daemon);
+	t_mirror_flush(&m, 0);
+	t_shell("test ! -e %s/out -a -e %s/in/deep/10", DST, DST);
+	assert_int_equal(t_mirror_number(&m, "copied"), 10);
+	t_shell("sed -i '/^Exclude=/d' %s", w->daemon.config);
+	t_daemon_stop(&w->daemon);
+	t_daemon_start(&w->daemon);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(unchanged, ext4, fanotify),
+	T_CASE(unchanged, xfs, inotify),
+	T_CASE(repairs, ext4, fanotify),
+	T_CASE(other_patterns, ext4, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("full_pass", cases, sizeof cases / sizeof cases[0],
+			  argc, argv);
+}
