@@ -3,6 +3,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -28,6 +29,15 @@ def timed(*argv):
     if subprocess.run(argv, stdout=subprocess.DEVNULL).returncode != 0:
         raise BenchError(f"{argv[0]}: failed")
     return time.monotonic() - start
+
+
+def spent(*argv):
+    """Wall and CPU seconds of a command and of what it starts."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall_s = timed(*argv)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"s": wall_s, "CPU s": after.ru_utime - before.ru_utime +
+            after.ru_stime - before.ru_stime}
 
 
 def wait_for(condition, what, timeout_s=120, poll_s=0.002):
