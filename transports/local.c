@@ -291,6 +291,13 @@ static enum jb_outcome hash_file(struct jb_target *t, struct jb_place p,
 	}
 }
 
+static enum jb_outcome hash_source(struct jb_target *t, struct jb_place p,
+				   const struct jb_stamp *expect,
+				   struct jb_hash *ret, struct jb_error *err)
+{
+	return jb_tree_hash(&jb_local_of(t)->source, p, expect, ret, err);
+}
+
 static enum jb_outcome make_entries(struct jb_target *t, struct jb_work *work,
 				    size_t n, struct jb_error *err)
 {
@@ -346,4 +353,5 @@ const struct jb_target_ops jb_target_local = {
 	.set_time = set_time,
 	.expire = jb_local_trash_expire,
 	.stop = stop_target,
+	.hash_source = hash_source,
 };

@@ -293,6 +293,12 @@ struct jb_target_ops {
 	/* End a make() or attrs() that is running; what is left of it is
 	 * SKIPPED. Holds until the next start(). Any thread. */
 	void (*stop)(struct jb_target *t);
+
+	/* Like hash(), of a file of the source. NULL: can't be told. */
+	enum jb_outcome (*hash_source)(struct jb_target *t, struct jb_place p,
+				       const struct jb_stamp *expect,
+				       struct jb_hash *ret,
+				       struct jb_error *err);
 	/* new members go here; never reorder */
 };
 

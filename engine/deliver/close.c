@@ -439,19 +439,23 @@ static struct jb_listing **next_stack(struct jb_plan *p)
 	return p->open_paged != NULL && has_room(p) ? &p->open_paged : NULL;
 }
 
-/* Take a stored listing up; false when there is none, or no room. */
+/* Take a stored listing up; false when there is none, or no room for it. */
 static bool next_stored(struct jb_plan *p, struct jb_id *after)
 {
 	struct jb_listing_row row;
 	int rv;
 
-	if (jb_plan_failed(p) || !has_room(p))
+	if (jb_plan_failed(p))
 		return false;
 	rv = jb_replica_next_listing(p->d.replica, *after, &row, &p->d.err);
 	if (rv < 0)
 		p->d.rv = rv;
 	if (rv <= 0)
 		return false;
+	if (!has_room(p)) {
+		p->report->more = true;
+		return false;
+	}
 	*after = row.id;
 	resume_listing(p, &row);
 	return true;
@@ -488,9 +492,12 @@ static void close_in_snapshot(struct jb_plan *p)
 	start_left_over(p);
 	if (p->batch->everything)
 		start_everything(p);
-	do
+	close_on(p, &i, &k);
+	/* What is stored has a page of its own: a directory that can't be made
+	 * is listed again by each try, and must not take the room. */
+	p->n_listed = 0;
+	while (next_stored(p, &after))
 		close_on(p, &i, &k);
-	while (next_stored(p, &after));
 }
 
 /* Look at the places. True: all rows are true. */

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 bool jb_plan_fits(const struct jb_plan *p, const struct jb_node *n,
 		  const struct jb_seen *e)
@@ -82,16 +83,62 @@ static void match_by_name(struct jb_plan *p, struct jb_seen *e, bool fitting)
 
 /* ---- taking over what is there already */
 
+static bool hash_both(struct jb_plan *p, const struct jb_seen *e,
+		      const struct jb_slot *s, const struct jb_object *at,
+		      struct jb_hash *ours, struct jb_hash *theirs)
+{
+	struct jb_target *t = p->planner->target;
+	const struct jb_seen_name *from = e->names;
+	const struct jb_stamp source = {e->id.ino, e->id.birth, e->facts.size,
+					e->facts.mtime};
+	const struct jb_stamp there = jb_stamp_of(at);
+	struct jb_error err = {0};
+	struct jb_place place;
+
+	while (from != NULL && !from->attached)
+		from = from->next;
+	if (from == NULL || t->ops->hash_source == NULL ||
+	    !jb_plan_place(p, s, &place))
+		return false;
+	return jb_plan_outcome(p, t->ops->hash(t, place, &there, theirs, &err),
+			       &err) == JB_OUTCOME_DONE &&
+	       jb_plan_outcome(
+		       p,
+		       t->ops->hash_source(t,
+					   (struct jb_place){from->dir->path,
+							     from->name},
+					   &source, ours, &err),
+		       &err) == JB_OUTCOME_DONE;
+}
+
+/* Byte by byte, or nearly so: neither side may have changed meanwhile. */
+static bool has_content(struct jb_plan *p, const struct jb_seen *e,
+			const struct jb_slot *s, const struct jb_object *at,
+			uint64_t *hash)
+{
+	struct jb_hash ours, theirs;
+
+	if (at->size != e->facts.size ||
+	    !hash_both(p, e, s, at, &ours, &theirs) || ours.low != theirs.low ||
+	    ours.high != theirs.high)
+		return false;
+	*hash = theirs.low;
+	return true;
+}
+
+/* By type; of files by content, if that is wanted, else by size and time. */
 static bool equals_source(struct jb_plan *p, const struct jb_seen *e,
-			  const struct jb_object *at)
+			  const struct jb_slot *s, const struct jb_object *at,
+			  uint64_t *hash)
 {
 	int64_t mtime = e->facts.mtime;
 
-	(void)p;
 	if ((at->mode & 0170000) != jb_seen_type(e))
 		return false;
 	if (jb_seen_is_dir(e))
 		return true;
+	if (p->planner->o.adopt_content && S_ISREG(at->mode))
+		return has_content(p, e, s, at, hash);
 	/* Some tools and file systems keep whole seconds only. */
 	if (at->mtime % 1000000000 == 0)
 		mtime -= mtime % 1000000000;
@@ -123,7 +170,7 @@ static bool adopt(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s,
 		jb_draft_add(&p->d, s, e->node);
 		return true;
 	}
-	if (e->node != NULL || !equals_source(p, e, at))
+	if (e->node != NULL || !equals_source(p, e, s, at, &row.hash))
 		return false;
 	rv = jb_replica_by_target(p->d.replica, at->ino, at->birth, &p->d.err);
 	if (rv < 0)

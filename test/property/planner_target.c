@@ -54,6 +54,16 @@ unsigned sim_at(const struct sim *s, unsigned dir, const char *name)
 	return n != NULL ? n->object : 0;
 }
 
+bool sim_holds_foreign(const struct sim *s, unsigned dir)
+{
+	for (unsigned i = 0; i < s->n_names; i++)
+		if (s->names[i].dir == dir &&
+		    (!s->objects[s->names[i].object].ours ||
+		     sim_holds_foreign(s, s->names[i].object)))
+			return true;
+	return false;
+}
+
 bool sim_path(const struct sim *s, unsigned dir, const char *name,
 	      char path[W_DEPTH + 1])
 {
@@ -162,7 +172,7 @@ void sim_begin(struct sim *s)
 	s->n_begun = s->n_names;
 }
 
-static bool has_begun_there(const struct sim *s, const struct sim_name *n)
+bool sim_has_begun_there(const struct sim *s, const struct sim_name *n)
 {
 	for (unsigned i = 0; i < s->n_begun; i++)
 		if (s->begun[i].dir == n->dir &&
@@ -181,7 +191,7 @@ static void remove_name(struct sim *s, struct sim_name *n)
 
 	at->dir = n->dir;
 	strcpy(at->name, n->name);
-	s->removed_in_place[s->n_removed] = has_begun_there(s, n);
+	s->removed_in_place[s->n_removed] = sim_has_begun_there(s, n);
 	s->removed_before[s->n_removed] = s->first_new;
 	cut_name(s, n);
 	if (count_names(s, no) > 0)
@@ -790,6 +800,41 @@ static int sim_sync(struct jb_target *t, struct jb_error *err)
 	return jb_error_set(err, JB_EIO, 5, "target: sync failed");
 }
 
+/* Contents are numbers: they are their own hashes. */
+static enum jb_outcome sim_hash(struct jb_target *t, struct jb_place p,
+				const struct jb_stamp *expect,
+				struct jb_hash *ret, struct jb_error *err)
+{
+	struct sim *s = sim_of(t);
+	unsigned no = sim_at(s, resolve(s, p.dir), p.name);
+
+	(void)err;
+	if (no == 0 || no != expect->ino)
+		return JB_OUTCOME_FOREIGN;
+	*ret = (struct jb_hash){.low = (uint64_t)s->objects[no].data};
+	return JB_OUTCOME_DONE;
+}
+
+static enum jb_outcome sim_hash_source(struct jb_target *t, struct jb_place p,
+				       const struct jb_stamp *expect,
+				       struct jb_hash *ret,
+				       struct jb_error *err)
+{
+	const struct w_state *live = world_live(sim_of(t)->world);
+	const struct w_entry *e;
+
+	(void)p;
+	(void)err;
+	e = state_entry(live,
+			world_no((struct jb_id){expect->ino, expect->birth}));
+	if (e == NULL)
+		return JB_OUTCOME_MOVED;
+	if (e->sig != expect->mtime)
+		return JB_OUTCOME_TORN;
+	*ret = (struct jb_hash){.low = (uint64_t)e->data};
+	return JB_OUTCOME_DONE;
+}
+
 static const struct jb_target_ops sim_ops = {
 	.abi = JB_TARGET_ABI,
 	.size = sizeof sim_ops,
@@ -805,4 +850,6 @@ static const struct jb_target_ops sim_ops = {
 	.remove = sim_remove,
 	.sweep = sim_sweep,
 	.sync = sim_sync,
+	.hash = sim_hash,
+	.hash_source = sim_hash_source,
 };

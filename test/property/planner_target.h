@@ -88,6 +88,12 @@ void sim_init(struct sim *s, struct world *w);
 /* Names are about to change: remember where everything is. */
 void sim_begin(struct sim *s);
 
+/* Was this name there then? */
+bool sim_has_begun_there(const struct sim *s, const struct sim_name *n);
+
+/* Is anything below that is not ours? */
+bool sim_holds_foreign(const struct sim *s, unsigned dir);
+
 /* Somebody creates, changes or removes something. */
 void sim_somebody(struct sim *s);
 
