@@ -393,6 +393,13 @@ static bool has_surplus(const struct jb_node *n)
 	return false;
 }
 
+/* Somebody else should be there by now: until it is, the name stays. */
+static bool is_blocked(const struct jb_slot *s)
+{
+	return s->want != NULL && s->start == s->holder &&
+	       !JB_WITHOUT(OLDSTAYS);
+}
+
 /* Surplus names go when the node is where it is to be; what sits at a place
  * that is neither wanted nor its own makes room in OWN. */
 static void clear_surplus(struct jb_plan *p, struct jb_seen *e)
@@ -413,7 +420,9 @@ static void clear_surplus(struct jb_plan *p, struct jb_seen *e)
 		next = s->next_place;
 		if (s->want == n || jb_plan_is_detached_place(e, s))
 			continue;
-		if (ok && !jb_node_is_dir(n))
+		if (is_blocked(s))
+			jb_draft_pend(&p->d, e->id, JB_REASON_WAITS);
+		else if (ok && !jb_node_is_dir(n))
 			remove_name(p, n, s);
 		else if (s->dir != p->d.own && s->start != n)
 			park(p, n, s);

@@ -237,8 +237,7 @@ static void watch(struct policy *p, struct jb_plan *plan, struct jb_slot *s)
 	struct sim_foreign *f = &sim->watched[sim->n_watched];
 
 	if (s->want == NULL || s->holder == NULL || !s->dir->alive ||
-	    !stays(plan, s->dir) || !is_where_it_was(sim, plan, s->holder) ||
-	    !is_where_it_was(sim, plan, s->want))
+	    !stays(plan, s->dir) || !is_where_it_was(sim, plan, s->holder))
 		return;
 	f->dir = object_of_dir(plan, s->dir);
 	snprintf(f->name, sizeof f->name, "%s", s->name);
@@ -263,8 +262,7 @@ void policy_take_over(struct policy *p)
 /* Never absent: a name that we hold before and after, all of whose directories
  * keep their places. Exceptions that no order avoids: names below a directory
  * which itself moves or is replaced; what somebody else or a failing operation
- * does, to who is there or who is to come; and, without exchange, a name whose
- * holder moves on. */
+ * does; and, without exchange, a name whose holder moves on. */
 void judge_on_names(void *arg, struct jb_plan *plan)
 {
 	struct policy *p = arg;
@@ -371,8 +369,9 @@ static void check_needless(struct policy *p)
 	}
 }
 
-/* Nor is there a new copy of what an entry with another identity could have had
- * by its name; a name that it came to on the way to its end is none. */
+/* Nor is there a new copy, or none, of what an entry with another identity
+ * could have had by its name; one that it came to on the way to its end is
+ * none. */
 static void check_same_name(struct policy *p)
 {
 	struct sim *s = p->sim;
@@ -382,9 +381,10 @@ static void check_same_name(struct policy *p)
 	for (unsigned i = p->seen_removed; i < s->n_removed; i++) {
 		const struct sim_object *o = &s->objects[s->removed[i]];
 		const struct sim_foreign *at = &s->removed_at[i];
+		unsigned now = sim_at(s, at->dir, at->name);
 
 		if (o->type == 'd' || !s->removed_in_place[i] ||
-		    sim_at(s, at->dir, at->name) < s->removed_before[i] ||
+		    (now != 0 && now < s->removed_before[i]) ||
 		    state_entry(cat, o->src) != NULL ||
 		    !sim_path(s, at->dir, at->name, path))
 			continue;
@@ -402,6 +402,25 @@ static void check_same_name(struct policy *p)
 	}
 }
 
+/* A directory that goes does not take along what is somebody else's. */
+static void check_taken_along(struct policy *p)
+{
+	struct sim *s = p->sim;
+
+	for (unsigned i = 0; i < s->n_names; i++) {
+		const struct sim_name *n = &s->names[i];
+
+		if (n->dir == SIM_OWN && s->objects[n->object].type == 'd' &&
+		    state_entry(p->view.state, s->objects[n->object].src) ==
+			    NULL &&
+		    !sim_has_begun_there(s, n) &&
+		    sim_holds_foreign(s, n->object))
+			sim_break(s,
+				  "object %u taken away with what is foreign",
+				  n->object);
+	}
+}
+
 static void check_always(struct policy *p)
 {
 	struct sim *s = p->sim;
@@ -409,6 +428,7 @@ static void check_always(struct policy *p)
 	check_window(p);
 	check_needless(p);
 	check_same_name(p);
+	check_taken_along(p);
 	p->seen_removed = s->n_removed;
 	for (unsigned i = 0; i < s->n_foreign; i++)
 		if (sim_at(s, s->foreign[i].dir, s->foreign[i].name) !=
@@ -550,7 +570,36 @@ static void check_full(struct policy *p)
 		sim_break(s, "the count of nodes is wrong");
 }
 
-/* Is the entry, or a directory above it, pending? */
+static bool is_name_of(const struct w_state *cat, unsigned no,
+		       const struct name *x)
+{
+	const struct w_name *n = state_name(cat,
+					    x->dir->rid == JB_RID_TOP
+						    ? W_TOP
+						    : world_no(x->dir->row.src),
+					    x->row.name[0]);
+
+	return n != NULL && n->no == no;
+}
+
+/* Has the target the entry, and under no name that it has? */
+static bool is_elsewhere(const struct rows *all, const struct w_state *cat,
+			 unsigned no)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < all->n_names; i++) {
+		if (world_no(all->names[i].node->row.src) != no)
+			continue;
+		any = true;
+		if (is_name_of(cat, no, &all->names[i]))
+			return false;
+	}
+	return any;
+}
+
+/* Is the entry, or a directory above it, pending? What the target has elsewhere
+ * must be so itself: it is seen there. */
 static bool waits(struct policy *p, const struct w_state *cat, unsigned no)
 {
 	char sql[96];
@@ -561,6 +610,8 @@ static bool waits(struct policy *p, const struct w_state *cat, unsigned no)
 		 "SELECT count(*) FROM pending WHERE birth = %u", no);
 	if (policy_number(p, sql) != 0)
 		return true;
+	if (is_elsewhere(&rows, cat, no))
+		return false;
 	for (unsigned i = 0; i < cat->n_names; i++)
 		if (cat->names[i].no == no && waits(p, cat, cat->names[i].dir))
 			return true;

@@ -130,14 +130,13 @@ void policy_reset(struct policy *p, struct world *w, const struct w_select *sel,
 		.policy = "model",
 		.patterns = p->patterns,
 		.delete_window_us = 4 * p->step,
-		.max_delete_percent = 50,
-		.max_delete_least = max_deleted,
-		.max_delete_most = max_deleted,
+		.max_delete = {.on = max_deleted < 1000,
+			       .share = 5000,
+			       .least = max_deleted,
+			       .most = max_deleted},
 		.keep_deleted = true,
 		.links = true,
 	};
-	if (max_deleted >= 1000)
-		p->options.max_delete_percent = 100;
 }
 
 /* ---- plans */

@@ -37,8 +37,7 @@ void sim_init(struct sim *s, struct world *w)
 
 /* ---- names */
 
-static struct sim_name *find(const struct sim *s, unsigned dir,
-			     const char *name)
+struct sim_name *sim_find(const struct sim *s, unsigned dir, const char *name)
 {
 	for (unsigned i = 0; i < s->n_names; i++)
 		if (s->names[i].dir == dir &&
@@ -49,7 +48,7 @@ static struct sim_name *find(const struct sim *s, unsigned dir,
 
 unsigned sim_at(const struct sim *s, unsigned dir, const char *name)
 {
-	const struct sim_name *n = find(s, dir, name);
+	const struct sim_name *n = sim_find(s, dir, name);
 
 	return n != NULL ? n->object : 0;
 }
@@ -94,7 +93,7 @@ static unsigned count_names(const struct sim *s, unsigned object)
 	return n;
 }
 
-static bool is_empty(const struct sim *s, unsigned dir)
+bool sim_is_empty(const struct sim *s, unsigned dir)
 {
 	for (unsigned i = 0; i < s->n_names; i++)
 		if (s->names[i].dir == dir)
@@ -145,7 +144,7 @@ static void add_name(struct sim *s, unsigned dir, const char *name,
 	s->objects[dir].mtime = ++s->stamp;
 }
 
-static void cut_name(struct sim *s, struct sim_name *n)
+void sim_cut(struct sim *s, struct sim_name *n)
 {
 	s->objects[n->dir].mtime = ++s->stamp;
 	*n = s->names[--s->n_names];
@@ -193,153 +192,12 @@ static void remove_name(struct sim *s, struct sim_name *n)
 	strcpy(at->name, n->name);
 	s->removed_in_place[s->n_removed] = sim_has_begun_there(s, n);
 	s->removed_before[s->n_removed] = s->first_new;
-	cut_name(s, n);
+	sim_cut(s, n);
 	if (count_names(s, no) > 0)
 		return;
 	s->removed[s->n_removed++] = no;
 	if (o->type != 'd' && !o->trashed)
 		sim_break(s, "object %u lost without trash", no);
-}
-
-/* ---- somebody else: anywhere but in OWN */
-
-static bool is_below_own(const struct sim *s, unsigned dir)
-{
-	while (dir != SIM_TOP) {
-		if (dir == SIM_OWN)
-			return true;
-		for (unsigned i = 0;; i++) {
-			if (i == s->n_names)
-				return true;
-			if (s->names[i].object == dir) {
-				dir = s->names[i].dir;
-				break;
-			}
-		}
-	}
-	return false;
-}
-
-static void somebody_creates(struct sim *s)
-{
-	struct world *w = s->world;
-	unsigned dirs[SIM_NAMES + 1], n = 1, no;
-	char name[2] = {(char)('a' + world_below(w, 3)), '\0'};
-	struct sim_foreign *f;
-
-	dirs[0] = SIM_TOP;
-	for (unsigned i = 0; i < s->n_names; i++)
-		if (!is_below_own(s, s->names[i].dir) &&
-		    s->objects[s->names[i].object].ours &&
-		    s->objects[s->names[i].object].type == 'd')
-			dirs[n++] = s->names[i].object;
-	n = dirs[world_below(w, n)];
-	if (sim_at(s, n, name) != 0 || s->n_foreign == SIM_NAMES)
-		return;
-	no = sim_create(s, n, name, world_below(w, 2) ? 'f' : 'd', -1, false);
-	s->objects[no].old_copy = true;
-	f = &s->foreign[s->n_foreign++];
-	f->object = no;
-	f->dir = n;
-	strcpy(f->name, name);
-}
-
-static void somebody_changes(struct sim *s, struct sim_name *n, bool removes)
-{
-	unsigned no = n->object;
-	struct sim_object *o = &s->objects[no];
-
-	if (removes) {
-		if (is_empty(s, no))
-			cut_name(s, n);
-		return;
-	}
-	if (o->type == 'd')
-		return;
-	o->data = -2;
-	o->meta = 0;
-	o->mtime = ++s->stamp;
-	o->ours = o->old_copy = false;
-	for (unsigned i = 0; i < s->n_names; i++) {
-		if (s->names[i].object != no ||
-		    is_below_own(s, s->names[i].dir) ||
-		    s->n_foreign == SIM_NAMES)
-			continue;
-		s->foreign[s->n_foreign].object = no;
-		s->foreign[s->n_foreign].dir = s->names[i].dir;
-		strcpy(s->foreign[s->n_foreign++].name, s->names[i].name);
-	}
-}
-
-/* Where our empty directory was, or our file, there is his now. */
-static void somebody_replaces(struct sim *s, struct sim_name *n)
-{
-	struct sim_name was = *n;
-	struct sim_foreign *f = &s->foreign[s->n_foreign];
-
-	if (!is_empty(s, n->object) || s->n_foreign == SIM_NAMES)
-		return;
-	f->dir = was.dir;
-	strcpy(f->name, was.name);
-	f->object = sim_create(s, was.dir, "~", s->objects[was.object].type, -1,
-			       false);
-	cut_name(s, find(s, was.dir, "~"));
-	find(s, was.dir, was.name)->object = f->object;
-	s->objects[f->object].old_copy = true;
-	s->n_foreign++;
-}
-
-void sim_somebody(struct sim *s)
-{
-	unsigned at[SIM_NAMES], n = 0, k = world_below(s->world, 5);
-
-	s->n_watched = 0;
-	s->had_foreign = true;
-	if (s->verbose)
-		printf("  somebody %u\n", k);
-	if (k < 2) {
-		somebody_creates(s);
-		return;
-	}
-	for (unsigned i = 0; i < s->n_names; i++)
-		if (!is_below_own(s, s->names[i].dir) &&
-		    s->objects[s->names[i].object].ours)
-			at[n++] = i;
-	if (n == 0)
-		return;
-	n = at[world_below(s->world, n)];
-	if (k == 4)
-		somebody_replaces(s, &s->names[n]);
-	else
-		somebody_changes(s, &s->names[n], k == 3);
-}
-
-void sim_take_over(struct sim *s, unsigned no)
-{
-	s->objects[no].ours = true;
-	for (unsigned i = 0; i < s->n_foreign;)
-		if (s->foreign[i].object == no)
-			s->foreign[i] = s->foreign[--s->n_foreign];
-		else
-			i++;
-}
-
-void sim_clean(struct sim *s)
-{
-	bool again = true;
-
-	while (again) {
-		again = false;
-		for (unsigned i = 0; i < s->n_names; i++) {
-			if (s->objects[s->names[i].object].ours ||
-			    !is_empty(s, s->names[i].object))
-				continue;
-			cut_name(s, &s->names[i]);
-			again = true;
-			break;
-		}
-	}
-	s->n_foreign = 0;
 }
 
 /* ---- every operation begins and ends here */
@@ -666,7 +524,7 @@ static enum jb_outcome sim_rename(struct jb_target *t, struct jb_place from,
 	}
 	check_ours(s, from);
 	check_ours(s, to);
-	cut_name(s, find(s, resolve(s, from.dir), from.name));
+	sim_cut(s, sim_find(s, resolve(s, from.dir), from.name));
 	add_name(s, dir, to.name, no);
 	done(s, "rename %s/%s %s/%s", from.dir, from.name, to.dir, to.name);
 	return JB_OUTCOME_DONE;
@@ -694,8 +552,8 @@ sim_exchange(struct jb_target *t, struct jb_place a, const struct jb_stamp *ea,
 	}
 	check_ours(s, a);
 	check_ours(s, b);
-	find(s, dir_a, a.name)->object = y;
-	find(s, dir_b, b.name)->object = x;
+	sim_find(s, dir_a, a.name)->object = y;
+	sim_find(s, dir_b, b.name)->object = x;
 	s->objects[dir_a].mtime = ++s->stamp;
 	s->objects[dir_b].mtime = ++s->stamp;
 	done(s, "exchange %s/%s %s/%s", a.dir, a.name, b.dir, b.name);
@@ -724,8 +582,8 @@ static enum jb_outcome sim_replace(struct jb_target *t, struct jb_place from,
 	check_ours(s, to);
 	if (keep_as != NULL)
 		s->objects[old].trashed = true;
-	remove_name(s, find(s, dir, to.name));
-	cut_name(s, find(s, resolve(s, from.dir), from.name));
+	remove_name(s, sim_find(s, dir, to.name));
+	sim_cut(s, sim_find(s, resolve(s, from.dir), from.name));
 	add_name(s, dir, to.name, no);
 	done(s, "replace %s/%s %s/%s", from.dir, from.name, to.dir, to.name);
 	return JB_OUTCOME_DONE;
@@ -745,12 +603,12 @@ static enum jb_outcome sim_remove(struct jb_target *t, struct jb_place p,
 	no = expect(s, p, e, err);
 	if (no == 0)
 		return JB_OUTCOME_FOREIGN;
-	if (!is_empty(s, no))
+	if (!sim_is_empty(s, no))
 		return JB_OUTCOME_NOT_EMPTY;
 	check_ours(s, p);
 	if (keep_as != NULL)
 		s->objects[no].trashed = true;
-	remove_name(s, find(s, resolve(s, p.dir), p.name));
+	remove_name(s, sim_find(s, resolve(s, p.dir), p.name));
 	done(s, "remove %s/%s", p.dir, p.name);
 	return JB_OUTCOME_DONE;
 }
@@ -769,7 +627,7 @@ static void discard(struct sim *s, unsigned dir, const char *name)
 		discard(s, no, below);
 		i = 0;
 	}
-	cut_name(s, find(s, dir, name));
+	sim_cut(s, sim_find(s, dir, name));
 	if (!s->objects[no].ours && count_names(s, no) == 0)
 		sim_break(s, "foreign entry swept: object %u", no);
 }

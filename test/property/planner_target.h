@@ -94,6 +94,11 @@ bool sim_has_begun_there(const struct sim *s, const struct sim_name *n);
 /* Is anything below that is not ours? */
 bool sim_holds_foreign(const struct sim *s, unsigned dir);
 
+/* NULL: nothing is there. */
+struct sim_name *sim_find(const struct sim *s, unsigned dir, const char *name);
+void sim_cut(struct sim *s, struct sim_name *n);
+bool sim_is_empty(const struct sim *s, unsigned dir);
+
 /* Somebody creates, changes or removes something. */
 void sim_somebody(struct sim *s);
 
