@@ -154,7 +154,7 @@ const struct jb_config_option jb_config_options[] = {
 	 .help = "The time over which deletions are counted."},
 	{.section = "Policy", .key = "MaxReplace",
 	 .type = JB_CONFIG_LIMIT, .offset = ELSEWHERE, .fallback = "off",
-	 .help = "The same as MaxDelete= for files that are overwritten."},
+	 .help = "The same as MaxDelete= for files that get new content."},
 	{.section = "Policy", .key = "KeepDeleted",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "7d",
 	 .help = "How long deleted and replaced files stay in the target's "

@@ -36,8 +36,8 @@ static struct jb_config *parse(struct jb_cli *cli, int argc, char **argv)
 	return NULL;
 }
 
-static int do_alone(struct jb_delivery *d, const char *what, int64_t *held,
-		    struct jb_error *err)
+static int do_alone(struct jb_delivery *d, const char *what,
+		    struct jb_holding *held, struct jb_error *err)
 {
 	struct jb_delivery_status s;
 	int rv;
@@ -49,15 +49,16 @@ static int do_alone(struct jb_delivery *d, const char *what, int64_t *held,
 	if (strcmp(what, "reset") == 0)
 		return jb_delivery_reset(d, err);
 	rv = jb_delivery_status(d, &s, err);
-	*held = s.held_count;
+	*held = s.holding;
 	if (rv == JB_OK)
-		rv = jb_delivery_release(d, s.held_seq, err);
+		rv = jb_delivery_release(d, s.holding.seq, err);
 	return rv;
 }
 
 /* What is released is what the status said a moment ago. */
 static int request(const struct jb_config *config, const char *policy,
-		   const char *what, int64_t *held, struct jb_error *err)
+		   const char *what, struct jb_holding *held,
+		   struct jb_error *err)
 {
 	struct jb_delivery *d;
 	json_t *status = NULL, *more = NULL;
@@ -66,8 +67,10 @@ static int request(const struct jb_config *config, const char *policy,
 	if (strcmp(what, "release") == 0) {
 		rv = jb_policy_status(config, policy, &status, err);
 		if (rv == JB_OK) {
-			*held = json_integer_value(
+			held->deletions = json_integer_value(
 				json_object_get(status, "held_count"));
+			held->overwrites = json_integer_value(
+				json_object_get(status, "held_overwrites"));
 			more = json_pack("{s:O}", "seq",
 					 json_object_get(status, "held_seq"));
 		}
@@ -85,11 +88,19 @@ static int request(const struct jb_config *config, const char *policy,
 	return rv;
 }
 
+static void print_released(const struct jb_holding *held)
+{
+	if (held->deletions > 0 || held->overwrites == 0)
+		printf("%" PRId64 " deletions released\n", held->deletions);
+	if (held->overwrites > 0)
+		printf("%" PRId64 " overwrites released\n", held->overwrites);
+}
+
 static int run(struct jb_cli *cli, int argc, char **argv)
 {
 	struct jb_config *config = parse(cli, argc, argv);
 	struct jb_error err;
-	int64_t held = 0;
+	struct jb_holding held = {.on = false};
 	int code = JB_EXIT_OK;
 
 	if (config == NULL)
@@ -98,7 +109,7 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 	    JB_OK)
 		code = jb_cli_fail(cli, &err);
 	else if (strcmp(cli->command->name, "release") == 0)
-		printf("%" PRId64 " deletions released\n", held);
+		print_released(&held);
 	jb_config_free(config);
 	return code;
 }
@@ -124,10 +135,10 @@ const struct jb_command jb_command_resume = {
 const struct jb_command jb_command_release = {
 	.name = "release",
 	.synopsis = "POLICY",
-	.summary = "approve the deletions that a policy holds",
-	.help = "Too many deletions at once (MaxDelete=) are held: 'status' "
-		"says how many. This approves\nthose; what is deleted later "
-		"is counted anew.\n\n",
+	.summary = "approve what a policy holds",
+	.help = "Too many deletions at once (MaxDelete=), or overwrites "
+		"(MaxReplace=), are held:\n'status' says how many. This "
+		"approves those; what comes later is counted anew.\n\n",
 	.run = run,
 };
 

@@ -69,7 +69,7 @@ static int run_here(struct jb_cli *cli, const struct jb_config *config,
 		    const char *policy, struct jb_error *err)
 {
 	struct jb_delivery_status s;
-	char size[JB_SIZE_TEXT_MAX];
+	char size[JB_SIZE_TEXT_MAX], held[80];
 	struct jb_delivery *d;
 	struct jb_progress p;
 	int rv = jb_delivery_open(config, policy, false, &d, err);
@@ -94,11 +94,12 @@ static int run_here(struct jb_cli *cli, const struct jb_config *config,
 			cli->exit_code = JB_EXIT_FAILED;
 		jb_delivery_unsynced(d, 10, print_unsynced, NULL, NULL);
 	}
-	if (rv == JB_OK && s.held)
+	if (rv == JB_OK && s.holding.on) {
+		jb_holding_say(&s.holding, held, sizeof held);
 		rv = jb_error_set(err, JB_EHELD, 0,
-				  "%" PRId64 " deletions are held: 'release "
-				  "%s' approves them",
-				  s.held_count, policy);
+				  "%s: 'release %s' approves them", held,
+				  policy);
+	}
 	jb_delivery_close(d);
 	return rv;
 }

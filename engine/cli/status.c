@@ -306,6 +306,12 @@ static void print_policy_notes(const json_t *p, FILE *f)
 			"%s: %s deletions are held (MaxDelete=); "
 			"'" JB_PROGRAM " release %s' approves them\n",
 			name, jb_out_count(get_int(p, "held_count"), n), name);
+	if (get_int(p, "held_overwrites") > 0)
+		fprintf(f,
+			"%s: %s overwrites are held (MaxReplace=); "
+			"'" JB_PROGRAM " release %s' approves them\n",
+			name, jb_out_count(get_int(p, "held_overwrites"), n),
+			name);
 	if (get_int(p, "restarts") > 0)
 		fprintf(f, "%s: its worker was started again %s %s\n", name,
 			jb_out_count(get_int(p, "restarts"), n),

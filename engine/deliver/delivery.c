@@ -20,9 +20,9 @@
 #define SCAN_LOOK_US  100000
 #define RETRY_US      US_PER_S
 #define MOST_RETRY_US (60 * US_PER_S)
-/* Least and most of MaxDelete= as a share. */
-#define LEAST_DELETED 100
-#define MOST_DELETED  100000
+/* Least and most of MaxDelete= and MaxReplace= as a share. */
+#define LEAST_LIMIT 100
+#define MOST_LIMIT  100000
 
 int64_t jb_delivery_now_us(void)
 {
@@ -95,15 +95,23 @@ static int find_sections(struct jb_delivery *d, const char *policy,
 	return JB_OK;
 }
 
-static unsigned read_limit(struct jb_config_limit limit,
-			   struct jb_planner_options *o, unsigned off)
+static struct jb_limit read_limit(const struct jb_config_section *policy,
+				  const char *key)
 {
-	if (limit.is_off)
-		return off;
-	if (limit.is_percent)
-		return (unsigned)(limit.value / 100);
-	o->max_delete_least = o->max_delete_most = (int64_t)limit.value;
-	return off == 0 ? 1 : 0;
+	struct jb_config_limit l = jb_config_limit(policy, key);
+
+	if (l.is_percent)
+		return (struct jb_limit){
+			.on = !l.is_off && l.value < 10000,
+			.share = (uint32_t)l.value,
+			.least = LEAST_LIMIT,
+			.most = MOST_LIMIT,
+		};
+	return (struct jb_limit){
+		.on = !l.is_off,
+		.least = (int64_t)l.value,
+		.most = (int64_t)l.value,
+	};
 }
 
 static void read_options(struct jb_delivery *d)
@@ -117,16 +125,12 @@ static void read_options(struct jb_delivery *d)
 		.patterns = d->patterns,
 		.delete_window_us =
 			(int64_t)jb_config_duration(p, "DeleteWindow"),
-		.max_delete_least = LEAST_DELETED,
-		.max_delete_most = MOST_DELETED,
+		.max_delete = read_limit(p, "MaxDelete"),
+		.max_replace = read_limit(p, "MaxReplace"),
 		.min_free_bytes = jb_config_size(d->section, "MinFree"),
 		.keep_deleted = d->keep_us > 0,
 		.keep_hashes = true,
 	};
-	o->max_replace_percent =
-		read_limit(jb_config_limit(p, "MaxReplace"), o, 0);
-	o->max_delete_percent =
-		read_limit(jb_config_limit(p, "MaxDelete"), o, 100);
 }
 
 static int open_replica(struct jb_delivery *d, struct jb_error *err)
@@ -468,8 +472,7 @@ int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 		.cursor = d->cursor,
 		.last_seq = d->journal.last_seq,
 	};
-	rv = jb_planner_is_held(d->replica, &ret->held, &ret->held_count,
-				&ret->held_seq, err);
+	rv = jb_planner_holding(d->replica, &ret->holding, err);
 	if (rv == JB_OK)
 		rv = jb_replica_count_rows(d->replica, "pending", &ret->pending,
 					   err);

@@ -33,9 +33,8 @@ struct jb_step {
 
 struct jb_delivery_status {
 	bool paused;
-	bool held; /* deletions wait for release */
-	int64_t held_count, held_seq;
-	int64_t cursor, last_seq; /* of the journal */
+	struct jb_holding holding; /* what waits for release */
+	int64_t cursor, last_seq;  /* of the journal */
 	int64_t pending, owed;
 	int64_t entries; /* the target holds */
 };
@@ -71,7 +70,8 @@ void jb_delivery_on_effect(struct jb_delivery *d, jb_effect_fn *fn, void *arg);
 int jb_delivery_init_target(struct jb_delivery *d, bool adopt, bool content,
 			    struct jb_error *err);
 int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err);
-/* Approve the held deletions that were put there up to @seq. */
+/* Approve the held deletions that were put there up to @seq, and all overwrites
+ * that are held. */
 int jb_delivery_release(struct jb_delivery *d, int64_t seq,
 			struct jb_error *err);
 /* Owe a full pass, and try everything pending again at once. */

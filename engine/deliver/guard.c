@@ -6,8 +6,11 @@
  * restarts; when they are too many for the replica's size, or the first level
  * becomes empty, they are held: what would go stays as it is, and everything
  * else goes on. What was counted in T1 and then did not happen is taken off
- * again in T3, or when a plan that did not end is settled. */
+ * again in T3, or when a plan that did not end is settled. Overwrites have a
+ * limit of their own, if it is wanted. */
 #include "engine/deliver/plan.h"
+
+#include <stdio.h>
 
 static bool is_wanted(const struct jb_node *n)
 {
@@ -45,12 +48,13 @@ static int64_t mark_dropped(struct jb_plan *p)
 	return gone;
 }
 
-static int64_t count_replaced(const struct jb_plan *p)
+static int64_t count_replaced(struct jb_plan *p)
 {
 	int64_t n = 0;
 
 	for (size_t i = 0; i < p->n_items; i++)
-		n += p->entries[i]->old != NULL;
+		n += p->entries[i]->old != NULL &&
+		     !jb_plan_is_released(p, p->entries[i]);
 	return n;
 }
 
@@ -69,23 +73,30 @@ static bool empties_top(struct jb_plan *p)
 	return goes;
 }
 
+bool jb_plan_is_released(struct jb_plan *p, const struct jb_seen *e)
+{
+	const struct jb_pending *x = jb_draft_pending(&p->d, e->id);
+
+	return x != NULL && x->row.reason == JB_REASON_RELEASED;
+}
+
 /* How many more may be counted in this window. */
 static int64_t left_in_window(struct jb_plan *p, enum jb_counted what,
-			      unsigned percent)
+			      const struct jb_limit *l)
 {
 	const struct jb_planner_options *o = &p->planner->o;
 	int64_t count = 0, size = p->d.n_nodes, limit;
 
-	if (percent >= 100)
+	if (!l->on)
 		return INT64_MAX;
 	p->d.rv = jb_replica_counted(p->d.replica, what,
 				     p->d.now_us - o->delete_window_us, &count,
 				     &size, &p->d.err);
-	limit = size * percent / 100;
-	if (limit < o->max_delete_least)
-		limit = o->max_delete_least;
-	if (limit > o->max_delete_most)
-		limit = o->max_delete_most;
+	limit = size * l->share / 10000;
+	if (limit < l->least)
+		limit = l->least;
+	if (limit > l->most)
+		limit = l->most;
 	return limit - count;
 }
 
@@ -103,26 +114,33 @@ static void hold(struct jb_plan *p)
 	}
 }
 
-static void guard_replacements(struct jb_plan *p)
+/* An overwrite is new content for a file that has some. Held ones are pending
+ * until `release`, and so are those that come after them. */
+static void guard_overwrites(struct jb_plan *p)
 {
-	const struct jb_planner_options *o = &p->planner->o;
-	int64_t passed = 0;
+	const struct jb_limit *l = &p->planner->o.max_replace;
+	int64_t was_held = 0;
 
 	p->replaced = count_replaced(p);
-	if (o->max_replace_percent == 0 || p->replaced == 0)
+	if (!l->on || jb_plan_failed(p))
 		return;
-	p->d.rv = jb_replica_get(p->d.replica, "replace_released", 0, &passed,
+	p->d.rv = jb_replica_get(p->d.replica, "replace_held", 0, &was_held,
 				 &p->d.err);
-	if (jb_plan_failed(p) || passed)
+	if (jb_plan_failed(p))
 		return;
-	p->hold_new = p->replaced > left_in_window(p, JB_COUNTED_REPLACED,
-						   o->max_replace_percent);
-	if (p->hold_new)
-		p->replaced = 0;
+	p->hold_new = was_held != 0 ||
+		      (p->replaced > 0 &&
+		       p->replaced > left_in_window(p, JB_COUNTED_REPLACED, l));
+	if (!p->hold_new)
+		return;
+	p->report->held += (uint64_t)p->replaced;
+	p->report->hold = true;
+	p->replaced = 0;
 }
 
 void jb_plan_guard(struct jb_plan *p)
 {
+	const struct jb_limit *l = &p->planner->o.max_delete;
 	int64_t gone, was_held = 0;
 
 	if (jb_plan_failed(p))
@@ -133,17 +151,14 @@ void jb_plan_guard(struct jb_plan *p)
 		return;
 	p->hold = was_held != 0;
 	if (gone > 0 && !p->hold)
-		p->hold = gone > left_in_window(
-					 p, JB_COUNTED_DELETED,
-					 p->planner->o.max_delete_percent) ||
-			  (p->planner->o.max_delete_percent < 100 &&
-			   empties_top(p));
+		p->hold = gone > left_in_window(p, JB_COUNTED_DELETED, l) ||
+			  (l->on && empties_top(p));
 	if (p->hold)
 		hold(p);
 	p->counted = p->hold || JB_WITHOUT(COUNT) ? 0 : gone;
 	p->report->hold = p->hold;
 	if (!jb_plan_failed(p))
-		guard_replacements(p);
+		guard_overwrites(p);
 }
 
 /* ---- the window's rows, inside a transaction */
@@ -167,33 +182,64 @@ void jb_plan_count(struct jb_plan *p)
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_set(p->d.replica, "held", p->hold,
 					 &p->d.err);
+	if (!jb_plan_failed(p))
+		p->d.rv = jb_replica_set(p->d.replica, "replace_held",
+					 p->hold_new, &p->d.err);
+}
+
+static void recount(struct jb_plan *p, enum jb_counted what, int64_t counted,
+		    int64_t n)
+{
+	if (!jb_plan_failed(p) && counted > 0)
+		p->d.rv = jb_replica_count(p->d.replica, what, p->d.now_us, n,
+					   p->d.n_nodes, &p->d.err);
 }
 
 void jb_plan_recount(struct jb_plan *p)
 {
-	int64_t n = 0;
+	int64_t deleted = 0, replaced = 0;
 
-	if (jb_plan_failed(p) || p->counted == 0)
-		return;
 	for (size_t i = 0; i < p->n_nodes; i++)
-		n += p->nodes[i]->goes && !p->nodes[i]->alive;
-	p->d.rv = jb_replica_count(p->d.replica, JB_COUNTED_DELETED,
-				   p->d.now_us, n, p->d.n_nodes, &p->d.err);
+		deleted += p->nodes[i]->goes && !p->nodes[i]->alive;
+	/* Those whose new version could not be made have no old one now. */
+	for (size_t i = 0; i < p->n_items; i++)
+		replaced += p->entries[i]->old != NULL;
+	recount(p, JB_COUNTED_DELETED, p->counted, deleted);
+	recount(p, JB_COUNTED_REPLACED, p->replaced,
+		replaced < p->replaced ? replaced : p->replaced);
 }
 
 /* ---- held and released */
 
-int jb_planner_is_held(struct jb_replica *r, bool *held, int64_t *count_,
-		       int64_t *seq, struct jb_error *err)
+int jb_planner_holding(struct jb_replica *r, struct jb_holding *ret,
+		       struct jb_error *err)
 {
-	int64_t on = 0;
+	int64_t deletions = 0, overwrites = 0;
 	int rv;
 
-	rv = jb_replica_get(r, "held", 0, &on, err);
+	*ret = (struct jb_holding){.on = false};
+	rv = jb_replica_get(r, "held", 0, &deletions, err);
 	if (rv == JB_OK)
-		rv = jb_replica_held(r, count_, seq, err);
-	*held = rv == JB_OK && (on != 0 || *count_ > 0);
+		rv = jb_replica_get(r, "replace_held", 0, &overwrites, err);
+	if (rv == JB_OK)
+		rv = jb_replica_held(r, &ret->deletions, &ret->seq,
+				     &ret->overwrites, err);
+	ret->on = rv == JB_OK && (deletions != 0 || overwrites != 0 ||
+				  ret->deletions > 0 || ret->overwrites > 0);
 	return rv;
+}
+
+void jb_holding_say(const struct jb_holding *h, char *text, size_t size)
+{
+	long long d = h->deletions, o = h->overwrites;
+
+	if (o == 0)
+		snprintf(text, size, "%lld deletions are held", d);
+	else if (d == 0)
+		snprintf(text, size, "%lld overwrites are held", o);
+	else
+		snprintf(text, size,
+			 "%lld deletions and %lld overwrites are held", d, o);
 }
 
 int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err)
@@ -207,7 +253,7 @@ int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = jb_replica_set(r, "held", 0, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(r, "replace_released", 1, err);
+		rv = jb_replica_set(r, "replace_held", 0, err);
 	if (rv == JB_OK)
 		return jb_replica_commit(r, err);
 	jb_replica_rollback(r);

@@ -11,6 +11,8 @@ int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts)
 {
 	int64_t wait = FIRST_WAIT_US;
 
+	if (why == JB_REASON_HELD)
+		return MOST_WAIT_US; /* for a person, who makes it due */
 	if (!jb_reason_counts(why) || attempts == 0)
 		return 0;
 	wait <<= (attempts < MOST_DOUBLED ? attempts : MOST_DOUBLED) - 1;

@@ -67,7 +67,7 @@ struct jb_plan {
 	bool hold;
 	int64_t counted; /* deletions of this plan, in the window */
 	int64_t replaced;
-	bool hold_new; /* overwrites are held */
+	bool hold_new; /* overwrites are held; those that were released go */
 
 	bool changed;		 /* something was changed at the target */
 	struct jb_node *touched; /* directories, by next_touched */
@@ -149,6 +149,9 @@ enum jb_reason jb_plan_reason(enum jb_outcome outcome);
 
 /* The row at this place was contradicted: drop it, tell its entry. */
 void jb_plan_lost(struct jb_plan *p, struct jb_slot *s);
+
+/* May it be overwritten, though overwrites are held? */
+bool jb_plan_is_released(struct jb_plan *p, const struct jb_seen *e);
 
 /* Is it at no place of the source at the moment? See seen.h. */
 bool jb_plan_is_away(struct jb_plan *p, const struct jb_node *n);

@@ -120,9 +120,6 @@ static void write_end(struct jb_plan *p)
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_set(p->d.replica, "epoch_no", p->epoch,
 					 &p->d.err);
-	if (!jb_plan_failed(p) && !p->hold_new)
-		p->d.rv = jb_replica_set(p->d.replica, "replace_released", 0,
-					 &p->d.err);
 }
 
 void jb_plan_finish(struct jb_plan *p)

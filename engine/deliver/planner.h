@@ -20,19 +20,23 @@
 
 struct jb_patterns;
 
+/* How many of the replica's nodes: a share, but between least and most whatever
+ * its size. */
+struct jb_limit {
+	bool on;
+	uint32_t share; /* hundredths of a percent */
+	int64_t least, most;
+};
+
 struct jb_planner_options {
 	const char *policy;		    /* its name, for messages */
 	const struct jb_patterns *patterns; /* borrowed; NULL: everything */
 
-	/* Deletions counted over the window; none if percent is 100 or more.
-	 * Between least and most whatever the size. */
-	int64_t delete_window_us;     /* DeleteWindow=1h */
-	unsigned max_delete_percent;  /* MaxDelete=10 */
-	int64_t max_delete_least;     /* 100 */
-	int64_t max_delete_most;      /* 100000 */
-	unsigned max_replace_percent; /* MaxReplace=, 0: off; least and most as
-				       * above */
-	uint64_t min_free_bytes;      /* MinFree= */
+	/* Deletions and overwrites counted over the window. */
+	int64_t delete_window_us;    /* DeleteWindow=1h */
+	struct jb_limit max_delete;  /* MaxDelete=10% */
+	struct jb_limit max_replace; /* MaxReplace=off */
+	uint64_t min_free_bytes;     /* MinFree= */
 
 	bool keep_deleted;  /* KeepDeleted=: old versions go to the trash */
 	bool keep_hashes;   /* XXH3 of what is copied, for `verify` */
@@ -97,8 +101,8 @@ struct jb_report {
 	uint64_t copied, bytes, made, linked, renamed, removed, attrs, adopted;
 	uint64_t moved, torn;
 	uint64_t operations; /* at the target, names only */
-	uint64_t held;	     /* deletions that the guard holds, of this plan */
-	bool hold;	     /* the policy's deletions are held */
+	uint64_t held;	     /* what the guard holds, of this plan */
+	bool hold;	     /* the policy's deletions or overwrites are held */
 	bool more; /* a new tree is not listed to its end: run again */
 };
 
@@ -119,11 +123,19 @@ void jb_planner_on_effect(struct jb_planner *p, jb_effect_fn *fn, void *arg);
 int jb_planner_run(struct jb_planner *p, const struct jb_batch *batch,
 		   struct jb_report *report, struct jb_error *err);
 
-/* Are deletions held, and since the plan up to which seq? */
-int jb_planner_is_held(struct jb_replica *r, bool *held, int64_t *count,
-		       int64_t *seq, struct jb_error *err);
+/* What the guard holds, until `release`. */
+struct jb_holding {
+	bool on;
+	int64_t deletions, overwrites;
+	int64_t seq; /* of the deletions: up to where the last ones came */
+};
+int jb_planner_holding(struct jb_replica *r, struct jb_holding *ret,
+		       struct jb_error *err);
 
-/* Approve what is held and was shown up to @seq. */
+/* "12 deletions are held", "12 deletions and 3 overwrites are held". */
+void jb_holding_say(const struct jb_holding *h, char *text, size_t size);
+
+/* Approve the deletions that were held up to @seq, and the overwrites. */
 int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err);
 
 #endif

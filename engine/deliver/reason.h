@@ -21,7 +21,8 @@
 	X(HELD, 12, 0, "held, waits for release")                              \
 	X(NOT_EMPTY, 13, 1, "the directory holds what is not ours or stays")   \
 	X(OLD_VERSION, 14, 0, "an old version, until the new one is there")    \
-	X(SETTLING, 15, 0, "waits until it is quiet")
+	X(SETTLING, 15, 0, "waits until it is quiet")                          \
+	X(RELEASED, 16, 0, "released, its turn comes")
 
 enum jb_reason {
 #define X(name, number, counts, text) JB_REASON_##name = number,

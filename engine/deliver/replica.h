@@ -201,10 +201,12 @@ int jb_replica_put_owed(struct jb_replica *r, const struct jb_owed_row *row,
 			struct jb_error *err);
 int jb_replica_drop_owed(struct jb_replica *r, uint64_t rid,
 			 struct jb_error *err);
-/* How many removals are held, and the latest seq they were put there at. */
-int jb_replica_held(struct jb_replica *r, int64_t *count, int64_t *seq,
-		    struct jb_error *err);
-/* `release`: what is held and was put there up to @seq may be removed. */
+/* How many removals are held, and the latest seq they were put there at; and
+ * how many overwrites, which are pending. */
+int jb_replica_held(struct jb_replica *r, int64_t *removals, int64_t *seq,
+		    int64_t *overwrites, struct jb_error *err);
+/* `release`: what is held and was put there up to @seq may be removed, and what
+ * is held may be overwritten. */
 int jb_replica_approve(struct jb_replica *r, int64_t seq, struct jb_error *err);
 
 /* ---- the running plan */

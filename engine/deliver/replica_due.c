@@ -229,23 +229,34 @@ int jb_replica_drop_owed(struct jb_replica *r, uint64_t rid,
 	return jb_replica_run(r, ST_DROP_OWED, err);
 }
 
-int jb_replica_held(struct jb_replica *r, int64_t *count, int64_t *seq,
-		    struct jb_error *err)
+int jb_replica_held(struct jb_replica *r, int64_t *removals, int64_t *seq,
+		    int64_t *overwrites, struct jb_error *err)
 {
-	int rv = jb_replica_step(r, ST_HELD, err);
+	sqlite3_stmt *st = r->st[ST_HELD];
+	int rv;
 
+	sqlite3_bind_int(st, 1, JB_REASON_HELD);
+	rv = jb_replica_step(r, ST_HELD, err);
 	if (rv <= 0)
 		return rv;
-	*count = sqlite3_column_int64(r->st[ST_HELD], 0);
-	*seq = sqlite3_column_int64(r->st[ST_HELD], 1);
-	sqlite3_reset(r->st[ST_HELD]);
+	*removals = sqlite3_column_int64(st, 0);
+	*seq = sqlite3_column_int64(st, 1);
+	*overwrites = sqlite3_column_int64(st, 2);
+	sqlite3_reset(st);
 	return JB_OK;
 }
 
 int jb_replica_approve(struct jb_replica *r, int64_t seq, struct jb_error *err)
 {
+	int rv;
+
 	sqlite3_bind_int64(r->st[ST_APPROVE], 1, seq);
-	return jb_replica_run(r, ST_APPROVE, err);
+	rv = jb_replica_run(r, ST_APPROVE, err);
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_int(r->st[ST_RELEASE], 1, JB_REASON_HELD);
+	sqlite3_bind_int(r->st[ST_RELEASE], 2, JB_REASON_RELEASED);
+	return jb_replica_run(r, ST_RELEASE, err);
 }
 
 /* ---- intents */

@@ -55,8 +55,11 @@
 		   " WHERE next IS NULL AND seq <= ?1")                        \
 	X(ANY, "SELECT EXISTS(SELECT 1 FROM pending),"                         \
 	       " EXISTS(SELECT 1 FROM owed)")                                  \
-	X(HELD, "SELECT count(*), ifnull(max(seq), 0) FROM owed"               \
-		" WHERE next IS NULL")                                         \
+	X(HELD, "SELECT count(*), ifnull(max(seq), 0),"                        \
+		" (SELECT count(*) FROM pending WHERE reason = ?1)"            \
+		" FROM owed WHERE next IS NULL")                               \
+	X(RELEASE, "UPDATE pending SET reason = ?2, next = 0"                  \
+		   " WHERE reason = ?1")                                       \
 	X(INTENTS, "SELECT rid, prid, name, flags, mtime FROM intent")         \
 	X(PUT_INTENT, "INSERT INTO intent(rid, prid, name, flags, mtime)"      \
 		      " VALUES(?1, ?2, ?3, ?4, ?5)")                           \

@@ -15,6 +15,7 @@ static enum jb_verb verb_of(const struct jb_seen *e)
 
 static void show_entry(struct jb_plan *p, const struct jb_seen *e)
 {
+	bool held = p->hold_new && e->old != NULL && !jb_plan_is_released(p, e);
 	enum jb_verb verb;
 
 	if (e->node == NULL)
@@ -22,6 +23,10 @@ static void show_entry(struct jb_plan *p, const struct jb_seen *e)
 	verb = verb_of(e);
 	if (verb == JB_VERB_ATTRS && e->node->row.meta == jb_seen_meta(e))
 		return;
+	if (held) {
+		jb_plan_tell(p, verb, JB_REASON_HELD, e, 0);
+		return;
+	}
 	p->report->copied += verb == JB_VERB_COPY;
 	p->report->made += verb == JB_VERB_MKDIR;
 	p->report->renamed += verb == JB_VERB_RENAME;

@@ -236,6 +236,11 @@ static void add_work(struct stage *st, struct jb_seen *e)
 		st->n++;
 }
 
+static bool is_held(struct jb_plan *p, const struct jb_seen *e)
+{
+	return p->hold_new && e->old != NULL && !jb_plan_is_released(p, e);
+}
+
 static void stage_type(struct stage *st, bool dirs)
 {
 	struct jb_plan *p = st->plan;
@@ -248,7 +253,7 @@ static void stage_type(struct stage *st, bool dirs)
 			continue;
 		if (!has_place_left(e))
 			give_up(p, e, JB_REASON_WAITS);
-		else if (p->hold_new && e->old != NULL)
+		else if (is_held(p, e))
 			give_up(p, e, JB_REASON_HELD);
 		else
 			add_work(st, e);

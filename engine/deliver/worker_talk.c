@@ -61,7 +61,7 @@ static const char *name_state(const struct jb_worker *w,
 		return "starting";
 	if (s->paused)
 		return "paused";
-	if (s->held && phase == JB_PHASE_FOLLOWING)
+	if (s->holding.on && phase == JB_PHASE_FOLLOWING)
 		return "held";
 	return jb_phase_name(phase);
 }
@@ -97,15 +97,16 @@ static json_t *make_status(struct jb_worker *w)
 		jb_delivery_progress(w->delivery, &p);
 	all = json_pack(
 		"{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, "
-		"s:I}",
+		"s:I, s:I}",
 		"state", name_state(w, p.phase), "cursor", (json_int_t)s.cursor,
 		"last_seq", (json_int_t)s.last_seq, "pending",
 		(json_int_t)s.pending, "owed", (json_int_t)s.owed, "entries",
-		(json_int_t)s.entries, "held", s.held, "held_count",
-		(json_int_t)s.held_count, "held_seq", (json_int_t)s.held_seq,
-		"copied", (json_int_t)p.copied, "bytes", (json_int_t)p.bytes,
-		"renamed", (json_int_t)p.renamed, "removed",
-		(json_int_t)p.removed);
+		(json_int_t)s.entries, "held", s.holding.on, "held_count",
+		(json_int_t)s.holding.deletions, "held_overwrites",
+		(json_int_t)s.holding.overwrites, "held_seq",
+		(json_int_t)s.holding.seq, "copied", (json_int_t)p.copied,
+		"bytes", (json_int_t)p.bytes, "renamed", (json_int_t)p.renamed,
+		"removed", (json_int_t)p.removed);
 	if (p.phase == JB_PHASE_FIRST || p.phase == JB_PHASE_FULL)
 		json_object_set_new(all, "progress",
 				    make_progress(&p, read_clock()));
@@ -182,7 +183,7 @@ static json_t *list_unsynced(struct jb_worker *w)
 static bool answer_flush(struct jb_worker *w, struct jb_worker_ask *f)
 {
 	const struct jb_delivery_status *s = &w->status;
-	char text[160];
+	char held[80], text[160];
 
 	if (!f->tried)
 		return false;
@@ -204,11 +205,11 @@ static bool answer_flush(struct jb_worker *w, struct jb_worker_ask *f)
 		w->retry = true;
 		return false;
 	}
-	if (s->held) {
+	if (s->holding.on) {
+		jb_holding_say(&s->holding, held, sizeof held);
 		snprintf(text, sizeof text,
-			 "%lld deletions are held: see 'status', then "
-			 "'release %s'",
-			 (long long)s->held_count, w->policy->name);
+			 "%s: see 'status', then 'release %s'", held,
+			 w->policy->name);
 		jb_worker_answer(w, f, JB_EHELD, text, NULL);
 		return true;
 	}

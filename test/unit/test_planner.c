@@ -344,8 +344,7 @@ static void test_selection(void **state)
 static void test_held_at_once(void **state)
 {
 	struct scene *s = *state;
-	bool held = false;
-	int64_t count = 0, seq = 0;
+	struct jb_holding h;
 	int rv;
 
 	limit_deletions(s, 4, &everything);
@@ -355,17 +354,17 @@ static void test_held_at_once(void **state)
 	plan(s);
 	assert_int_not_equal(object_at(s, "abc"), 0);
 	assert_int_not_equal(object_at(s, "n"), 0);
-	rv = jb_planner_is_held(s->p.replica, &held, &count, &seq, NULL);
+	rv = jb_planner_holding(s->p.replica, &h, NULL);
 	assert_int_equal(rv, JB_OK);
-	assert_true(held);
-	assert_int_equal(count, 11);
-	assert_int_equal(seq, s->w.n_rows);
+	assert_true(h.on);
+	assert_int_equal(h.deletions, 11);
+	assert_int_equal(h.seq, s->w.n_rows);
 
 	/* Still held, and more of it; then approved up to what was shown. */
 	world_remove(&s->w, "ca");
 	plan(s);
 	assert_int_not_equal(object_at(s, "ca"), 0);
-	rv = jb_planner_release(s->p.replica, seq, NULL);
+	rv = jb_planner_release(s->p.replica, h.seq, NULL);
 	assert_int_equal(rv, JB_OK);
 	plan(s);
 	assert_int_equal(object_at(s, "abc"), 0);
@@ -402,6 +401,69 @@ static void test_replaced_is_not_held(void **state)
 	}
 	plan(s);
 	assert_equal_trees(s);
+}
+
+static int64_t n_overwritten(struct scene *s)
+{
+	int64_t n = 0;
+
+	for (int c = 'c'; c <= 'l'; c++) {
+		const char path[] = {'a', 'b', (char)c, '\0'};
+		unsigned no = state_find(world_live(&s->w), path);
+
+		n += s->p.sim->objects[object_at(s, path)].data ==
+		     state_entry(world_live(&s->w), no)->data;
+	}
+	return n;
+}
+
+/* MaxReplace=: too many overwrites are held, new files are copied; a later one
+ * is held with them; `release` lets go those that were, and counts anew. */
+static void test_overwrites_held(void **state)
+{
+	struct scene *s = *state;
+	struct jb_holding h;
+
+	s->p.options.max_replace =
+		(struct jb_limit){.on = true, .least = 4, .most = 4};
+	make_tree(s);
+	for (int c = 'c'; c <= 'h'; c++)
+		world_write(&s->w, (char[]){'a', 'b', (char)c, '\0'});
+	world_make(&s->w, "n", 'f');
+	plan(s);
+	assert_int_not_equal(object_at(s, "n"), 0);
+	assert_int_equal(n_overwritten(s), 4); /* those that did not change */
+	world_write(&s->w, "abi");
+	plan(s);
+	assert_int_equal(n_overwritten(s), 3);
+	assert_int_equal(jb_planner_holding(s->p.replica, &h, NULL), JB_OK);
+	assert_true(h.on);
+	assert_int_equal(h.deletions, 0);
+	assert_int_equal(h.overwrites, 7);
+	assert_int_equal(jb_planner_release(s->p.replica, h.seq, NULL), JB_OK);
+	world_write(&s->w, "abj");
+	plan(s);
+	assert_equal_trees(s);
+	assert_int_equal(number(s, "SELECT sum(count) FROM deleted"
+				   " WHERE what = 1"),
+			 1);
+}
+
+/* Slowly: overwrites are counted over the window, and only those that were. */
+static void test_overwrites_counted(void **state)
+{
+	struct scene *s = *state;
+
+	s->p.options.max_replace =
+		(struct jb_limit){.on = true, .least = 2, .most = 2};
+	make_tree(s);
+	for (int c = 'c'; c <= 'e'; c++) {
+		world_write(&s->w, (char[]){'a', 'b', (char)c, '\0'});
+		plan(s);
+	}
+	assert_int_equal(n_overwritten(s), 9);
+	assert_int_equal(number(s, "SELECT reason FROM pending"),
+			 JB_REASON_HELD);
 }
 
 /* A first level that becomes empty is held, however few they are. */
@@ -451,6 +513,36 @@ static void test_adoption(void **state)
 			 2);
 }
 
+/* The same by content: times don't matter, and what has the size and time of
+ * the source but other bytes is not taken over. */
+static void test_adoption_by_content(void **state)
+{
+	struct scene *s = *state;
+	struct sim *sim = s->p.sim;
+	const struct w_entry *e;
+	unsigned same, other;
+
+	world_make(&s->w, "b", 'f');
+	world_make(&s->w, "c", 'f');
+	sim->had_foreign = true;
+	e = state_entry(world_live(&s->w), state_find(world_live(&s->w), "b"));
+	same = sim_create(sim, SIM_TOP, "b", 'f', e->data, false);
+	e = state_entry(world_live(&s->w), state_find(world_live(&s->w), "c"));
+	other = sim_create(sim, SIM_TOP, "c", 'f', -1, false);
+	sim->objects[other].mtime = e->sig;
+	sim->objects[same].old_copy = true;
+	s->p.options.adopt = s->p.options.adopt_content = true;
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_int_equal(object_at(s, "b"), same);
+	assert_int_equal(object_at(s, "c"), other);
+	assert_int_equal(sim->objects[other].data, -1);
+	assert_int_equal(number(s, "SELECT reason FROM pending"),
+			 JB_REASON_FOREIGN);
+	assert_int_equal(number(s, "SELECT count(*) FROM node WHERE rid > 2"),
+			 1);
+}
+
 /* Gone is not deleted: a detached entry stays until the journal knows more. */
 static void test_detached(void **state)
 {
@@ -498,6 +590,29 @@ static void test_pages(void **state)
 		plans++;
 		assert_true(s->copies <= 6);
 	} while (s->p.more && plans < 20);
+	assert_true(plans > 2);
+	assert_equal_trees(s);
+}
+
+/* Listings that end where the page does, with others left: there is more. */
+static void test_full_pages(void **state)
+{
+	struct scene *s = *state;
+	unsigned plans = 0;
+
+	policy_plan(&s->p, 0, 0, false); /* of the time before the tree */
+	world_make(&s->w, "a", 'd');
+	for (int d = 'b'; d <= 'g'; d++) {
+		world_make(&s->w, (char[]){'a', (char)d, '\0'}, 'd');
+		for (int f = 'a'; f <= 'b' + d % 2; f++)
+			world_make(&s->w, (char[]){'a', (char)d, (char)f, '\0'},
+				   'f');
+	}
+	s->w.n_rows = 1;
+	s->p.options.page = 5;
+	do
+		plan(s);
+	while (s->p.more && ++plans < 20);
 	assert_true(plans > 2);
 	assert_equal_trees(s);
 }
@@ -576,17 +691,32 @@ int main(void)
 {
 #define STORY(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STORY(test_new_tree),	       STORY(test_renamed_directory),
-		STORY(test_swap_and_save),     STORY(test_moved_aside),
-		STORY(test_inversion),	       STORY(test_type_changes),
-		STORY(test_hard_links),	       STORY(test_attributes),
-		STORY(test_restored_source),   STORY(test_foreign_name),
-		STORY(test_foreign_in_ours),   STORY(test_changed_at_target),
-		STORY(test_selection),	       STORY(test_held_at_once),
-		STORY(test_held_slowly),       STORY(test_replaced_is_not_held),
-		STORY(test_emptied_top),       STORY(test_adoption),
-		STORY(test_detached),	       STORY(test_pages),
-		STORY(test_restored_in_pages), STORY(test_failing_path),
+		STORY(test_new_tree),
+		STORY(test_renamed_directory),
+		STORY(test_swap_and_save),
+		STORY(test_moved_aside),
+		STORY(test_inversion),
+		STORY(test_type_changes),
+		STORY(test_hard_links),
+		STORY(test_attributes),
+		STORY(test_restored_source),
+		STORY(test_foreign_name),
+		STORY(test_foreign_in_ours),
+		STORY(test_changed_at_target),
+		STORY(test_selection),
+		STORY(test_held_at_once),
+		STORY(test_held_slowly),
+		STORY(test_replaced_is_not_held),
+		STORY(test_overwrites_held),
+		STORY(test_overwrites_counted),
+		STORY(test_emptied_top),
+		STORY(test_adoption),
+		STORY(test_adoption_by_content),
+		STORY(test_detached),
+		STORY(test_pages),
+		STORY(test_full_pages),
+		STORY(test_restored_in_pages),
+		STORY(test_failing_path),
 		STORY(test_dry_run),
 	};
 
