@@ -3,16 +3,18 @@
 
 #include "engine/base/config.h"
 #include "engine/cli/output.h"
+#include "engine/cli/policy_request.h"
 #include "engine/deliver/verify.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { OPT_CONTENT = JB_CLI_OPTION };
+enum { OPT_CONTENT = JB_CLI_OPTION, OPT_REPAIR };
 
 static const struct option longs[] = {
 	{"content", no_argument, NULL, OPT_CONTENT},
+	{"repair", no_argument, NULL, OPT_REPAIR},
 	JB_CLI_COMMON_OPTIONS,
 };
 
@@ -44,8 +46,54 @@ static int check_databases(struct jb_verify *v, const struct jb_config *config,
 	return rv;
 }
 
+/* By the daemon, or without one noted for the next run. */
+static int recopy(const struct jb_config *config, const char *policy,
+		  uint64_t rid, struct jb_error *err)
+{
+	struct jb_delivery *d;
+	int rv = jb_policy_request(config, policy, "recopy",
+				   json_pack("{s:I}", "rid", (json_int_t)rid),
+				   NULL, err);
+
+	if (rv != JB_ENOTRUN)
+		return rv;
+	rv = jb_delivery_open(config, policy, false, &d, err);
+	if (rv != JB_OK)
+		return rv;
+	rv = jb_delivery_recopy(d, rid, err);
+	jb_delivery_close(d);
+	return rv;
+}
+
+static int repair(const struct jb_verify *v, const struct jb_config *config,
+		  const char *policy, struct jb_error *err)
+{
+	size_t n = 0;
+	int rv;
+
+	for (size_t i = 0; i < v->n_rotten; i++) {
+		rv = recopy(config, policy, v->rotten[i], err);
+		/* Replaced meanwhile, perhaps by us under another name. */
+		if (rv != JB_OK && rv != JB_ENOENT)
+			return rv;
+		n += rv == JB_OK;
+	}
+	if (n > 0)
+		printf("policy %s: %zu are copied again\n", policy, n);
+	return JB_OK;
+}
+
+static int check_policy(struct jb_verify *v, const struct jb_config *config,
+			const char *policy, bool may_repair,
+			struct jb_error *err)
+{
+	int rv = jb_verify_policy(v, config, policy, err);
+
+	return rv == JB_OK && may_repair ? repair(v, config, policy, err) : rv;
+}
+
 static int check_all(struct jb_verify *v, const struct jb_config *config,
-		     struct jb_error *err)
+		     bool may_repair, struct jb_error *err)
 {
 	int rv = check_databases(v, config, err);
 
@@ -55,8 +103,8 @@ static int check_all(struct jb_verify *v, const struct jb_config *config,
 		rv = jb_verify_root(v, config, &config->roots[i], err);
 	for (size_t i = 0; i < config->n_policies && rv == JB_OK; i++)
 		if (jb_config_text(&config->policies[i], "Target") != NULL)
-			rv = jb_verify_policy(v, config,
-					      config->policies[i].name, err);
+			rv = check_policy(v, config, config->policies[i].name,
+					  may_repair, err);
 	return rv;
 }
 
@@ -64,39 +112,50 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 {
 	struct jb_verify v = {.tell = print_difference};
 	struct jb_config *config;
+	bool may_repair = false;
 	struct jb_error err;
 	int code, c;
 
-	while ((c = jb_cli_option(cli, argc, argv, ":h", longs)) >= 0)
-		v.content = true;
+	while ((c = jb_cli_option(cli, argc, argv, ":h", longs)) >= 0) {
+		v.content = v.content || c == OPT_CONTENT;
+		may_repair = may_repair || c == OPT_REPAIR;
+	}
 	if (c == JB_CLI_STOP)
 		return cli->exit_code;
 	if (optind < argc)
 		return jb_cli_usage(cli, "what is '%s' for? see --help",
 				    argv[optind]);
+	if (may_repair && !v.content)
+		return jb_cli_usage(cli, "--repair needs --content");
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
-	if (check_all(&v, config, &err) != JB_OK) {
+	if (check_all(&v, config, may_repair, &err) != JB_OK) {
 		code = jb_cli_fail(cli, &err);
 	} else {
 		printf("%" PRId64 " entries checked, %" PRId64 " differ\n",
 		       v.checked, v.differ);
 		code = v.differ > 0 ? JB_EXIT_FAILED : JB_EXIT_OK;
 	}
+	jb_verify_fini(&v);
 	jb_config_free(config);
 	return code;
 }
 
 const struct jb_command jb_command_verify = {
 	.name = "verify",
-	.synopsis = "[--content]",
-	.summary = "is what is remembered true? changes nothing",
+	.synopsis = "[--content [--repair]]",
+	.summary = "is what is remembered true?",
 	.help = "Check the databases, the catalog against the live trees, and "
 		"what each policy\nremembers against its target. What differs "
 		"is listed, exit 1. What is changing at the\nmoment differs "
 		"too: 'flush' first.\n\n"
 		"      --content        read all copies, compare with the XXH3 "
-		"of when they were made\n",
+		"of when they were made\n"
+		"      --repair         copy again those whose content "
+		"changed, "
+		"though size and time\n"
+		"                       did not; without it nothing is "
+		"changed\n",
 	.run = run,
 };

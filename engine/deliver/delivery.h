@@ -74,6 +74,10 @@ int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err);
  * that are held. */
 int jb_delivery_release(struct jb_delivery *d, int64_t seq,
 			struct jb_error *err);
+/* What the replica calls @rid has the wrong content at the target: copy it
+ * again with the next plan. JB_ENOENT: there is no such copy of a file. */
+int jb_delivery_recopy(struct jb_delivery *d, uint64_t rid,
+		       struct jb_error *err);
 /* Owe a full pass, and try everything pending again at once. */
 int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err);
 

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <xxhash.h>
 
 static const char SQL_GET_TEXT[] = "SELECT value FROM meta WHERE key = ?1";
@@ -207,4 +208,44 @@ int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
 	d->is_full = true;
 	d->pass = (struct jb_pass){.is_running = false};
 	return JB_OK;
+}
+
+/* No content of the source fits this row any more. */
+static int spoil(struct jb_delivery *d, uint64_t rid, struct jb_node_row *row,
+		 struct jb_error *err)
+{
+	const struct jb_pending_row pending = {.id = row->src,
+					       .reason = JB_REASON_ROTTEN,
+					       .since_us =
+						       jb_delivery_now_us()};
+	int rv = jb_replica_begin(d->replica, err);
+
+	row->epoch = 0;
+	row->cseq = row->size = -1;
+	row->ctime = 0;
+	row->meta = row->hash = 0;
+	if (rv == JB_OK)
+		rv = jb_replica_put_node(d->replica, rid, row, err);
+	if (rv == JB_OK)
+		rv = jb_replica_put_pending(d->replica, &pending, err);
+	if (rv == JB_OK)
+		return jb_replica_commit(d->replica, err);
+	jb_replica_rollback(d->replica);
+	return rv;
+}
+
+int jb_delivery_recopy(struct jb_delivery *d, uint64_t rid,
+		       struct jb_error *err)
+{
+	struct jb_node_row row;
+	int rv = jb_replica_node(d->replica, rid, &row, err);
+
+	if (rv < 0)
+		return rv;
+	if (rv == 0 || !S_ISREG(row.type) || row.src.ino == 0)
+		return jb_error_set(err, JB_ENOENT, 0,
+				    "policy '%s': no copy of a file has number "
+				    "%llu",
+				    d->policy->name, (unsigned long long)rid);
+	return spoil(d, rid, &row, err);
 }

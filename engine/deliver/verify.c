@@ -229,22 +229,64 @@ static int on_name(void *arg, const struct jb_name_row *row)
 	return 0;
 }
 
-static const char *compare_content(struct copy *c, struct jb_place p,
-				   const struct jb_node_row *row)
+static void add_rotten(struct copy *c, uint64_t rid)
+{
+	struct jb_verify *v = c->v;
+	size_t more = v->cap_rotten != 0 ? v->cap_rotten * 2 : 64;
+	uint64_t *bigger;
+
+	if (v->n_rotten == v->cap_rotten) {
+		bigger = reallocarray(v->rotten, more, sizeof *bigger);
+		if (bigger == NULL) {
+			c->rv = jb_error_set(c->err, JB_ENOMEM, 0, "verify");
+			return;
+		}
+		v->rotten = bigger;
+		v->cap_rotten = more;
+	}
+	v->rotten[v->n_rotten++] = rid;
+}
+
+/* One that was taken over by size and time has no hash: then the source is
+ * read, if it is still the same. */
+static const char *compare_to_source(struct copy *c, struct jb_place p,
+				     const struct jb_node_row *row,
+				     uint64_t found)
 {
 	struct jb_target *t = c->d->target;
+	const struct jb_stamp source = {row->src.ino, row->src.birth, row->size,
+					row->mtime};
 	struct jb_hash hash;
 
-	if (!c->v->content || row->hash == 0 || !S_ISREG(row->type))
+	if (t->ops->hash_source == NULL || row->src.ino == 0 ||
+	    t->ops->hash_source(t, p, &source, &hash, NULL) != JB_OUTCOME_DONE)
+		return NULL;
+	return hash.low == found ? NULL
+				 : "not the source's content, though size and "
+				   "time are the same";
+}
+
+static const char *compare_content(struct copy *c, struct jb_place p,
+				   uint64_t rid, const struct jb_node_row *row)
+{
+	struct jb_target *t = c->d->target;
+	const char *what = NULL;
+	struct jb_hash hash;
+
+	if (!c->v->content || !S_ISREG(row->type))
 		return NULL;
 	if (t->ops->hash(t, p, &row->at, &hash, c->err) != JB_OUTCOME_DONE)
 		return "can't be read";
-	return hash.low == row->hash
-		       ? NULL
-		       : "rot: its content changed, size and time did not";
+	if (row->hash == 0)
+		what = compare_to_source(c, p, row, hash.low);
+	else if (hash.low != row->hash)
+		what = "rot: its content changed, size and time did not";
+	if (what != NULL)
+		add_rotten(c, rid);
+	return what;
 }
 
-static const char *compare_node(struct copy *c, struct jb_place p,
+static const char *compare_node(struct copy *c, struct jb_place p, uint64_t rid,
 				const struct jb_node_row *row)
 {
 	struct jb_target *t = c->d->target;
@@ -257,7 +299,7 @@ static const char *compare_node(struct copy *c, struct jb_place p,
 		return "somebody else's entry is there";
 	if (!jb_stamp_fits(&row->at, &o))
 		return "was changed at the target";
-	return compare_content(c, p, row);
+	return compare_content(c, p, rid, row);
 }
 
 static void check_copy(struct copy *c, uint64_t dir, const char *path);
@@ -275,7 +317,7 @@ static void check_name(struct copy *c, const char *dir,
 	c->rv = jb_replica_node(c->d->replica, name->rid, &row, c->err);
 	if (c->rv > 0) {
 		c->v->checked++;
-		what = compare_node(c, p, &row);
+		what = compare_node(c, p, name->rid, &row);
 		if (what != NULL)
 			tell(c->v, "policy", c->d->policy->name, path, what);
 		else if (S_ISDIR(row.type))
@@ -310,7 +352,10 @@ int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
 {
 	struct copy c = {.v = v, .err = err};
 	unsigned can;
-	int rv = jb_delivery_open(config, policy, true, &c.d, err);
+	int rv;
+
+	v->n_rotten = 0;
+	rv = jb_delivery_open(config, policy, true, &c.d, err);
 
 	if (rv != JB_OK)
 		return rv;
@@ -323,4 +368,11 @@ int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
 	}
 	jb_delivery_close(c.d);
 	return rv;
+}
+
+void jb_verify_fini(struct jb_verify *v)
+{
+	free(v->rotten);
+	v->rotten = NULL;
+	v->n_rotten = v->cap_rotten = 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* engine/deliver/verify.h - is what is remembered true? Reads, repairs nothing.
  *
- * One call does it all, on any one thread; it may run beside the daemon, and
- * then tells of what is changing at the moment too. */
+ * Lifecycle: {content, tell, arg} -> (database | root | policy)* -> fini. Each
+ * call does all of its subject, on any one thread; it may run beside the
+ * daemon, and then tells of what is changing at the moment too. */
 #ifndef JB_DELIVER_VERIFY_H
 #define JB_DELIVER_VERIFY_H
 
@@ -17,7 +18,14 @@ struct jb_verify {
 	jb_verify_fn *tell;
 	void *arg;
 	int64_t checked, differ; /* results */
+
+	/* The replica's numbers of copies whose content is wrong, of the policy
+	 * that was looked at last: jb_delivery_recopy(). */
+	uint64_t *rotten; /* owned */
+	size_t n_rotten, cap_rotten;
 };
+
+void jb_verify_fini(struct jb_verify *v);
 
 /* The file itself: DIR/NAME.db. */
 int jb_verify_database(struct jb_verify *v, const char *path,

@@ -48,6 +48,8 @@ static int do_ask(struct jb_worker *w, struct jb_worker_ask *ask,
 	if (strcmp(ask->what, "init") == 0)
 		return jb_delivery_init_target(d, ask->adopt, ask->content,
 					       err);
+	if (strcmp(ask->what, "recopy") == 0)
+		return jb_delivery_recopy(d, (uint64_t)ask->rid, err);
 	return jb_error_set(err, JB_EPROTO, 0, "unknown request '%s'",
 			    ask->what);
 }

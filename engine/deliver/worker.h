@@ -9,6 +9,7 @@
  *   {"do":"pause"|"resume"|"reset","id":8}
  *   {"do":"release","id":9,"seq":1234}
  *   {"do":"init","id":10,"adopt":true,"content":false}
+ *   {"do":"recopy","id":11,"rid":345}   the content of this copy is wrong
  *
  *   {"status":{...}}                    whenever it changes
  *   {"reply":7,"ok":true,...}           once for each id

@@ -18,7 +18,7 @@ struct jb_worker_ask {
 	struct jb_worker_ask *next;
 	json_int_t id;
 	char what[16];
-	int64_t seq;
+	int64_t seq, rid;
 	bool adopt, content;
 	bool begun;   /* flush: a step began since it came */
 	bool tried;   /* and ended */

@@ -242,6 +242,7 @@ static void take_ask(struct jb_worker *w, const char *what,
 		return;
 	ask->id = json_integer_value(json_object_get(message, "id"));
 	ask->seq = json_integer_value(json_object_get(message, "seq"));
+	ask->rid = json_integer_value(json_object_get(message, "rid"));
 	ask->adopt = json_is_true(json_object_get(message, "adopt"));
 	ask->content = json_is_true(json_object_get(message, "content"));
 	snprintf(ask->what, sizeof ask->what, "%s", what);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `verify`: what is remembered against what is there; rot is found, and copied
+ * again on request. */
+#include "lib/t_mirror.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SRC T_MIRROR_ROOT
+#define DST T_MIRROR
+
+/* Other bytes behind everybody's back: size, times and inode stay. */
+static void rot(const char *path)
+{
+	t_shell("cd %s; touch -r %s /mnt/stamp; printf X | dd of=%s "
+		"conv=notrunc status=none; touch -r /mnt/stamp %s",
+		DST, path, path, path);
+}
+
+static void verify(struct t_mirror *m, int code, const char *words,
+		   const char *more)
+{
+	t_mirror_command(m, code, words, "verify", "--content", more);
+}
+
+/* Rot is found by --content alone; --repair, with a daemon and without, has it
+ * copied again and keeps the bad version in the trash; what was not rotten is
+ * not touched. A hard link's other name is repaired with it. */
+static void repairs_rot(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; echo one > d/a; ln d/a link; echo two > d/b; "
+		      "echo three > d/c",
+		      "");
+	t_mirror_check(&m);
+	verify(&m, 0, " 0 differ", NULL);
+	rot("d/a");
+	rot("d/b");
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+	verify(&m, 1, "d/a: rot", NULL);
+	verify(&m, 1, "d/b: rot", NULL);
+	t_mirror_flush(&m, 0);
+	assert_int_equal(t_mirror_number(&m, "copied"), 3);
+	verify(&m, 1, "are copied again", "--repair");
+	t_mirror_check(&m);
+	t_shell("cd %s && cmp d/a %s/d/a && cmp d/b %s/d/b", DST, SRC, SRC);
+	t_shell("test $(stat -c %%i %s/d/a) = $(stat -c %%i %s/link)", DST,
+		DST);
+	t_shell("grep -rq Xwo %s/.journalctl-backup/trash", DST);
+	verify(&m, 0, " 0 differ", NULL);
+	assert_int_equal(t_mirror_number(&m, "copied"), 5);
+
+	t_daemon_stop(&w->daemon);
+	rot("d/c");
+	verify(&m, 1, "1 are copied again", "--repair");
+	t_daemon_start(&w->daemon);
+	t_mirror_check(&m);
+	verify(&m, 0, " 0 differ", NULL);
+	t_mirror_command(&m, 2, "needs --content", "verify", "--repair", NULL);
+	t_mirror_fini(&m);
+}
+
+/* A copy that was taken over by size and time has no hash: the source tells. */
+static void adopted_has_no_hash(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo right > a; echo fine > b", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_daemon_stop(&w->daemon);
+	t_mirror_command(&m, 0, NULL, "policy", "remove", "m");
+	t_shell("rm -r %s/.journalctl-backup", DST);
+	rot("a");
+	t_daemon_start(&w->daemon);
+	t_shell("%s --config %s target init t --adopt", t_daemon_program(),
+		w->daemon.config);
+	t_mirror_flush(&m, 0);
+	assert_int_equal(t_mirror_number(&m, "copied"), 0);
+	verify(&m, 1, "a: not the source's content", NULL);
+	verify(&m, 1, " 1 differ", "--repair");
+	t_mirror_check(&m);
+	t_shell("cmp %s/a %s/a", SRC, DST);
+	verify(&m, 0, " 0 differ", NULL);
+	t_mirror_fini(&m);
+}
+
+/* Databases that are damaged are named; the rest is not looked at then. */
+static void names_damage(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "seq 2000 | xargs touch", "");
+	t_mirror_check(&m);
+	t_daemon_stop(&w->daemon);
+	t_shell("dd if=/dev/urandom of=%s/policy-m.db bs=4096 seek=9 count=4 "
+		"conv=notrunc status=none",
+		w->daemon.state);
+	t_mirror_command(&m, 1, "policy-m.db: ", "verify", NULL, NULL);
+	w->daemon.quiet = true;
+	t_daemon_start(&w->daemon);
+	t_mirror_fini(&m);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(repairs_rot, ext4, fanotify),
+	T_CASE(repairs_rot, xfs, inotify),
+	T_CASE(adopted_has_no_hash, ext4, fanotify),
+	T_CASE(names_damage, ext4, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("verify", cases, sizeof cases / sizeof cases[0], argc,
+			  argv);
+}
