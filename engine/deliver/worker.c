@@ -184,7 +184,9 @@ static void on_worked(uv_work_t *req, int status)
 	} else {
 		note_success(w);
 	}
-	if (!w->wake || w->failed.code != JB_OK || w->work.retry)
+	/* Whoever waited for a flush is not told an older status after it. */
+	if (!w->wake || w->failed.code != JB_OK || w->work.retry ||
+	    w->flushes != NULL)
 		jb_worker_tell_status(w);
 	if (ask == NULL)
 		jb_worker_answer_flushes(w);
