@@ -26,13 +26,22 @@ bool jb_row_fits(const struct jb_node_row *row, uint32_t epoch,
 	return row->src.ino != 0 && (!same || row->epoch != epoch) && alike;
 }
 
+/* In the database: 47 bits and the sign. */
+static uint64_t six_bytes(uint64_t h)
+{
+	h &= UINT64_C(0x7fffffffffff);
+	return h != 0 ? h : 1;
+}
+
 uint64_t jb_meta_of(uint32_t mode, uint32_t uid, uint32_t gid, int64_t mtime,
 		    int64_t ctime)
 {
 	const uint64_t v[4] = {mode, (uint64_t)uid << 32 | gid, (uint64_t)mtime,
 			       (uint64_t)ctime};
-	/* 47 bits: six bytes in the database */
-	uint64_t h = XXH3_64bits(v, sizeof v) & UINT64_C(0x7fffffffffff);
+	return six_bytes(XXH3_64bits(v, sizeof v));
+}
 
-	return h != 0 ? h : 1;
+uint64_t jb_content_hash(const struct jb_hash *hash)
+{
+	return six_bytes(hash->low);
 }

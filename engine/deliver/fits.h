@@ -17,6 +17,10 @@ struct jb_content {
 bool jb_row_fits(const struct jb_node_row *row, uint32_t epoch,
 		 const struct jb_content *c);
 
+/* What jb_node_row.hash is compared with: six bytes in the database are enough
+ * to see rot. Never 0. */
+uint64_t jb_content_hash(const struct jb_hash *hash);
+
 /* What jb_node_row.meta is compared with: two objects whose attributes were
  * looked at in the same state have the same. Never 0. The ctime is in it, as
  * it alone tells of a changed xattr or ACL. */

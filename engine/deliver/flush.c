@@ -3,43 +3,105 @@
  * draft goes on as the new committed state. */
 #include "engine/deliver/draft.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+/* Written in the order of their keys, so that what a first copy brings fills
+ * the pages of the file. */
+static int by_rid(const void *va, const void *vb)
+{
+	const struct jb_node *a = *(struct jb_node *const *)va;
+	const struct jb_node *b = *(struct jb_node *const *)vb;
+
+	return (a->rid > b->rid) - (a->rid < b->rid);
+}
+
+static int by_place(const void *va, const void *vb)
+{
+	const struct jb_slot *a = *(struct jb_slot *const *)va;
+	const struct jb_slot *b = *(struct jb_slot *const *)vb;
+	int order = (a->dir->rid > b->dir->rid) - (a->dir->rid < b->dir->rid);
+
+	if (order == 0)
+		order = memcmp(a->name, b->name,
+			       a->len < b->len ? a->len : b->len);
+	return order != 0 ? order : a->len - b->len;
+}
+
+static void *new_list(struct jb_draft *d, size_t n)
+{
+	void *list = malloc((n + 1) * sizeof(void *));
+
+	if (list == NULL)
+		d->rv = jb_error_set(&d->err, JB_ENOMEM, 0, "plan");
+	return list;
+}
+
+static void flush_slot(struct jb_draft *d, struct jb_slot *s)
+{
+	uint64_t rid = s->holder != NULL ? s->holder->rid : 0;
+
+	s->dirty = false;
+	if (rid == s->stored)
+		return;
+	if (rid != 0)
+		d->rv = jb_replica_put_name(d->replica, s->dir->rid, s->name,
+					    s->len, rid, &d->err);
+	else
+		d->rv = jb_replica_drop_name(d->replica, s->dir->rid, s->name,
+					     s->len, &d->err);
+	s->stored = rid;
+}
+
 static void flush_slots(struct jb_draft *d)
 {
-	struct jb_slot *s;
-	uint64_t rid;
+	struct jb_slot **list;
+	size_t n = 0;
 
-	while ((s = d->dirty_slots) != NULL && d->rv == JB_OK) {
-		d->dirty_slots = s->next_dirty;
-		s->dirty = false;
-		rid = s->holder != NULL ? s->holder->rid : 0;
-		if (rid == s->stored)
-			continue;
-		if (rid != 0)
-			d->rv = jb_replica_put_name(d->replica, s->dir->rid,
-						    s->name, s->len, rid,
-						    &d->err);
-		else
-			d->rv = jb_replica_drop_name(d->replica, s->dir->rid,
-						     s->name, s->len, &d->err);
-		s->stored = rid;
-	}
+	for (struct jb_slot *s = d->dirty_slots; s != NULL; s = s->next_dirty)
+		n++;
+	list = d->rv == JB_OK ? new_list(d, n) : NULL;
+	if (list == NULL)
+		return;
+	n = 0;
+	for (struct jb_slot *s = d->dirty_slots; s != NULL; s = s->next_dirty)
+		list[n++] = s;
+	d->dirty_slots = NULL;
+	qsort(list, n, sizeof(struct jb_slot *), by_place);
+	for (size_t i = 0; i < n && d->rv == JB_OK; i++)
+		flush_slot(d, list[i]);
+	free(list);
+}
+
+static void flush_node(struct jb_draft *d, struct jb_node *n)
+{
+	n->dirty = false;
+	if (n->alive)
+		d->rv = jb_replica_put_node(d->replica, n->rid, &n->row,
+					    &d->err);
+	else if (n->stored)
+		d->rv = jb_replica_drop_node(d->replica, n->rid, &d->err);
+	n->stored = n->alive;
 }
 
 static void flush_nodes(struct jb_draft *d)
 {
-	struct jb_node *n;
+	struct jb_node **list;
+	size_t n = 0;
 
-	while ((n = d->dirty_nodes) != NULL && d->rv == JB_OK) {
-		d->dirty_nodes = n->next_dirty;
-		n->dirty = false;
-		if (n->alive)
-			d->rv = jb_replica_put_node(d->replica, n->rid, &n->row,
-						    &d->err);
-		else if (n->stored)
-			d->rv = jb_replica_drop_node(d->replica, n->rid,
-						     &d->err);
-		n->stored = n->alive;
-	}
+	for (struct jb_node *x = d->dirty_nodes; x != NULL; x = x->next_dirty)
+		n++;
+	list = d->rv == JB_OK ? new_list(d, n) : NULL;
+	if (list == NULL)
+		return;
+	n = 0;
+	for (struct jb_node *x = d->dirty_nodes; x != NULL; x = x->next_dirty)
+		list[n++] = x;
+	d->dirty_nodes = NULL;
+	qsort(list, n, sizeof(struct jb_node *), by_rid);
+	for (size_t i = 0; i < n && d->rv == JB_OK; i++)
+		flush_node(d, list[i]);
+	free(list);
 }
 
 static void flush_pendings(struct jb_draft *d)

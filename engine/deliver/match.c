@@ -122,7 +122,7 @@ static bool has_content(struct jb_plan *p, const struct jb_seen *e,
 	    !hash_both(p, e, s, at, &ours, &theirs) || ours.low != theirs.low ||
 	    ours.high != theirs.high)
 		return false;
-	*hash = theirs.low;
+	*hash = jb_content_hash(&theirs);
 	return true;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_MS 5000
+#define TYPE_SHIFT	12 /* of S_IFMT: a small number */
 
 static const char SQL_PRAGMAS[] =
 	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -58,6 +59,8 @@ static int open_database(struct jb_replica *r, struct jb_error *err)
 		rv = jb_store_exec(s, SQL_END_ADOPTION, err);
 	for (int i = 0; i < N_STATEMENTS && rv == JB_OK; i++)
 		rv = jb_store_prepare(s, statements[i], &r->st[i], err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, "born", 0, &r->born, err);
 	return rv;
 }
 
@@ -217,8 +220,14 @@ static int64_t minus(int64_t a, int64_t b)
 	return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
+static int64_t plus(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 /* JB_NODE_COLUMNS from column @i on. */
-static void read_node(sqlite3_stmt *st, int i, struct jb_node_row *ret)
+static void read_node(const struct jb_replica *r, sqlite3_stmt *st, int i,
+		      struct jb_node_row *ret)
 {
 	ret->ctime = sqlite3_column_int64(st, i + 5);
 	ret->src.ino = (uint64_t)sqlite3_column_int64(st, i);
@@ -226,14 +235,14 @@ static void read_node(sqlite3_stmt *st, int i, struct jb_node_row *ret)
 	if (sqlite3_column_type(st, i + 1) != SQLITE_NULL)
 		ret->src.birth =
 			minus(ret->ctime, sqlite3_column_int64(st, i + 1));
-	ret->type = (uint32_t)sqlite3_column_int(st, i + 2);
+	ret->type = (uint32_t)sqlite3_column_int(st, i + 2) << TYPE_SHIFT;
 	ret->epoch = (uint32_t)sqlite3_column_int64(st, i + 3);
 	ret->cseq = sqlite3_column_int64(st, i + 4);
 	ret->size = sqlite3_column_int64(st, i + 6);
 	ret->mtime = minus(ret->ctime, sqlite3_column_int64(st, i + 7));
 	ret->meta = (uint64_t)sqlite3_column_int64(st, i + 8);
 	ret->at.ino = (uint64_t)sqlite3_column_int64(st, i + 9);
-	ret->at.birth = sqlite3_column_int64(st, i + 10);
+	ret->at.birth = plus(r->born, sqlite3_column_int64(st, i + 10));
 	ret->at.size = column_or(st, i + 11, ret->size);
 	ret->at.mtime = column_or(st, i + 12, ret->mtime);
 	ret->hash = (uint64_t)sqlite3_column_int64(st, i + 13);
@@ -248,7 +257,7 @@ int jb_replica_node(struct jb_replica *r, uint64_t rid, struct jb_node_row *ret,
 	sqlite3_bind_int64(st, 1, (int64_t)rid);
 	rv = jb_replica_step(r, ST_NODE, err);
 	if (rv > 0) {
-		read_node(st, 0, ret);
+		read_node(r, st, 0, ret);
 		sqlite3_reset(st);
 	}
 	return rv;
@@ -282,7 +291,7 @@ int jb_replica_by_target(struct jb_replica *r, uint64_t ino, int64_t birth,
 	int rv;
 
 	sqlite3_bind_int64(r->by_target, 1, (int64_t)ino);
-	sqlite3_bind_int64(r->by_target, 2, birth);
+	sqlite3_bind_int64(r->by_target, 2, minus(birth, r->born));
 	rv = jb_store_step(&r->store, r->by_target, err);
 	sqlite3_reset(r->by_target);
 	return rv;
@@ -316,7 +325,7 @@ int jb_replica_put_node(struct jb_replica *r, uint64_t rid,
 	sqlite3_bind_int64(st, 1, (int64_t)rid);
 	bind_unless(st, 2, (int64_t)row->src.ino, 0);
 	bind_unless(st, 3, minus(row->ctime, row->src.birth), row->ctime);
-	sqlite3_bind_int64(st, 4, row->type);
+	sqlite3_bind_int64(st, 4, row->type >> TYPE_SHIFT);
 	sqlite3_bind_int64(st, 5, row->epoch);
 	sqlite3_bind_int64(st, 6, row->cseq);
 	sqlite3_bind_int64(st, 7, row->ctime);
@@ -324,7 +333,7 @@ int jb_replica_put_node(struct jb_replica *r, uint64_t rid,
 	sqlite3_bind_int64(st, 9, minus(row->ctime, row->mtime));
 	bind_unless(st, 10, (int64_t)row->meta, 0);
 	sqlite3_bind_int64(st, 11, (int64_t)row->at.ino);
-	sqlite3_bind_int64(st, 12, row->at.birth);
+	sqlite3_bind_int64(st, 12, minus(row->at.birth, r->born));
 	bind_unless(st, 13, row->at.size, row->size);
 	bind_unless(st, 14, row->at.mtime, row->mtime);
 	bind_unless(st, 15, (int64_t)row->hash, 0);
@@ -408,7 +417,7 @@ int jb_replica_copies_in(struct jb_replica *r, uint64_t dir, jb_copy_fn *fn,
 
 	sqlite3_bind_int64(st, 1, (int64_t)dir);
 	while ((rv = jb_replica_step(r, ST_COPIES_IN, err)) > 0) {
-		read_node(st, 3, &row);
+		read_node(r, st, 3, &row);
 		rv = read_name(r, st, &name, err);
 		if (rv == 0)
 			rv = fn(arg, &name, &row);

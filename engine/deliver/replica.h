@@ -43,7 +43,7 @@ struct jb_node_row {
 	int64_t size, mtime; /* the source's when copied */
 	uint64_t meta;	     /* jb_meta_of() what was last applied; 0: none */
 	struct jb_stamp at;  /* the target's, as we left it */
-	uint64_t hash;	     /* XXH3 of the content; 0: not known */
+	uint64_t hash;	     /* jb_content_hash(); 0: not known */
 };
 
 struct jb_name_row {

@@ -83,6 +83,8 @@ enum replica_statement {
 
 struct jb_replica {
 	struct jb_store store;
+	int64_t born;			/* ns; birth times at the target are
+					 * stored as distances from it */
 	sqlite3_stmt *st[N_STATEMENTS]; /* owned */
 	sqlite3_stmt *by_target;	/* owned; NULL: no adoption */
 };

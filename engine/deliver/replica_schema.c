@@ -6,11 +6,14 @@
  * of the source: mtime and birth as their distance to ctime, size and mtime at
  * the target only where they are not the source's. */
 static const char SQL_VERSION_1[] =
-	/* epoch, cursor, next_rid, held, ... */
+	/* epoch, cursor, next_rid, held, ...; born: ns, when it was begun */
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"INSERT INTO meta VALUES('born',"
+	" CAST(strftime('%s', 'now') AS INTEGER) * 1000000000);"
 
 	/* What we made. ino, birth: of the source, NULL: an old version.
-	 * mtime and birth: ctime minus it. t*: at the target. */
+	 * type: S_IFMT >> 12. mtime and birth: ctime minus it. t*: at the
+	 * target; tbirth: minus born. hash: jb_content_hash(). */
 	"CREATE TABLE node("
 	" rid INTEGER PRIMARY KEY, ino INTEGER, birth INTEGER,"
 	" type INTEGER NOT NULL, epoch INTEGER NOT NULL,"

@@ -130,7 +130,7 @@ static void remember(struct jb_plan *p, struct jb_seen *e,
 		.size = o->size,
 		.mtime = o->mtime,
 		.at = jb_stamp_of(&w->target),
-		.hash = w->has_hash ? w->hash.low : 0,
+		.hash = w->has_hash ? jb_content_hash(&w->hash) : 0,
 	};
 
 	/* A write in the same tick leaves the ctime as it is. */

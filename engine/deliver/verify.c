@@ -2,6 +2,7 @@
 #include "engine/deliver/verify.h"
 
 #include "engine/deliver/delivery_priv.h"
+#include "engine/deliver/fits.h"
 #include "engine/base/pattern.h"
 #include "transports/tree.h"
 
@@ -251,7 +252,7 @@ static void add_rotten(struct copy *c, uint64_t rid)
  * read, if it is still the same. */
 static const char *compare_to_source(struct copy *c, struct jb_place p,
 				     const struct jb_node_row *row,
-				     uint64_t found)
+				     const struct jb_hash *found)
 {
 	struct jb_target *t = c->d->target;
 	const struct jb_stamp source = {row->src.ino, row->src.birth, row->size,
@@ -261,9 +262,10 @@ static const char *compare_to_source(struct copy *c, struct jb_place p,
 	if (t->ops->hash_source == NULL || row->src.ino == 0 ||
 	    t->ops->hash_source(t, p, &source, &hash, NULL) != JB_OUTCOME_DONE)
 		return NULL;
-	return hash.low == found ? NULL
-				 : "not the source's content, though size and "
-				   "time are the same";
+	return hash.low == found->low
+		       ? NULL
+		       : "not the source's content, though size and "
+			 "time are the same";
 }
 
 static const char *compare_content(struct copy *c, struct jb_place p,
@@ -278,8 +280,8 @@ static const char *compare_content(struct copy *c, struct jb_place p,
 	if (t->ops->hash(t, p, &row->at, &hash, c->err) != JB_OUTCOME_DONE)
 		return "can't be read";
 	if (row->hash == 0)
-		what = compare_to_source(c, p, row, hash.low);
-	else if (hash.low != row->hash)
+		what = compare_to_source(c, p, row, &hash);
+	else if (jb_content_hash(&hash) != row->hash)
 		what = "rot: its content changed, size and time did not";
 	if (what != NULL)
 		add_rotten(c, rid);
