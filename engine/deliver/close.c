@@ -194,6 +194,7 @@ static void list_below(struct jb_plan *p, struct jb_seen *e, bool may_page)
 
 struct listing_step {
 	struct jb_plan *plan;
+	bool depth_first; /* stop behind a directory */
 	size_t n;
 	struct listed_row *first, **last;
 };
@@ -215,10 +216,14 @@ static int on_listed(void *arg, const struct jb_entry *row)
 	*step->last = r;
 	step->last = &r->next;
 	step->n++;
-	return 0;
+	/* What is below it comes first. */
+	return step->depth_first && row->dirkey != 0 ? 1 : 0;
 }
 
-/* Some more names of the directory opened last. */
+/* Some more names of the directory opened last. Where a plan may end in the
+ * middle of a tree it goes depth first, so that all but a few directories are
+ * in one plan with what is in them: that is made in them at once, while in a
+ * directory which the target has already each name costs a rename. */
 static void list_on(struct jb_plan *p, struct jb_listing **stack)
 {
 	struct jb_listing *l = *stack;
@@ -228,6 +233,7 @@ static void list_on(struct jb_plan *p, struct jb_listing **stack)
 	int rv;
 
 	step.last = &step.first;
+	step.depth_first = l->paged;
 	if (l->paged && page != 0 && page < max)
 		max = page;
 	rv = p->s.view->ops->children(p->s.view, l->dirkey, l->after, l->len,
@@ -236,7 +242,7 @@ static void list_on(struct jb_plan *p, struct jb_listing **stack)
 		p->d.rv = rv;
 	if (l->paged)
 		p->n_listed += step.n;
-	if (step.n < max) {
+	if (rv == 0 && step.n < max) {
 		l->done = true;
 		*stack = l->next_open;
 	}
