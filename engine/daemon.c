@@ -509,6 +509,9 @@ static int start(struct jb_daemon *d, struct jb_error *err)
 		rv = jb_intake_start(d->intake, err);
 	if (rv == JB_OK)
 		rv = jb_recorder_start(d->recorder, d->intake, err);
+	for (unsigned i = 0; rv == JB_OK && i < d->n_roots; i++)
+		if (d->presence[i].state == JB_ROOT_MISSING)
+			jb_recorder_lose_root(d->recorder, &d->roots[i]);
 	d->recorder_running = rv == JB_OK;
 	if (rv == JB_OK)
 		rv = jb_patrol_start(&d->patrol, err);
@@ -562,7 +565,7 @@ int jb_daemon_run(const struct jb_config *config, struct jb_reload *ret,
 	int rv;
 
 	*ret = d.reload;
-	rv = jb_config_check_paths(config, err);
+	rv = jb_config_check_paths(config, JB_CONFIG_ABSENT_MAY_COME, err);
 	if (rv != JB_OK)
 		return rv;
 	umask(022);

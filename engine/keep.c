@@ -75,8 +75,9 @@ static bool read_mark(const char *state_dir, struct jb_rest_mark *ret)
 	struct jb_store *store;
 	int rv;
 
-	/* Whatever is wrong with it will be said when it is opened to write. */
-	if (jb_store_open(state_dir, JB_STORE_READ, &store, NULL) != JB_OK)
+	/* To write: an older schema is migrated first, an upgrade is no reason
+	 * for a gap. What is wrong will be said when it is opened to stay. */
+	if (jb_store_open(state_dir, JB_STORE_WRITE, &store, NULL) != JB_OK)
 		return false;
 	rv = jb_rest_read(store, ret, NULL);
 	jb_store_close(store);

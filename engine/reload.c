@@ -20,6 +20,20 @@ static int check_same(const char *key, const char *was, const char *is,
 			    file, key, was);
 }
 
+/* A root that is away may come; one that the daemon has never seen must be
+ * there. */
+static int check_new_roots(const struct jb_config *was,
+			   const struct jb_config *is, struct jb_error *err)
+{
+	for (size_t i = 0; i < is->n_roots; i++)
+		if (jb_config_root(was, is->roots[i].name) == NULL &&
+		    access(is->roots[i].path, F_OK) != 0)
+			return jb_config_check_paths(is,
+						     JB_CONFIG_ABSENT_IS_WRONG,
+						     err);
+	return JB_OK;
+}
+
 int jb_reload_check(const struct jb_config *config, struct jb_error *err)
 {
 	struct jb_config *now;
@@ -27,7 +41,9 @@ int jb_reload_check(const struct jb_config *config, struct jb_error *err)
 
 	if (rv != JB_OK)
 		return rv;
-	rv = jb_config_check_paths(now, err);
+	rv = jb_config_check_paths(now, JB_CONFIG_ABSENT_MAY_COME, err);
+	if (rv == JB_OK)
+		rv = check_new_roots(config, now, err);
 	if (rv == JB_OK)
 		rv = check_same("StateDirectory", config->state_dir,
 				now->state_dir, config->file, err);

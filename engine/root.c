@@ -80,6 +80,25 @@ int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
 	return JB_OK;
 }
 
+int jb_root_open_absent(const struct jb_config_root *config,
+			const struct jb_root_known *known, struct jb_root *ret,
+			struct jb_error *err)
+{
+	memset(ret, 0, sizeof *ret);
+	ret->config = config;
+	ret->fd = open("/dev/null", O_PATH | O_CLOEXEC);
+	if (ret->fd < 0)
+		return jb_error_errno(err, errno, "/dev/null");
+	ret->identity = known->identity;
+	ret->fsid = known->fsid;
+	ret->handle = known->handle;
+	ret->by_handle = known->handle.len > 0;
+	ret->subvolume = jb_handle_subvolume(
+		(struct jb_handle_ref){ret->handle.bytes, ret->handle.len});
+	snprintf(ret->why, sizeof ret->why, "it is not there yet");
+	return JB_OK;
+}
+
 void jb_root_close(struct jb_root *root)
 {
 	if (root->fd >= 0)

@@ -42,6 +42,7 @@ struct jb_root {
 	bool network;		  /* others may change it without an event */
 	char why[160];		  /* why this backend */
 	bool fresh;		  /* the catalog did not know it */
+	bool watched;		  /* its source has been told of it */
 	bool queue_kept;  /* its events were queued while no daemon ran */
 	uint64_t kept_as; /* what must be the same for the queue to be of
 			   * use: identity, patterns ...; 0: can't be kept */
@@ -52,6 +53,18 @@ struct jb_root {
 int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
 		 struct jb_error *err);
 void jb_root_close(struct jb_root *root);
+
+/* What the catalog knows of a root that is not at its path now. */
+struct jb_root_known {
+	struct jb_id identity;
+	uint64_t fsid;
+	struct jb_handle handle;
+};
+
+/* As open, but of a root that is to come: its descriptor leads nowhere. */
+int jb_root_open_absent(const struct jb_config_root *config,
+			const struct jb_root_known *known, struct jb_root *ret,
+			struct jb_error *err);
 
 /* Is the path still this directory on this mount? JB_ESTALE if not. */
 int jb_root_check(const struct jb_root *root, struct jb_error *err);

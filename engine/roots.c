@@ -4,6 +4,8 @@
 
 #include "engine/base/duration.h"
 #include "engine/base/log.h"
+#include "journal/catalog.h"
+#include "journal/gap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +45,7 @@ static int watch_with(struct jb_daemon *d, struct jb_root *root, int which,
 	if (rv != JB_OK)
 		return rv;
 	root->source = s;
+	root->watched = true;
 	root->kept_as = s->can_rest ? jb_keep_fingerprint(root) : 0;
 	return JB_OK;
 }
@@ -102,13 +105,117 @@ static void tell_root(const struct jb_root *root)
 		root->config->rescan_us != 0 ? interval : "");
 }
 
+static bool share_fs(const struct jb_root *a, const struct jb_root *b)
+{
+	if (a->dev != 0 && b->dev != 0)
+		return a->dev == b->dev;
+	return a->fsid == b->fsid && a->fsid != 0; /* one is not there yet */
+}
+
 /* Roots of one file system share one mark. */
 static uint8_t fs_index(const struct jb_daemon *d, const struct jb_root *root)
 {
 	for (unsigned i = 0; i < d->n_roots; i++)
-		if (d->roots[i].dev == root->dev)
+		if (share_fs(&d->roots[i], root))
 			return d->roots[i].fs;
 	return (uint8_t)d->n_roots;
+}
+
+/* ---- roots that are not there at the start */
+
+/* What the last daemon knew of a root. 1, or 0: nothing. Whatever else is wrong
+ * with the journal is said when it is opened to write. */
+static int read_known(const struct jb_daemon *d, const char *name,
+		      struct jb_root_known *ret)
+{
+	struct jb_store *store = NULL;
+	struct jb_catalog *catalog = NULL;
+	struct jb_known_root known;
+	struct jb_dir dir;
+	int rv = jb_store_open(d->config->state_dir, JB_STORE_READ, &store,
+			       NULL);
+
+	if (rv == JB_OK)
+		rv = jb_catalog_open(store, &catalog, NULL);
+	if (rv == JB_OK)
+		rv = jb_known_root_find(store, name, &known, NULL);
+	if (rv > 0)
+		rv = jb_catalog_dir(catalog, known.dirkey, &dir, NULL);
+	if (rv > 0) {
+		ret->identity = dir.id;
+		ret->fsid = known.fsid;
+		ret->handle.len = dir.handle_len;
+		memcpy(ret->handle.bytes, dir.handle, dir.handle_len);
+	}
+	jb_catalog_close(catalog);
+	jb_store_close(store);
+	return rv > 0;
+}
+
+/* Nobody watches it yet; when it comes, this source will. */
+static int await_root(struct jb_daemon *d, struct jb_root *root,
+		      struct jb_error *err)
+{
+	int which =
+		root->by_handle && root->config->backend != JB_BACKEND_INOTIFY
+			? FANOTIFY
+			: INOTIFY;
+	int rv = open_source(d, which, err);
+
+	if (rv != JB_OK)
+		return rv;
+	root->source = d->sources[which];
+	return JB_OK;
+}
+
+static int open_root(struct jb_daemon *d, const struct jb_config_root *config,
+		     struct jb_root *root, bool *here, struct jb_error *err)
+{
+	struct jb_root_known known;
+	bool is_known = read_known(d, config->name, &known);
+	int rv = jb_root_open(config, root, err);
+
+	*here = rv == JB_OK &&
+		(!is_known || jb_id_equal(root->identity, known.identity));
+	if (*here)
+		return JB_OK;
+	if (!is_known) /* in words that say what to do */
+		return jb_config_check_paths(d->config,
+					     JB_CONFIG_ABSENT_IS_WRONG,
+					     err) != JB_OK
+			       ? err->code
+			       : rv;
+	if (rv == JB_OK) {
+		jb_log_warning("root '%s': %s is not the directory that the "
+			       "journal knows: mount it, put the old one back, "
+			       "or give this one another name",
+			       config->name, config->path);
+		jb_root_close(root);
+	} else {
+		jb_log_warning("%s: it is waited for", err->text);
+	}
+	return jb_root_open_absent(config, &known, root, err);
+}
+
+static int add_root(struct jb_daemon *d, const struct jb_config_root *config,
+		    struct jb_error *err)
+{
+	unsigned i = d->n_roots;
+	struct jb_root *root = &d->roots[i];
+	bool here;
+	int rv = open_root(d, config, root, &here, err);
+
+	if (rv != JB_OK)
+		return rv;
+	root->index = i;
+	root->fs = fs_index(d, root);
+	d->presence[i].rescanned_ms = uv_now(&d->loop);
+	d->presence[i].state = here ? JB_ROOT_HERE : JB_ROOT_MISSING;
+	d->n_roots++;
+	rv = here ? watch_root(d, root, err) : await_root(d, root, err);
+	if (rv == JB_OK && here)
+		tell_root(root);
+	return rv;
 }
 
 int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err)
@@ -125,20 +232,8 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err)
 	d->presence = calloc(c->n_roots, sizeof *d->presence);
 	if (d->roots == NULL || d->presence == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "roots");
-	for (size_t i = 0; i < c->n_roots && rv == JB_OK; i++) {
-		struct jb_root *root = &d->roots[i];
-
-		rv = jb_root_open(&c->roots[i], root, err);
-		if (rv != JB_OK)
-			break;
-		root->index = (unsigned)i;
-		root->fs = fs_index(d, root);
-		d->presence[i].rescanned_ms = uv_now(&d->loop);
-		d->n_roots++;
-		rv = watch_root(d, root, err);
-		if (rv == JB_OK)
-			tell_root(root);
-	}
+	for (size_t i = 0; i < c->n_roots && rv == JB_OK; i++)
+		rv = add_root(d, &c->roots[i], err);
 	return rv;
 }
 
@@ -168,15 +263,22 @@ static bool reopen_root(struct jb_daemon *d, struct jb_root *root)
 		jb_root_close(&now);
 		return false;
 	}
-	root->source->ops->remove_root(root->source, root);
+	if (root->watched)
+		root->source->ops->remove_root(root->source, root);
+	root->watched = true;
 	dup3(now.fd, root->fd, O_CLOEXEC);
 	root->mount_id = now.mount_id;
 	root->dev = now.dev;
 	root->fs_dev = now.fs_dev;
+	memcpy(root->fs_type, now.fs_type, sizeof root->fs_type);
+	memcpy(root->device, now.device, sizeof root->device);
+	root->network = now.network;
 	if (root->source->ops->add_root(root->source, root, &err) != JB_OK) {
 		jb_log_error("root '%s': %s", root->config->name, err.text);
 		jb_daemon_stop(d, &err);
 	}
+	if (root->source->can_rest)
+		root->kept_as = jb_keep_fingerprint(root);
 	jb_root_close(&now);
 	return true;
 }

@@ -95,10 +95,11 @@ int jb_known_root_find(struct jb_store *s, const char *name,
 		       struct jb_known_root *ret, struct jb_error *err)
 {
 	sqlite3_stmt *st;
-	int rv = jb_store_prepare(s,
-				  "SELECT id, dirkey, complete, kept FROM root"
-				  " WHERE name = ?1",
-				  &st, err);
+	int rv = jb_store_prepare(
+		s,
+		"SELECT id, dirkey, complete, kept, fsid FROM root"
+		" WHERE name = ?1",
+		&st, err);
 
 	if (rv != JB_OK)
 		return rv;
@@ -109,6 +110,10 @@ int jb_known_root_find(struct jb_store *s, const char *name,
 		ret->dirkey = (uint64_t)sqlite3_column_int64(st, 1);
 		ret->complete = sqlite3_column_int64(st, 2);
 		ret->kept = sqlite3_column_int64(st, 3);
+		ret->fsid = 0;
+		if (sqlite3_column_bytes(st, 4) == sizeof ret->fsid)
+			memcpy(&ret->fsid, sqlite3_column_blob(st, 4),
+			       sizeof ret->fsid);
 	}
 	sqlite3_finalize(st);
 	return rv;

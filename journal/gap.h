@@ -44,6 +44,7 @@ struct jb_known_root {
 	uint32_t id;
 	uint64_t dirkey;
 	int64_t complete; /* ns */
+	uint64_t fsid;	  /* statfs f_fsid, when it was first watched */
 	int64_t kept;	  /* as what its events were kept, 0: not */
 };
 

@@ -90,11 +90,18 @@ struct jb_config_limit {
 int jb_config_load(const char *file, struct jb_config **ret,
 		   struct jb_error *err);
 
+/* Where no directory is at a root's path: is that to be said? */
+enum jb_config_absent {
+	JB_CONFIG_ABSENT_IS_WRONG,
+	JB_CONFIG_ABSENT_MAY_COME, /* it is mounted later */
+};
+
 /* What only the file system can tell: each root is a directory that can be
  * read, and none lies inside another one, be it by links or bind mounts; what
  * is mounted below a root may be a root itself. The state directory can be
  * made. JB_ECONFIG, as above. */
-int jb_config_check_paths(const struct jb_config *config, struct jb_error *err);
+int jb_config_check_paths(const struct jb_config *config,
+			  enum jb_config_absent absent, struct jb_error *err);
 
 /* Accepts NULL. */
 void jb_config_free(struct jb_config *config);

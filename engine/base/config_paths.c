@@ -80,7 +80,8 @@ static int check_pair(const struct jb_config_root *a,
 }
 
 /* What is mounted below a root is not of that root, and may be one itself. */
-static int check_roots(const struct jb_config *c, struct jb_error *err)
+static int check_roots(const struct jb_config *c, enum jb_config_absent absent,
+		       struct jb_error *err)
 {
 	struct jb_mount_place *places = calloc(c->n_roots + 1, sizeof *places);
 	int rv = JB_OK;
@@ -88,13 +89,17 @@ static int check_roots(const struct jb_config *c, struct jb_error *err)
 	if (places == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "configuration");
 	for (size_t i = 0; rv == JB_OK && i < c->n_roots; i++) {
+		if (absent == JB_CONFIG_ABSENT_MAY_COME &&
+		    access(c->roots[i].path, F_OK) != 0 && errno == ENOENT)
+			continue;
 		rv = check_root(&c->roots[i], err);
 		if (rv == JB_OK)
 			rv = jb_mount_place_find(c->roots[i].path, &places[i],
 						 err);
 		for (size_t j = 0; rv == JB_OK && j < i; j++)
-			rv = check_pair(&c->roots[j], &places[j], &c->roots[i],
-					&places[i], err);
+			if (places[j].path != NULL)
+				rv = check_pair(&c->roots[j], &places[j],
+						&c->roots[i], &places[i], err);
 	}
 	for (size_t i = 0; i < c->n_roots; i++)
 		jb_mount_place_fini(&places[i]);
@@ -144,9 +149,10 @@ static int check_own_dir(const char *key, const char *dir,
 	return rv;
 }
 
-int jb_config_check_paths(const struct jb_config *config, struct jb_error *err)
+int jb_config_check_paths(const struct jb_config *config,
+			  enum jb_config_absent absent, struct jb_error *err)
 {
-	int rv = check_roots(config, err);
+	int rv = check_roots(config, absent, err);
 
 	if (rv == JB_OK)
 		rv = check_own_dir("StateDirectory", config->state_dir, config,

@@ -395,7 +395,7 @@ static int run_check_config(struct jb_cli *cli, int argc, char **argv)
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
-	rv = jb_config_check_paths(config, &err);
+	rv = jb_config_check_paths(config, JB_CONFIG_ABSENT_IS_WRONG, &err);
 	if (rv == JB_OK)
 		rv = jb_plugin_check_keys(config, &err);
 	if (rv == JB_OK)

@@ -174,6 +174,44 @@ static void both_come_back(struct t_world *w)
 	t_round_fini(&r);
 }
 
+/* Not there when the daemon starts: the other root is watched meanwhile, and it
+ * is waited for. */
+static void absent_at_start(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_round r;
+
+	t_shell("rm -rf " T_SPACE "/other; mkdir " FS "/d " T_SPACE "/other &&"
+		" touch " FS "/d/1 " FS "/d/2");
+	t_daemon_root(d, "r", FS, w->backend);
+	t_daemon_root(d, "other", T_SPACE "/other", T_inotify);
+	t_daemon_begin(d);
+	t_round_init(&r, w);
+	t_daemon_stop(d);
+	t_mount_detach(&w->fs);
+	t_daemon_start(d);
+	await_state(d, "missing");
+	t_shell("touch " T_SPACE "/other/x");
+	t_daemon_flush(d);
+	assert_int_equal(t_judge_count(&r.judge, "path = 'x'"), 1);
+	assert_int_equal(t_judge_count(&r.judge, "kind = 5"), 0);
+	t_daemon_stop(d); /* and once more, without having seen it */
+	t_shell("rmdir " FS);
+	t_daemon_start(d);
+	await_state(d, "missing");
+	t_shell("mkdir " FS);
+	t_mount_attach(&w->fs);
+	t_shell("cd " FS " && rm d/1 && mv d/2 e && touch d/3");
+	t_daemon_await(d, "gap_open", false);
+	t_round_check(&r, NULL);
+	assert_int_equal(t_round_count(&r, "kind = 5"), 1);
+	assert_int_equal(t_round_count(&r, "kind = 4 AND path = 'e'"), 1);
+	t_shell("touch " FS "/d/4");
+	t_round_check(&r, NULL);
+	assert_int_equal(t_round_count(&r, "path = 'd/4' AND source = 0"), 1);
+	t_round_fini(&r);
+}
+
 /* The journal itself lies there: said, and nothing is let go. */
 static void state_is_there(struct t_world *w)
 {
@@ -258,6 +296,8 @@ static const struct t_case cases[] = {
 	T_CASE(taken_back, ext4, fanotify),
 	T_CASE(taken_back, ext4, inotify),
 	T_CASE(both_come_back, ext4, fanotify),
+	T_CASE(absent_at_start, ext4, fanotify),
+	T_CASE(absent_at_start, ext4, inotify),
 	T_CASE(state_is_there, ext4, fanotify),
 	T_CASE(with_a_policy, ext4, fanotify),
 	T_CASE(in_a_storm, ext4, fanotify),

@@ -468,11 +468,14 @@ static void refuse_paths(struct fixture *f, const char *a, const char *b,
 		 f->dir, state_dir, f->dir, f->dir, a, f->dir, b);
 	load(f, text);
 	if (word == NULL) {
-		if (jb_config_check_paths(f->config, &f->err) != JB_OK)
+		if (jb_config_check_paths(f->config, JB_CONFIG_ABSENT_IS_WRONG,
+					  &f->err) != JB_OK)
 			fail_msg("%s", f->err.text);
 		return;
 	}
-	assert_int_equal(jb_config_check_paths(f->config, &f->err), JB_ECONFIG);
+	assert_int_equal(jb_config_check_paths(
+				 f->config, JB_CONFIG_ABSENT_IS_WRONG, &f->err),
+			 JB_ECONFIG);
 	if (strstr(f->err.text, word) == NULL)
 		fail_msg("not '%s': %s", word, f->err.text);
 }
@@ -573,7 +576,9 @@ static void test_paths_rights(void **state)
 	assert_int_equal(mkdir(path, 0755), 0);
 	refuse_paths(f, "two", "secret", "state", NULL);
 	assert_int_equal(seteuid(65534), 0);
-	assert_int_equal(jb_config_check_paths(f->config, &f->err), JB_ECONFIG);
+	assert_int_equal(jb_config_check_paths(
+				 f->config, JB_CONFIG_ABSENT_IS_WRONG, &f->err),
+			 JB_ECONFIG);
 	assert_int_equal(seteuid(0), 0);
 	assert_non_null(strstr(f->err.text, "can't be read by user 65534"));
 }
