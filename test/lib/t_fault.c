@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -65,6 +66,38 @@ static void scan(struct t_product *p)
 	json_t *reply = t_daemon_ask(&p->w->daemon, "{\"command\":\"scan\"}");
 
 	assert_non_null(reply);
+	json_decref(reply);
+}
+
+static int count_begun(struct t_daemon *d)
+{
+	char *words = t_daemon_words(d), *at = words;
+	int n = 0;
+
+	while ((at = strstr(at, ": as configured")) != NULL) {
+		at++;
+		n++;
+	}
+	free(words);
+	return n;
+}
+
+/* The same process runs itself anew; returns when it has. */
+static void reload(struct t_product *p)
+{
+	struct t_daemon *d = &p->w->daemon;
+	int before = count_begun(d);
+	struct t_output o;
+	json_t *reply;
+
+	t_daemon_command(d, &o, "reload", NULL);
+	if (o.status != 0)
+		fail_msg("reload: exit %d: %s", o.status, o.err);
+	t_output_fini(&o);
+	while (count_begun(d) == before)
+		assert_int_equal(t_process_wait(d->pid, 5), -1);
+	while ((reply = t_daemon_ask(d, "{\"command\":\"ping\"}")) == NULL)
+		assert_int_equal(t_process_wait(d->pid, 5), -1);
 	json_decref(reply);
 }
 
@@ -135,6 +168,22 @@ static bool target_fills_cleanly(const struct t_product *p)
 
 /* ---- disks that go and come */
 
+/* Who has what open below @path. */
+static void show_users(const char *path)
+{
+	const char *argv[] = {
+		"sh", "-c",
+		"for p in /proc/[0-9]*; do ls -l $p/fd $p/cwd 2>/dev/null |"
+		" grep -F -- \"-> $0\" | sed \"s|^|$(cat $p/comm) $p: |\"; "
+		"done",
+		path, NULL};
+	struct t_output o;
+
+	t_process_run(&o, argv);
+	print_message("%s is used by:\n%s", path, o.out);
+	t_output_fini(&o);
+}
+
 /* As soon as those who use it let it go. */
 static void unmount(struct t_mount *m, void (*push)(struct t_product *p),
 		    struct t_product *p)
@@ -148,6 +197,7 @@ static void unmount(struct t_mount *m, void (*push)(struct t_product *p),
 		push(p);
 		poll(NULL, 0, 5);
 	}
+	show_users(m->path);
 	fail_msg("%s stays busy", m->path);
 }
 
@@ -239,6 +289,31 @@ static void recover_both(struct t_product *p)
 	recover_state(p);
 }
 
+/* Nobody works in it; the administrator says so first. */
+static void unmount_root(struct t_product *p)
+{
+	struct t_output o;
+
+	t_ops_let_go(&p->ops);
+	t_daemon_command(&p->w->daemon, &o, "release-root", "r", NULL);
+	if (o.status != 0)
+		fail_msg("release-root: exit %d: %s", o.status, o.err);
+	t_output_fini(&o);
+	unmount(&p->w->fs, push_nobody, p);
+}
+
+static void mount_root(struct t_product *p)
+{
+	t_mount_attach(&p->w->fs);
+	t_ops_resume(&p->ops);
+	t_daemon_await(&p->w->daemon, "gap_open", false);
+}
+
+static bool root_can_go(const struct t_product *p)
+{
+	return p->w->fs.fs != T_tmpfs;
+}
+
 /* ---- a disk that fails */
 
 static bool has_failing_disk(const struct t_product *p)
@@ -299,6 +374,8 @@ const struct t_fault t_faults[] = {
 	 false},
 	{"the clock steps", 12, has_clock, step_clock, NULL, false},
 	{"state full", 2, NULL, fill_state, empty_state, false},
+	{"reload", 2, NULL, reload, NULL, false},
+	{"root unmounted", 2, root_can_go, unmount_root, mount_root, true},
 };
 
 const size_t t_n_faults = sizeof t_faults / sizeof t_faults[0];

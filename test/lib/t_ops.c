@@ -255,6 +255,40 @@ static void *run_worker(void *arg)
 	return NULL;
 }
 
+bool t_ops_running(struct t_ops *ops)
+{
+	bool running;
+
+	pthread_mutex_lock(&ops->lock);
+	running = ops->running > 0;
+	pthread_mutex_unlock(&ops->lock);
+	return running;
+}
+
+static int open_base(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+void t_ops_let_go(struct t_ops *ops)
+{
+	close(ops->root);
+	ops->root = -1;
+	if (ops->outside >= 0)
+		close(ops->outside);
+	ops->outside = -1;
+}
+
+void t_ops_resume(struct t_ops *ops)
+{
+	ops->root = open_base(ops->o.root);
+	if (ops->o.outside != NULL)
+		ops->outside = open_base(ops->o.outside);
+}
+
 void t_ops_init(struct t_ops *ops, const struct t_ops_options *o)
 {
 	pthread_rwlockattr_t attr;
@@ -263,14 +297,8 @@ void t_ops_init(struct t_ops *ops, const struct t_ops_options *o)
 	memset(ops, 0, sizeof *ops);
 	ops->o = *o;
 	memset(long_name, 'n', sizeof long_name - 1);
-	ops->root = open(o->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	assert_true(ops->root >= 0);
 	ops->outside = -1;
-	if (o->outside != NULL) {
-		ops->outside =
-			open(o->outside, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		assert_true(ops->outside >= 0);
-	}
+	t_ops_resume(ops);
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(
 		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -345,9 +373,7 @@ void t_ops_fini(struct t_ops *ops)
 {
 	if (ops->workers != NULL)
 		t_ops_join(ops);
-	close(ops->root);
-	if (ops->outside >= 0)
-		close(ops->outside);
+	t_ops_let_go(ops);
 	t_idset_fini(&ops->exempt);
 	t_idset_fini(&ops->outsiders);
 	t_idset_fini(&ops->born);

@@ -64,6 +64,10 @@ void t_ops_round(struct t_ops *ops, unsigned n);
 void t_ops_start(struct t_ops *ops, unsigned n);
 void t_ops_await(struct t_ops *ops, unsigned n);
 void t_ops_join(struct t_ops *ops);
+bool t_ops_running(struct t_ops *ops);
+/* Between rounds: keep nothing open in the tree, until resume(). */
+void t_ops_let_go(struct t_ops *ops);
+void t_ops_resume(struct t_ops *ops);
 
 /* Tell the judge who is exempt and who was written since the last tell. */
 void t_ops_tell(struct t_ops *ops, struct t_judge *j);

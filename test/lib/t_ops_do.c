@@ -170,12 +170,13 @@ static bool do_crowd(struct t_worker *w, struct t_place *p)
 /* A chain of directories whose path is longer than PATH_MAX. */
 static bool do_deep(struct t_worker *w, struct t_place *p)
 {
-	struct t_place q = {fcntl(p->dir, F_DUPFD_CLOEXEC, 0), p->name};
+	struct t_place q = {-1, p->name};
 	char name[251];
 	int i, below;
 
 	if (w->ops->o.shallow || t_random_below(&w->random, 10) != 0)
 		return false;
+	q.dir = fcntl(p->dir, F_DUPFD_CLOEXEC, 0);
 	memset(name, 'd', sizeof name - 1);
 	name[sizeof name - 1] = '\0';
 	for (i = 0; i < 20 && q.dir >= 0; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lib/t_product.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@
 #define PLANTED                                                                \
 	"mkdir -p foreign/x kept; echo theirs > foreign/x/y;"                  \
 	" ln -s nowhere foreign-link; setfattr -n user.their -v 1 foreign;"    \
-	" echo theirs > kept/foreign; chmod 751 kept/foreign; sync -f ."
+	" echo theirs > kept/foreign; chmod 751 kept/foreign;"                 \
+	" touch -r " T_MIRROR_ROOT "/kept kept; sync -f ."
 
 /* ---- what others have at the target */
 
@@ -154,6 +156,10 @@ void t_product_open(struct t_product *p, struct t_world *w,
 	t_shell("rm -rf %s/lost+found", w->daemon.state);
 	if (v->clock)
 		take_clock(p);
+	if (v->served) {
+		t_manager_init(&p->manager, T_SPACE "/manager");
+		w->daemon.manager = &p->manager;
+	}
 	t_daemon_configure(&w->daemon, "FlushInterval=%dms\n%s\n",
 			   intervals[w->seed % 3],
 			   v->journal != NULL ? v->journal : "");
@@ -174,6 +180,9 @@ void t_product_close(struct t_product *p)
 	t_ops_fini(&p->ops);
 	t_round_fini(&p->round);
 	t_mirror_fini(&p->m);
+	if (p->v->served)
+		t_manager_fini(&p->manager);
+	p->w->daemon.manager = NULL;
 	t_mount_fini(&p->state);
 	t_mount_fini(&p->disk);
 	if (p->v->eio)
@@ -212,7 +221,7 @@ static void suffer(struct t_product *p, unsigned i, unsigned from, unsigned to)
 
 	if (!t_script_wants(&p->script, p->ops.rounds, T_SCRIPT_FAULT, i))
 		return;
-	t_ops_await(&p->ops, at);
+	t_ops_await(&p->ops, f->quiet ? UINT_MAX : at);
 	t_script_tell(&p->script, p->ops.rounds, T_SCRIPT_FAULT, i,
 		      "fault: %s, from operation %u to %u", f->name, at,
 		      f->heal != NULL ? until : at);

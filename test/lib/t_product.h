@@ -14,6 +14,7 @@
 
 #include "lib/t_eio.h"
 #include "lib/t_fault.h"
+#include "lib/t_manager.h"
 #include "lib/t_mirror.h"
 #include "lib/t_ops.h"
 #include "lib/t_round.h"
@@ -23,19 +24,21 @@
 
 struct t_variant {
 	enum t_fs target;
-	bool links; /* files with several names, trees that come and go
-		     * across the root's border: rows are promised less */
-	bool eio;   /* the target's disk fails now and then */
-	bool clock; /* the program's clock steps */
+	bool links;  /* files with several names, trees that come and go
+		      * across the root's border: rows are promised less */
+	bool eio;    /* the target's disk fails now and then */
+	bool clock;  /* the program's clock steps */
+	bool served; /* a service manager holds the kernel queue */
 	const char *journal, *policy; /* more lines for the configuration */
 };
 
 /* What was done and found, over all rounds of a process. */
 struct t_totals {
-	uint64_t rounds, operations, faults;
+	uint64_t rounds, operations, faults, kills;
 	struct t_accuracy accuracy;
 	/* What a fault made the worker copy once more is extra. */
 	int64_t copied_bytes, changed_bytes, extra_bytes;
+	json_t *recovery_ms;   /* owned: from a kill to a flush that returned */
 	unsigned by_fault[32]; /* as in t_faults */
 };
 
@@ -45,6 +48,7 @@ struct t_product {
 	struct t_mirror m;
 	struct t_mount state, disk; /* the target's */
 	struct t_eio eio;
+	struct t_manager manager;
 	struct t_ops ops;
 	struct t_round round;
 	struct t_script script;

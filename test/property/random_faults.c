@@ -5,7 +5,9 @@
  * test/property/run makes a failure short. */
 #include "lib/t_product.h"
 
+#include <poll.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
@@ -77,6 +79,72 @@ static void stepping_clock(struct t_world *w)
 	run_variant(w, &v, 6);
 }
 
+/* A service manager holds the queue while the program is restarted. */
+static void served(struct t_world *w)
+{
+	static const struct t_variant v = {.target = T_ext4, .served = true};
+
+	run_variant(w, &v, 8);
+}
+
+/* The journal has less room than its changes take: they collapse into gaps. */
+static void little_room(struct t_world *w)
+{
+	static const struct t_variant v = {.target = T_ext4,
+					   .links = true,
+					   .journal = "MaxJournalSize=16M"};
+
+	run_variant(w, &v, 6);
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Kill it somewhere: also in the midst of finding its way back. Every other
+ * time wait until it has, and take the time. */
+static void kill_once(struct t_product *p, unsigned i)
+{
+	double began;
+
+	poll(NULL, 0, (int)t_random_below(&p->random, 60));
+	t_daemon_kill(&p->w->daemon);
+	began = now_ms();
+	t_daemon_start(&p->w->daemon);
+	if (i % 2 == 0)
+		return;
+	t_daemon_flush(&p->w->daemon);
+	json_array_append_new(totals.recovery_ms,
+			      json_integer((json_int_t)(now_ms() - began)));
+}
+
+/* kill -9 at random moments under load, again and again. */
+static void killed(struct t_world *w)
+{
+	static const struct t_variant v = {.target = T_ext4};
+	const char *given = getenv("JB_TEST_KILLS");
+	unsigned n = given != NULL ? (unsigned)atoi(given) : 12, i = 0;
+	struct t_product p;
+
+	t_product_open(&p, w, &v, &totals);
+	p.random.state = w->seed;
+	while (i < n) {
+		t_ops_start(&p.ops, 4000);
+		for (; i < n && t_ops_running(&p.ops); i++)
+			kill_once(&p, i);
+		t_ops_join(&p.ops);
+		totals.rounds++;
+		t_product_judge(&p);
+	}
+	totals.operations += p.ops.done;
+	totals.kills += n;
+	t_product_close(&p);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(mixed, ext4, fanotify),
 	T_CASE(mixed, xfs, fanotify),
@@ -87,6 +155,10 @@ static const struct t_case cases[] = {
 	T_CASE(linked, ext4, fanotify),
 	T_CASE(failing_disk, ext4, fanotify),
 	T_CASE(stepping_clock, ext4, fanotify),
+	T_CASE(served, ext4, fanotify),
+	T_CASE(little_room, ext4, fanotify),
+	T_CASE(killed, ext4, fanotify),
+	T_CASE(killed, xfs, inotify),
 };
 
 /* One line of JSON for whoever sums up (test/property/run). */
@@ -102,7 +174,9 @@ static void report(void)
 	for (i = 0; i < t_n_faults; i++)
 		json_object_set_new(faults, t_faults[i].name,
 				    json_integer(totals.by_fault[i]));
-	all = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "rounds",
+	all = json_pack("{s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+			"recovery ms", totals.recovery_ms, "kills",
+			(json_int_t)totals.kills, "rounds",
 			(json_int_t)totals.rounds, "operations",
 			(json_int_t)totals.operations, "names touched",
 			(json_int_t)totals.accuracy.names, "names right",
@@ -116,9 +190,13 @@ static void report(void)
 
 int main(int argc, char **argv)
 {
-	int rv = t_case_run("faults", cases, sizeof cases / sizeof cases[0],
-			    argc, argv);
+	int rv;
+
+	totals.recovery_ms = json_array();
+	rv = t_case_run("faults", cases, sizeof cases / sizeof cases[0], argc,
+			argv);
 
 	report();
+	json_decref(totals.recovery_ms);
 	return rv;
 }
