@@ -130,6 +130,7 @@ WRAP(CALL, int, syncfs, (int fd), (fd), -1)
 WRAP(CALL, int, ftruncate, (int fd, off_t size), (fd, size), -1)
 WRAP(CALL, DIR *, fdopendir, (int fd), (fd), NULL)
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): names of the linker's choice */
 int __real_openat(int fd, const char *path, int flags, ...);
 int __wrap_openat(int fd, const char *path, int flags, ...);
 int __wrap_openat(int fd, const char *path, int flags, ...)
@@ -160,6 +161,7 @@ long __wrap_syscall(long number, ...)
 		return -1;
 	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 /* ---- SQLite's memory */
 
