@@ -43,6 +43,7 @@ static void on_scan_owed(void *arg, struct jb_root *root, uint64_t progress)
 	jb_log_error("root '%s': scan: %s", root->config->name, err.text);
 	jb_recorder_scan_ended(d->recorder, root);
 	jb_recorder_owe_scan(d->recorder, root, "a scan could not be started");
+	jb_intake_poke(d->intake, NULL); /* nothing else may wake it */
 }
 
 static void on_root_released(void *arg, struct jb_root *root)

@@ -358,8 +358,12 @@ static int settle_root(struct jb_recorder *r, struct jb_record_root *root,
 	struct jb_error why;
 	int rv;
 
-	if (root->detached.count == 0)
+	if (root->detached.count == 0) {
+		/* All were found: nobody waits for their marks. */
+		jb_detached_reset(&root->detached);
+		root->assigned = false;
 		return JB_OK;
+	}
 	rv = renew_moving(r, root, err);
 	if (rv == JB_OK)
 		rv = ask_marks(r, root, oldest, err);

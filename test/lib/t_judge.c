@@ -8,7 +8,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#define SHOWN 12 /* differences of one kind that a message tells */
+#define SHOWN	   12 /* differences of one kind that a message tells */
+#define PATH_SHOWN 100
 
 static const char SQL_VIEW[] =
 	"CREATE TEMP VIEW c AS SELECT c.*,"
@@ -213,6 +214,14 @@ char *t_judge_path(struct t_judge *j, const char *listing, struct t_id dir,
 	return path != NULL ? path : strdup("");
 }
 
+/* The end of a path that is too long for a message. */
+static const char *shown(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > PATH_SHOWN ? path + len - PATH_SHOWN : path;
+}
+
 /* "  catalog only: a/b (ino 12 birth 3, mode 100644, size 5)" */
 static int tell_missing(struct t_judge *j, FILE *f, const char *a,
 			const char *b)
@@ -230,7 +239,7 @@ static int tell_missing(struct t_judge *j, FILE *f, const char *a,
 		path = t_judge_path(j, a, dir, sqlite3_column_blob(st, 2),
 				    sqlite3_column_bytes(st, 2));
 		fprintf(f, "  %s only: %s (ino %lld birth %lld mode %llo)\n", a,
-			path, sqlite3_column_int64(st, 3),
+			shown(path), sqlite3_column_int64(st, 3),
 			sqlite3_column_int64(st, 4),
 			sqlite3_column_int64(st, 5));
 		free(path);
@@ -268,7 +277,7 @@ static int tell_different(struct t_judge *j, FILE *f, const char *a,
 			continue;
 		path = t_judge_path(j, a, dir, sqlite3_column_blob(st, 2),
 				    sqlite3_column_bytes(st, 2));
-		fprintf(f, "  %s/%s: %s (ino %lld):", a, b, path,
+		fprintf(f, "  %s/%s: %s (ino %lld):", a, b, shown(path),
 			sqlite3_column_int64(st, 3));
 		tell_facts(f, st);
 		fprintf(f, "\n");
