@@ -188,8 +188,8 @@ int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 		e->flags &= ~(uint32_t)(JB_ENTRY_RACY | JB_ENTRY_CONTENT);
 		if (jb_look_is_racy(found->facts.mtime, clock))
 			e->flags |= JB_ENTRY_RACY;
-		jb_dirty_add_ino(r->set, root->root->fs, found->id.ino,
-				 JB_INO_WRITTEN);
+		jb_dirty_note_ino(r->set, root->root->fs, found->id.ino,
+				  JB_INO_WRITTEN);
 		differs = true;
 	} else if (is_dir ? dir_attrib(r, e, found, told, renamed)
 			  : file_attrib(e, found, told, renamed)) {
@@ -226,9 +226,9 @@ int jb_facts_created(struct jb_recorder *r, struct jb_record_root *root,
 	rv = write_about(r, root, e, JB_KIND_CREATED, what, flags, &e->cseq,
 			 err);
 	/* One event is one change, however many names it reached. */
-	if (rv == JB_OK && jb_dirty_ino(r->set, root->root->fs, e->id.ino) != 0)
-		jb_dirty_add_ino(r->set, root->root->fs, e->id.ino,
-				 JB_INO_WRITTEN);
+	if (rv == JB_OK)
+		jb_dirty_note_ino(r->set, root->root->fs, e->id.ino,
+				  JB_INO_WRITTEN);
 	return rv;
 }
 

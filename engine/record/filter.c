@@ -2,15 +2,19 @@
 #include "engine/record/filter.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define N_BITS	 (1u << 24) /* 2 MiB */
-#define MAX_INOS 2000000u   /* beyond it answers 'may be' too often */
-#define N_HASHES 4
+#define N_BITS	   (1u << 24) /* 2 MiB */
+#define MAX_INOS   2000000u   /* beyond it answers 'may be' too often */
+#define BLOCK_BITS 512u	      /* a line of the cache: one miss an inode */
+#define N_HASHES   4
 
 void jb_filter_begin(struct jb_filter *f)
 {
 	jb_filter_end(f);
-	f->bits = calloc(N_BITS / 64, sizeof *f->bits);
+	f->bits = aligned_alloc(BLOCK_BITS / 8, N_BITS / 8);
+	if (f->bits != NULL)
+		memset(f->bits, 0, N_BITS / 8);
 }
 
 void jb_filter_end(struct jb_filter *f)
@@ -27,9 +31,18 @@ static uint64_t mix(uint64_t x)
 	return x ^ (x >> 33);
 }
 
+/* The words of the inode's block; *hash: for the bits in it. */
+static uint64_t *block_of(const struct jb_filter *f, uint64_t ino,
+			  uint64_t *hash)
+{
+	*hash = mix(ino);
+	return f->bits +
+	       (*hash >> 40) % (N_BITS / BLOCK_BITS) * (BLOCK_BITS / 64);
+}
+
 void jb_filter_add(struct jb_filter *f, uint64_t ino)
 {
-	uint64_t hash = mix(ino);
+	uint64_t hash, *block;
 
 	if (f->bits == NULL)
 		return;
@@ -37,24 +50,20 @@ void jb_filter_add(struct jb_filter *f, uint64_t ino)
 		jb_filter_end(f);
 		return;
 	}
-	for (int i = 0; i < N_HASHES; i++, hash = hash >> 16 | hash << 48) {
-		uint64_t bit = hash & (N_BITS - 1);
-
-		f->bits[bit / 64] |= (uint64_t)1 << (bit & 63);
-	}
+	block = block_of(f, ino, &hash);
+	for (int i = 0; i < N_HASHES; i++, hash >>= 9)
+		block[hash / 64 % 8] |= (uint64_t)1 << (hash & 63);
 }
 
 bool jb_filter_may_hold(const struct jb_filter *f, uint64_t ino)
 {
-	uint64_t hash = mix(ino);
+	uint64_t hash, *block;
 
 	if (f->bits == NULL)
 		return true;
-	for (int i = 0; i < N_HASHES; i++, hash = hash >> 16 | hash << 48) {
-		uint64_t bit = hash & (N_BITS - 1);
-
-		if (!(f->bits[bit / 64] & (uint64_t)1 << (bit & 63)))
+	block = block_of(f, ino, &hash);
+	for (int i = 0; i < N_HASHES; i++, hash >>= 9)
+		if (!(block[hash / 64 % 8] & (uint64_t)1 << (hash & 63)))
 			return false;
-	}
 	return true;
 }

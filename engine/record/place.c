@@ -56,11 +56,9 @@ static bool is_excluded(const struct jb_visit *v, const char *name, size_t len,
 static void note_seen(struct jb_recorder *r, const struct jb_visit *v,
 		      const struct jb_look *found)
 {
-	uint8_t fs = v->root->root->fs;
-
-	if ((S_ISDIR(found->facts.mode) || found->facts.nlink == 1) &&
-	    jb_dirty_ino(r->set, fs, found->id.ino) != 0)
-		jb_dirty_add_ino(r->set, fs, found->id.ino, JB_INO_SEEN);
+	if (S_ISDIR(found->facts.mode) || found->facts.nlink == 1)
+		jb_dirty_note_ino(r->set, v->root->root->fs, found->id.ino,
+				  JB_INO_SEEN);
 }
 
 /* 1: there is something that concerns us. */

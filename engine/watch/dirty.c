@@ -366,7 +366,19 @@ void jb_dirty_add_ino(struct jb_dirty *d, uint8_t fs, uint64_t ino,
 
 unsigned jb_dirty_ino(const struct jb_dirty *d, uint8_t fs, uint64_t ino)
 {
-	return ino == 0 ? 0 : ino_slot(d, fs, ino)->flags;
+	return ino == 0 || d->n_inos == 0 ? 0 : ino_slot(d, fs, ino)->flags;
+}
+
+void jb_dirty_note_ino(struct jb_dirty *d, uint8_t fs, uint64_t ino,
+		       unsigned flags)
+{
+	struct jb_dirty_inode *s;
+
+	if (ino == 0 || d->n_inos == 0)
+		return;
+	s = ino_slot(d, fs, ino);
+	if (s->ino != 0)
+		s->flags |= (uint8_t)flags;
 }
 
 void jb_dirty_add_beyond(struct jb_dirty *d, uint8_t fs, uint64_t ino,

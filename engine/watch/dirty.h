@@ -134,5 +134,8 @@ void jb_dirty_lose(struct jb_dirty *d, enum jb_loss why);
 
 /* Flags of an inode, 0: not in the set. */
 unsigned jb_dirty_ino(const struct jb_dirty *d, uint8_t fs, uint64_t ino);
+/* More flags for an inode that is in the set; else nothing. */
+void jb_dirty_note_ino(struct jb_dirty *d, uint8_t fs, uint64_t ino,
+		       unsigned flags);
 
 #endif
