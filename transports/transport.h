@@ -103,8 +103,7 @@ enum jb_preserve {
 	JB_PRESERVE_TIMES = 4,
 	JB_PRESERVE_XATTRS = 8,
 	JB_PRESERVE_ACLS = 16,
-	JB_PRESERVE_LINKS = 32, /* the planner's: several names, one file */
-	JB_PRESERVE_ALL = 63,
+	JB_PRESERVE_ALL = 31,
 };
 
 /* What a target can do. */

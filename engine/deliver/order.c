@@ -158,6 +158,11 @@ static bool make_way(struct jb_plan *p, struct jb_slot *to, struct jb_node *n)
 	return goes_on(p, n) && to->holder == NULL;
 }
 
+static bool can_link(const struct jb_plan *p)
+{
+	return (p->planner->can & JB_CAN_LINK) != 0;
+}
+
 /* The place from which the node will come: a spare one, or a new link. */
 static struct jb_slot *find_source(struct jb_plan *p, struct jb_node *n)
 {
@@ -174,9 +179,11 @@ static struct jb_slot *find_source(struct jb_plan *p, struct jb_node *n)
 				jb_plan_fail(p, n, JB_REASON_LOST);
 			return NULL;
 		}
-		if (!jb_op_link(p, any, from)) {
+		if (!can_link(p) || !jb_op_link(p, any, from)) {
 			if (goes_on(p, n))
-				jb_plan_fail(p, n, JB_REASON_FAILED);
+				jb_plan_fail(p, n,
+					     can_link(p) ? JB_REASON_FAILED
+							 : JB_REASON_REFUSED);
 			return NULL;
 		}
 	}

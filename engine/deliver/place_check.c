@@ -21,7 +21,7 @@ static unsigned read_preserve(const struct jb_config_section *policy)
 	} bits[] = {
 		{"mode", JB_PRESERVE_MODE},   {"owner", JB_PRESERVE_OWNER},
 		{"times", JB_PRESERVE_TIMES}, {"xattrs", JB_PRESERVE_XATTRS},
-		{"acls", JB_PRESERVE_ACLS},   {"links", JB_PRESERVE_LINKS},
+		{"acls", JB_PRESERVE_ACLS},
 	};
 	unsigned preserve = 0;
 	char **words;
@@ -67,7 +67,6 @@ int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err)
 	rv = join_under(d, err);
 	if (rv != JB_OK)
 		return rv;
-	d->options.links = (preserve & JB_PRESERVE_LINKS) != 0;
 	return ops->open(
 		&(struct jb_target_options){
 			.name = d->section->name,

@@ -40,7 +40,6 @@ struct jb_planner_options {
 
 	bool keep_deleted;  /* KeepDeleted=: old versions go to the trash */
 	bool keep_hashes;   /* XXH3 of what is copied, for `verify` */
-	bool links;	    /* hard links stay links (Preserve=) */
 	bool adopt;	    /* take over what equals the source */
 	bool adopt_content; /* compare it byte by byte, not by size and time */
 	size_t page;	    /* entries that a new tree may add to one plan;

@@ -231,6 +231,26 @@ static void test_hard_links(void **state)
 	assert_equal_trees(s);
 }
 
+/* A target that has no hard links holds one name, and says so of the others. */
+static void test_target_without_links(void **state)
+{
+	struct scene *s = *state;
+
+	s->p.can = JB_CAN_EXCHANGE;
+	make_tree(s);
+	world_link(&s->w, "abc", "m");
+	world_make(&s->w, "n", 'f');
+	plan(s);
+	assert_int_equal(object_at(s, "m"), 0);
+	assert_int_not_equal(object_at(s, "n"), 0);
+	assert_int_equal(number(s, "SELECT reason FROM pending"),
+			 JB_REASON_REFUSED);
+	assert_int_equal(number(s, "SELECT count(*) FROM pending"), 1);
+	world_remove(&s->w, "m");
+	plan(s);
+	assert_equal_trees(s);
+}
+
 /* Attributes alone are applied alone. */
 static void test_attributes(void **state)
 {
@@ -709,6 +729,7 @@ int main(void)
 		STORY(test_replaced_is_not_held),
 		STORY(test_overwrites_held),
 		STORY(test_overwrites_counted),
+		STORY(test_target_without_links),
 		STORY(test_emptied_top),
 		STORY(test_adoption),
 		STORY(test_adoption_by_content),
