@@ -211,7 +211,8 @@ static enum jb_outcome start(struct sim *s, struct jb_error *err)
 		jb_error_set(err, JB_EIO, 5, "target: gone");
 		return JB_OUTCOME_STOPPED;
 	}
-	if (world_may(s->world, s->p_fail)) {
+	if ((s->fail_in > 0 && --s->fail_in == 0) ||
+	    world_may(s->world, s->p_fail)) {
 		jb_error_set(err, JB_EACCES, 13, "no");
 		return JB_OUTCOME_REFUSED;
 	}

@@ -49,8 +49,9 @@ struct sim {
 
 	/* percent */
 	double p_crash, p_fail, p_other, p_live;
-	bool crashed; /* nothing may be done any more */
-	bool is_busy; /* a plan runs */
+	unsigned fail_in; /* the how many'th operation fails; 0: none */
+	bool crashed;	  /* nothing may be done any more */
+	bool is_busy;	  /* a plan runs */
 	unsigned n_operations;
 	uint64_t n_copies;
 

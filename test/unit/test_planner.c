@@ -656,6 +656,36 @@ static void test_restored_in_pages(void **state)
 	assert_int_equal(object_at(s, "abl"), file);
 }
 
+/* The new version is made, and its first renaming fails. */
+static void overwrite_in_vain(struct scene *s)
+{
+	world_write(&s->w, "abc");
+	s->p.sim->fail_in = 2;
+	assert_true(policy_plan(&s->p, s->w.n_rows, s->w.n_states - 1, false));
+	assert_int_equal(s->p.sim->fail_in, 0);
+}
+
+/* An old version stays while the new one can't take its place; without the rule
+ * nothing would be there. */
+static void test_old_version_stays(void **state)
+{
+	struct scene *s = *state;
+	unsigned old;
+
+	make_tree(s);
+	old = object_at(s, "abc");
+	overwrite_in_vain(s);
+	assert_int_equal(object_at(s, "abc"), old);
+	plan(s);
+	assert_equal_trees(s);
+
+	jb_planner_without = 1u << JB_RULE_OLDSTAYS;
+	overwrite_in_vain(s);
+	jb_planner_without = 0;
+	assert_int_equal(object_at(s, "abc"), 0);
+	assert_false(policy_check(&s->p, P_ANYHOW));
+}
+
 /* What fails is tried again, later and later, and nothing else waits for it. */
 static void test_failing_path(void **state)
 {
@@ -730,6 +760,7 @@ int main(void)
 		STORY(test_overwrites_held),
 		STORY(test_overwrites_counted),
 		STORY(test_target_without_links),
+		STORY(test_old_version_stays),
 		STORY(test_emptied_top),
 		STORY(test_adoption),
 		STORY(test_adoption_by_content),
