@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Limits of what a policy may do by itself. MaxDelete= is test_mirror's. */
+#include "lib/t_mirror.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SRC T_MIRROR_ROOT
+#define DST T_MIRROR
+
+static int64_t count_old(void)
+{
+	FILE *f = popen("grep -l old " DST "/d/* | wc -l", "r");
+	int64_t n = -1;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%ld", &n), 1);
+	pclose(f);
+	return n;
+}
+
+/* Too many files that get new content at once (a fool's script, a virus): their
+ * copies stay as they were, across a restart too, while new files are copied
+ * and deletions followed; `status` and `flush` say how many, `release` lets
+ * them go, and MaxDelete= is another limit. */
+static void overwrites_held(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; for i in $(seq 50); do echo old > d/$i; done",
+		      "MaxReplace=10\nMaxDelete=20");
+	t_mirror_check(&m);
+	t_shell("cd %s; for i in $(seq 8); do echo new > d/$i; done", SRC);
+	t_mirror_check(&m);
+	t_shell("cd %s; for i in $(seq 50); do echo newer > d/$i; done; "
+		"rm d/50; echo new > fresh; mv d/49 d/renamed",
+		SRC);
+	t_mirror_command(&m, 3, " overwrites are held", "flush", "--policy",
+			 "m");
+	assert_int_equal(count_old(), 41);
+	t_shell("cd %s; test -e fresh -a -e d/renamed -a ! -e d/50", DST);
+	t_mirror_command(&m, 0, "49 overwrites are held (MaxReplace=)",
+			 "status", NULL, NULL);
+	t_daemon_stop(&w->daemon);
+	t_daemon_start(&w->daemon);
+	t_mirror_command(&m, 3, "49 overwrites are held", "flush", "--policy",
+			 "m");
+	assert_int_equal(count_old(), 41);
+	t_mirror_command(&m, 0, "49 overwrites released", "release", "m", NULL);
+	t_mirror_check(&m);
+	assert_int_equal(count_old(), 0);
+	t_mirror_fini(&m);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(overwrites_held, ext4, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("limits", cases, sizeof cases / sizeof cases[0], argc,
+			  argv);
+}
