@@ -274,6 +274,10 @@ bool policy_reconcile(struct policy *p, unsigned state)
 		jb_compare_planned(c);
 	}
 	jb_compare_free(c);
+	/* Everything up to this state was looked at: no row of it is read. */
+	while (ok && p->cursor < p->world->n_rows &&
+	       p->world->rows[p->cursor].state <= state)
+		p->cursor++;
 	return ok;
 }
 
