@@ -22,6 +22,8 @@
 #define MAX_WAIT_NS    2000000000u
 #define NS_PER_US      1000u
 #define NS_PER_MS      1000000u
+#define BURST	       4 /* batches that may follow at once after a quiet time */
+#define GATHER_NS      NS_PER_MS
 
 /* ---- reading */
 
@@ -131,6 +133,39 @@ static void on_due(uv_timer_t *timer)
 	jb_intake_hand_over(timer->data);
 }
 
+/* Between two batches. A large batch costs less for each name than many small
+ * ones, so under load the wait grows with the work. */
+static uint64_t interval(const struct jb_intake *in)
+{
+	uint64_t wait = LOAD_FACTOR * in->batch_ns;
+
+	wait = wait < MAX_WAIT_NS ? wait : MAX_WAIT_NS;
+	return wait > in->flush_ns ? wait : in->flush_ns;
+}
+
+/* One batch an interval, but who was quiet for some may hand over as many at
+ * once: what is written now and then never waits. */
+static void count_batch(struct jb_intake *in, uint64_t now)
+{
+	uint64_t step = interval(in), saved = BURST * step;
+
+	in->handed = now;
+	in->paid += step;
+	if (in->paid + saved < now)
+		in->paid = now - saved;
+	if (in->paid > now)
+		in->paid = now;
+}
+
+/* A file that is made, written and closed is three events within a moment:
+ * gather them, it is one look and one batch. When that is over. */
+static uint64_t gather(struct jb_intake *in, uint64_t now)
+{
+	if (in->gathers_until == 0)
+		in->gathers_until = now + GATHER_NS;
+	return in->gathers_until;
+}
+
 static void give(struct jb_intake *in, uint64_t now)
 {
 	struct jb_dirty *set = in->front;
@@ -143,7 +178,8 @@ static void give(struct jb_intake *in, uint64_t now)
 	}
 	in->front = set == &in->sets[0] ? &in->sets[1] : &in->sets[0];
 	if (jb_dirty_any(set))
-		in->handed = now;
+		count_batch(in, now);
+	in->gathers_until = 0;
 	uv_timer_stop(&in->due);
 	pthread_mutex_lock(&in->mutex);
 	in->given = set;
@@ -153,27 +189,17 @@ static void give(struct jb_intake *in, uint64_t now)
 	pthread_mutex_unlock(&in->mutex);
 }
 
-/* Between two batches. A large batch costs less for each name than many small
- * ones, so under load the wait grows with the work. */
-static uint64_t interval(const struct jb_intake *in)
-{
-	uint64_t wait = LOAD_FACTOR * in->batch_ns;
-
-	wait = wait < MAX_WAIT_NS ? wait : MAX_WAIT_NS;
-	return wait > in->flush_ns ? wait : in->flush_ns;
-}
-
 /* Give the front set to the recorder, if it waits and it is time. */
 void jb_intake_hand_over(struct jb_intake *in)
 {
-	uint64_t now = uv_hrtime(), due;
+	uint64_t now = uv_hrtime(), due, ms;
 	bool waiting, any = jb_dirty_any(in->front);
 	enum jb_want want;
 
 	pthread_mutex_lock(&in->mutex);
 	waiting = in->waiting;
 	want = in->want;
-	due = in->handed + interval(in);
+	due = (any ? in->paid : in->handed) + interval(in);
 	pthread_mutex_unlock(&in->mutex);
 	if (!waiting || !in->running)
 		return;
@@ -192,12 +218,14 @@ void jb_intake_hand_over(struct jb_intake *in)
 		   (in->hurry || now >= in->at_once + in->flush_ns)) {
 		in->at_once = now;
 		give(in, now);
-	} else if (now >= due || in->front->n_places >= LARGE_SET ||
-		   (in->hurry && any)) {
+	} else if (in->front->n_places >= LARGE_SET || (in->hurry && any)) {
+		give(in, now);
+	} else if (now >= due && (!any || now >= gather(in, now))) {
 		give(in, now);
 	} else {
-		uint64_t ms = (due - now + NS_PER_MS - 1) / NS_PER_MS;
-
+		if (now >= due)
+			due = in->gathers_until;
+		ms = (due - now + NS_PER_MS - 1) / NS_PER_MS;
 		uv_timer_start(&in->due, on_due, ms, 0);
 	}
 }
