@@ -106,7 +106,6 @@ static void run_rounds(struct t_world *w, enum t_fs target)
 	t_shell("mkdir %s", o.outside);
 	t_mirror_init(&r.m, w, target, "true", "MaxDelete=off");
 	w->daemon.quiet = true;
-	r.m.any_dir_times = true;
 	t_mirror_check(&r.m);
 	t_judge_init(&r.judge, w->daemon.state);
 	t_judge_exec(&r.judge, "ATTACH 'file:%s/policy-m.db?mode=ro' AS p",

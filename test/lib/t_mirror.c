@@ -72,9 +72,7 @@ void t_mirror_flush(struct t_mirror *m, int code)
 
 void t_mirror_compare(struct t_mirror *m)
 {
-	const char *argv[] = {"rsync",
-			      m->any_dir_times ? "-naHAXiO" : "-naHAXi",
-			      "--delete", "--numeric-ids",
+	const char *argv[] = {"rsync", "-naHAXi", "--delete", "--numeric-ids",
 			      "--exclude=/.journalctl-backup/",
 			      /* xfs shows its ACLs a second time */
 			      "--filter=-x trusted.SGI_ACL_*",

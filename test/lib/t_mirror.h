@@ -9,18 +9,14 @@
 
 #include "lib/t_case.h"
 
-#include <stdbool.h>
-
 #define T_MIRROR_ROOT T_SPACE "/fs/r"
 #define T_MIRROR      T_SPACE "/target"
 
 struct t_mirror {
 	struct t_world *w; /* borrowed */
 	struct t_mount target;
-	bool strangers;	    /* names at the target that begin with "foreign" are
-			     * somebody else's */
-	bool any_dir_times; /* the journal does not tell when names came and
-			     * went: a directory's times may be older */
+	bool strangers; /* names at the target that begin with "foreign" are
+			 * somebody else's */
 };
 
 /* Make the source by shell line @made, start, wait for the first copy. @more
