@@ -36,12 +36,22 @@ class Daemon(Program):
     def available(cls, ctx):
         return os.access(ctx.binary, os.X_OK)
 
+    @property
+    def config_file(self):
+        return os.path.join(self.dir, "journal.conf")
+
+    def config(self, root):
+        return CONFIG.format(state=self.state, run=self.runtime, root=root,
+                             backend=self.backend)
+
+    def write_config(self, root):
+        with open(self.config_file, "w") as f:
+            f.write(self.config(root))
+
     def spawn(self, root):
-        config = os.path.join(self.dir, "journal.conf")
-        with open(config, "w") as f:
-            f.write(CONFIG.format(state=self.state, run=self.runtime,
-                                  root=root, backend=self.backend))
-        return self.run([self.ctx.binary, "--config", config, "daemon"])
+        self.write_config(root)
+        return self.run([self.ctx.binary, "--config", self.config_file,
+                         "daemon"])
 
     def call(self, timeout_s=300, **request):
         with socket.socket(socket.AF_UNIX) as s:

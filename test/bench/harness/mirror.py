@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 from . import machine
-from .daemon import CONFIG, Daemon
+from .daemon import Daemon
 from .process import TICK_S, BenchError, measure, spent, timed
 from .report import OURS
 
@@ -34,13 +34,8 @@ class Mirror(Daemon):
         super().__init__(ctx, **options)
         self.target = target
 
-    def spawn(self, root):
-        config = os.path.join(self.dir, "journal.conf")
-        with open(config, "w") as f:
-            f.write(CONFIG.format(state=self.state, run=self.runtime,
-                                  root=root, backend=self.backend))
-            f.write(POLICY.format(target=self.target))
-        return self.run([self.ctx.binary, "--config", config, "daemon"])
+    def config(self, root):
+        return super().config(root) + POLICY.format(target=self.target)
 
     def finish(self):
         """Until every change made before is at the target."""

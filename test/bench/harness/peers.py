@@ -116,9 +116,13 @@ class Lsyncd(Program):
     command = "lsyncd"
     init = ""
 
+    def make_target(self):
+        target = os.path.join(self.dir, "target")
+        os.mkdir(target)
+        return target
+
     def spawn(self, root):
-        self.target = os.path.join(self.dir, "target")
-        os.mkdir(self.target)
+        self.target = self.make_target()
         config = os.path.join(self.dir, "lsyncd.conf")
         with open(config, "w") as f:
             f.write(LSYNCD_CONFIG.format(
