@@ -42,9 +42,29 @@ expect()
 	} >&2
 }
 
-heading "Two directories to watch"
+# Wait until the copy has it all, then look.
+compare()
+{
+	jb flush --policy mirror --timeout 60s
+	is_copy "$dir/nfs" "$dir/copy" >&2 || {
+		echo "demo: the copy differs from its source"
+		exit 1
+	} >&2
+	printf '  %s: %s\n' "nfs and copy are equal" \
+		"names, rights, owners, times, content"
+}
+
+# One number of the policy's status.
+policy_number()
+{
+	jb status --json | grep -o "\"$1\": *[0-9]*" | tail -n 1 |
+		grep -o '[0-9]*$'
+}
+
+heading "Two directories to watch, and a place for a copy"
 make_root nfs
 make_root ssd
+make_root copy
 mkdir "$dir/nfs/photos" "$dir/ssd/models"
 for n in {1..1000}; do
 	echo "picture $n" >"$dir/nfs/photos/img-$n.jpg"
@@ -61,11 +81,20 @@ Path=$dir/nfs
 
 [Root ssd]
 Path=$dir/ssd
+
+[Target disk]
+Transport=local
+Path=$dir/copy
+
+[Policy mirror]
+Plugin=mirror
+Root=nfs
+Target=disk
 T
 heading "The configuration, and the daemon with it"
 sed 's/^./  &/' "$config"
 start_daemon
-jb flush --timeout 30s
+jb flush --policy mirror --timeout 60s
 echo
 show status
 
@@ -85,6 +114,14 @@ show query
 expect 1 --kind renamed
 expect 1 --kind deleted
 
+heading "The copy: a directory that was renamed is renamed there"
+compare
+echo "  files copied since the start: $(policy_number copied)," \
+	"directories renamed: $(policy_number renamed)"
+echo
+show query --policy mirror --unsynced
+show verify --content
+
 heading "Changes while the daemon is stopped"
 cursor=$(jb query -n 1 --show-cursor | sed -n 's/^-- cursor: //p')
 stop_daemon
@@ -99,6 +136,7 @@ echo
 show query --after-cursor "$cursor"
 show query --gaps
 expect 2 --kind renamed
+compare
 
 heading "Questions"
 show query --root nfs --kind renamed -o paths
@@ -107,4 +145,5 @@ show status
 
 stop_daemon
 echo "That was it; everything below $dir is removed again."
-echo "Next: ./dev run DIR watches a directory of yours."
+echo "Next: ./dev run DIR watches a directory of yours,"
+echo "      ./dev run SOURCE DEST keeps a copy of it."

@@ -42,6 +42,22 @@ show()
 	echo
 }
 
+# Name, kind, rights, owner, size, time of change and target of all below $1.
+# A directory's time is left out where names may have changed since.
+listing()
+{
+	(cd "$1" && find . -path ./.journalctl-backup -prune -o -type d \
+		-printf '%p %y %m %U %G\n' -o \
+		-printf '%p %y %m %U %G %n %s %T@ %l\n' | LC_ALL=C sort)
+}
+
+# Does directory $2 equal $1, names, attributes and content?
+is_copy()
+{
+	diff <(listing "$1") <(listing "$2") &&
+		diff -r --no-dereference --exclude=.journalctl-backup "$1" "$2"
+}
+
 # Its exit code tells whether the stop was clean.
 stop_daemon()
 {
@@ -71,10 +87,11 @@ clean_up()
 }
 trap clean_up EXIT
 
-# Start the daemon; returns when it answers.
+# Start the daemon; returns when it answers. In a session of its own: Ctrl-C is
+# for the script, which stops it when all is done.
 start_daemon()
 {
-	"$program" --config "$config" daemon 2>>"$log" &
+	setsid "$program" --config "$config" daemon 2>>"$log" &
 	daemon_pid=$!
 	until jb status >/dev/null 2>&1; do
 		kill -0 "$daemon_pid" 2>/dev/null || {
