@@ -8,6 +8,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/query_options.h"
 #include "engine/cli/reader.h"
+#include "engine/cli/unsynced.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -208,9 +209,11 @@ static int run_query(struct jb_cli *cli, struct run *r)
 				     .colour = jb_out_has_colour(stdout)};
 	jb_summary_init(&r->summary, r->o.by);
 	signal(SIGPIPE, SIG_IGN);
-	if (r->o.filter.follow)
+	if (r->o.unsynced)
+		rv = jb_unsynced_print(config, &r->o, stdout, &err);
+	else if (r->o.filter.follow)
 		rv = jb_follow_init(&r->follow, r->state_dir, &err);
-	if (rv == JB_OK) {
+	if (rv == JB_OK && !r->o.unsynced) {
 		rv = print_all(r, &err);
 		if (r->o.filter.follow)
 			jb_follow_fini(&r->follow);
@@ -264,6 +267,9 @@ const struct jb_command jb_command_query = {
 		"      --by WHAT        count by dir, hour or kind\n"
 		"      --top N          with --by: the N with most changes; "
 		"0: all\n"
-		"      --gaps           when changes may have been missed\n",
+		"      --gaps           when changes may have been missed\n"
+		"      --policy NAME --unsynced\n"
+		"                       what its target does not have yet, and "
+		"why\n",
 	.run = run,
 };

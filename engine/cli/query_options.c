@@ -18,6 +18,8 @@ enum {
 	OPT_SHOW_CURSOR,
 	OPT_BY,
 	OPT_TOP,
+	OPT_POLICY,
+	OPT_UNSYNCED,
 };
 
 static const struct option longs[] = {
@@ -34,6 +36,8 @@ static const struct option longs[] = {
 	{"show-cursor", no_argument, NULL, OPT_SHOW_CURSOR},
 	{"by", required_argument, NULL, OPT_BY},
 	{"top", required_argument, NULL, OPT_TOP},
+	{"policy", required_argument, NULL, OPT_POLICY},
+	{"unsynced", no_argument, NULL, OPT_UNSYNCED},
 	JB_CLI_COMMON_OPTIONS,
 };
 
@@ -171,6 +175,11 @@ static bool parse_option(struct jb_query_options *o, struct line *l, int c,
 		return o->show_cursor = true;
 	case OPT_BY:
 		return parse_by(o, cli);
+	case OPT_POLICY:
+		o->policy = optarg;
+		return true;
+	case OPT_UNSYNCED:
+		return o->unsynced = true;
 	default: /* OPT_TOP */
 		l->has_top = true;
 		if (!parse_number(cli, "--top", optarg, &top))
@@ -199,6 +208,14 @@ static const char *find_conflict(const struct jb_query_options *o,
 	if (o->format->kind == JB_FORMAT_LIST &&
 	    (o->by != JB_BY_NOTHING || o->gaps))
 		return "--by and --gaps know -o short and -o json";
+	if (o->unsynced != (o->policy != NULL))
+		return "--unsynced and --policy NAME go together";
+	if (o->unsynced &&
+	    (f->follow || f->reverse || o->gaps || o->by != JB_BY_NOTHING ||
+	     o->show_cursor || l->has_lines || f->n_patterns > 0 ||
+	     f->n_roots > 0 || f->since_us != INT64_MIN ||
+	     f->until_us != INT64_MAX || f->after_cursor != NULL))
+		return "--unsynced lists all of a policy: only -o goes with it";
 	if (o->gaps && f->n_patterns > 0)
 		return "--gaps takes no pattern: a gap concerns a whole root";
 	if (f->since_us > f->until_us)

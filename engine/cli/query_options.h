@@ -15,6 +15,8 @@ struct jb_query_options {
 	enum jb_summary_by by;
 	size_t top;
 	bool gaps;
+	bool unsynced;
+	const char *policy; /* borrowed from argv; of unsynced */
 	bool show_cursor;
 };
 

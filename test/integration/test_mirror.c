@@ -26,6 +26,19 @@ static ino_t inode_of(const char *path)
 	return st.st_ino;
 }
 
+/* `query --policy m --unsynced` says @words; "": nothing at all. */
+static void expect_unsynced(struct t_daemon *d, const char *words)
+{
+	struct t_output o;
+
+	t_daemon_command(d, &o, "query", "--policy", "m", "--unsynced", NULL);
+	if (o.status != 0 || strstr(o.out, words) == NULL ||
+	    (words[0] == '\0' && o.out_len > 0))
+		fail_msg("--unsynced: exit %d, not '%s' but: %s%s", o.status,
+			 words, o.out, o.err);
+	t_output_fini(&o);
+}
+
 static bool exists(const char *path)
 {
 	struct stat st;
@@ -383,6 +396,71 @@ static void damaged(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* `query --unsynced` lists what is not at the target, whatever the reason. */
+static void lists_unsynced(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir gone kept; (cd gone; seq 200 | xargs touch); "
+		      "touch kept/a",
+		      "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	expect_unsynced(&w->daemon, "");
+	t_shell("echo theirs > %s/kept/name", DST);
+	t_shell("echo ours > %s/kept/name; rm -r %s/gone", SRC, SRC);
+	t_mirror_flush(&m, 3);
+	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_shell("echo new > %s/new", SRC);
+	t_daemon_flush(&w->daemon);
+	expect_unsynced(&w->daemon,
+			"kept/name: the name is taken by an entry that is not "
+			"ours\n");
+	expect_unsynced(&w->daemon, "gone/200: held, waits for release\n");
+	expect_unsynced(&w->daemon, "new: not carried out yet\n");
+	t_mirror_command(&m, 2, "go together", "query", "--unsynced", NULL);
+	t_shell("rm %s/kept/name", DST);
+	t_mirror_command(&m, 0, NULL, "release", "m", NULL);
+	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL); /* at once */
+	t_mirror_check(&m);
+	expect_unsynced(&w->daemon, "");
+	t_mirror_fini(&m);
+}
+
+/* While a first copy runs, `status` says how far it is. */
+static void shows_progress(struct t_world *w)
+{
+	struct t_mirror m;
+	json_t *status, *progress;
+	double done = -1, now;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "for d in $(seq 60); do mkdir d$d; (cd d$d; seq 200 | "
+		      "xargs touch); done",
+		      "");
+	do {
+		status = t_daemon_status(&w->daemon);
+		progress = json_object_get(
+			json_array_get(json_object_get(status, "policies"), 0),
+			"progress");
+		now = json_number_value(json_object_get(progress, "done"));
+		if (progress != NULL && now > 0) {
+			assert_true(now >= done);
+			done = now;
+			/* the root, too */
+			assert_int_equal(json_integer_value(json_object_get(
+						 progress, "total")),
+					 60 * 201 + 1);
+		}
+		json_decref(status);
+	} while (t_mirror_number(&m, "entries") < 60 * 201);
+	assert_true(done > 0);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* The inotify cases have an xfs target: the way from ext4 to xfs. */
 static const struct t_case cases[] = {
 	T_CASE(follows, ext4, fanotify),
@@ -404,6 +482,8 @@ static const struct t_case cases[] = {
 	T_CASE(settles, ext4, fanotify),
 	T_CASE(bad_plugin, ext4, fanotify),
 	T_CASE(damaged, ext4, fanotify),
+	T_CASE(lists_unsynced, ext4, fanotify),
+	T_CASE(shows_progress, ext4, fanotify),
 };
 
 int main(int argc, char **argv)

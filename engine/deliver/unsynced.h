@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/unsynced.h - what a policy's target does not have yet: what
+ * is pending, removals that are owed, and what changed behind the cursor.
+ *
+ * Reads the journal and the policy's database beside the daemon and the worker;
+ * writes nothing. Any thread. */
+#ifndef JB_DELIVER_UNSYNCED_H
+#define JB_DELIVER_UNSYNCED_H
+
+#include "engine/base/config.h"
+
+struct jb_unsynced_item {
+	const char *path; /* relative to the root; NULL: it has none any more */
+	const char *reason;
+	int64_t since_us;
+	int64_t next_us; /* of the next try, 0: not known */
+};
+
+struct jb_unsynced {
+	bool is_full;	/* a full pass is owed, or the first copy: what it will
+			 * find is not known yet */
+	int64_t cursor; /* of the journal */
+};
+
+/* Another value than 0 ends the list and is returned. */
+typedef int jb_unsynced_item_fn(void *arg, const struct jb_unsynced_item *item);
+
+int jb_unsynced_list(const struct jb_config *config,
+		     const struct jb_config_section *policy,
+		     jb_unsynced_item_fn *fn, void *arg,
+		     struct jb_unsynced *ret, struct jb_error *err);
+
+#endif
