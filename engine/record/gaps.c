@@ -106,6 +106,28 @@ int jb_gaps_note(struct jb_recorder *r, struct jb_error *err)
 	return rv;
 }
 
+int jb_gaps_bound_carry(struct jb_recorder *r, struct jb_error *err)
+{
+	struct jb_record_root *root;
+	struct jb_dir dir;
+	/* The scan will list what was not, and only asks whether it is there:
+	 * its events must be known to be ours by then. */
+	int rv = jb_list_map_new(r, err);
+
+	for (size_t i = 0; i < r->carry.n && rv == JB_OK; i++) {
+		rv = jb_catalog_dir(r->catalog, r->carry.items[i].dir, &dir,
+				    err);
+		root = rv > 0 ? jb_record_root_of(r, dir.root) : NULL;
+		if (root != NULL && !root->owed)
+			rv = jb_gap_owe(r, root, reason_of(JB_LOSS_TOO_MANY),
+					err);
+		rv = rv < 0 ? rv : JB_OK;
+	}
+	if (rv == JB_OK)
+		jb_todo_fini(&r->carry);
+	return rv;
+}
+
 static int close_gap(struct jb_recorder *r, struct jb_record_root *root,
 		     struct jb_error *err)
 {

@@ -29,7 +29,7 @@ void jb_listing_free(struct jb_listing *l)
 }
 
 /* All directories met so far into the map, in one message. */
-static int map_new_dirs(struct jb_recorder *r, struct jb_error *err)
+int jb_list_map_new(struct jb_recorder *r, struct jb_error *err)
 {
 	int rv;
 
@@ -185,7 +185,7 @@ int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 	if (r->budget == 0)
 		return jb_todo_push(&r->carry, *item, err);
 	if (item->needs > r->mapped_dirs)
-		rv = map_new_dirs(r, err);
+		rv = jb_list_map_new(r, err);
 	if (rv == JB_OK)
 		rv = note_beyond(r, item->dir, err);
 	if (rv == JB_OK)

@@ -66,6 +66,8 @@ static int record_batch(struct jb_recorder *r, struct jb_error *err)
 		rv = jb_batch_merge_beyond(r, err);
 	if (rv == JB_OK)
 		rv = jb_batch_look(r, err);
+	if (rv == JB_OK && r->carry.n > JB_CARRY_MAX)
+		rv = jb_gaps_bound_carry(r, err);
 	if (rv == JB_OK)
 		rv = jb_settle(r, err);
 	if (rv == JB_OK)

@@ -22,6 +22,8 @@
 
 /* Names of listings that are looked at in one batch; the rest is left over. */
 #define JB_LIST_BUDGET 50000
+/* Looks that may be left over, 100 bytes each; beyond it a scan finds them. */
+#define JB_CARRY_MAX (1u << 18)
 
 struct jb_flush {
 	struct jb_flush *next;
@@ -250,6 +252,9 @@ int jb_still_there(struct jb_recorder *r, const struct jb_visit *v,
 int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 		      struct jb_error *err);
 
+/* Tell the loop of the new directories, before the first of them is listed. */
+int jb_list_map_new(struct jb_recorder *r, struct jb_error *err);
+
 /* record/settle.c */
 int jb_detach(struct jb_recorder *r, struct jb_record_root *root,
 	      struct jb_entry *e, unsigned dirty, struct jb_error *err);
@@ -260,6 +265,8 @@ bool jb_gap_is_open(const struct jb_record_root *root);
 /* At the start of a batch, and at the very end: what the set (if there is one)
  * and the scans say. */
 int jb_gaps_note(struct jb_recorder *r, struct jb_error *err);
+/* Too much is left over: drop it, a scan of the roots concerned is owed. */
+int jb_gaps_bound_carry(struct jb_recorder *r, struct jb_error *err);
 /* At its end: close gaps, move 'complete until' on. */
 int jb_gaps_settle(struct jb_recorder *r, struct jb_error *err);
 /* After the commit: roots that are to be released are; scans may begin. */

@@ -117,8 +117,10 @@ def one_pressure(ctx, case, files, *load):
         values["resident before MB"] = before
         values["resident after MB"] = daemon.process.resident_mb()
         values["ops a second"] = got["ops"] / got["wall_s"]
-        values["gaps"] = daemon.query(
-            "SELECT count(*) FROM gap WHERE reason <> 'first scan'")[0][0]
+        gaps = daemon.query("SELECT reason FROM gap"
+                            " WHERE reason <> 'first scan'")
+        values["gaps"] = len(gaps)
+        ctx.report.line("gaps", case=case, reasons=[g[0] for g in gaps])
         if load[0] == "bench_storm":
             values["lost"] = got["files"] - daemon.query(
                 "SELECT count(*) FROM entry WHERE det = 0"
