@@ -235,6 +235,12 @@ static void await_room(struct t_daemon *d, bool want)
 	t_daemon_await(d, "no_room", !want);
 }
 
+static void fill_disk(struct t_daemon *d)
+{
+	t_shell("dd if=/dev/zero of=%s/other bs=64k status=none || true",
+		d->state);
+}
+
 /* A state disk that is full: nothing is recorded, nothing is lost, some room is
  * left; when there is room again the journal heals by itself, under load. */
 static void full_disk(struct t_world *w)
@@ -255,8 +261,7 @@ static void full_disk(struct t_world *w)
 	compare(w);
 
 	/* Somebody else fills the disk to the brim. */
-	t_shell("dd if=/dev/zero of=%s/other bs=64k status=none || true",
-		d->state);
+	fill_disk(d);
 	t_ops_round(&ops, 2000);
 	await_room(d, false);
 	run(d, 0, "there is no room for the journal", "status", NULL, NULL);
@@ -270,6 +275,67 @@ static void full_disk(struct t_world *w)
 	compare(w);
 	run(d, 0, "there was no room for the journal", "query", "--gaps", NULL);
 	t_ops_fini(&ops);
+	t_daemon_stop(d);
+	t_mount_fini(&disk);
+}
+
+/* Directory @i with 3,000 files, made or removed. */
+static void make_files(int i)
+{
+	t_shell("cd " ROOT " && mkdir d%d && cd d%d &&"
+		" seq -f a-name-of-a-file-%%.0f 3000 | xargs touch",
+		i, i);
+}
+
+static void remove_files(int i)
+{
+	t_shell("cd " ROOT "/d%d && ls | xargs rm && cd .. && rmdir d%d", i, i);
+}
+
+/* The policy's database is on the full disk too: it waits, and goes on. */
+static void full_for_all(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_mount disk;
+	struct t_mirror m;
+
+	t_mount_init(&disk, T_ext4, d->state, SMALL);
+	d->quiet = true;
+	t_mirror_init(&m, w, T_ext4, "mkdir a; echo 1 > a/1", FOR_ALL);
+	t_mirror_check(&m);
+	fill_disk(d);
+	t_shell("cd %s && for i in $(seq 3000); do echo $i > a/$i; done;"
+		" mv a b",
+		T_MIRROR_ROOT);
+	await_room(d, false);
+	t_shell("rm %s/other", d->state);
+	await_room(d, true);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+	t_mount_fini(&disk);
+}
+
+/* Killed, and started on a full disk: it is right when there is room. */
+static void start_on_full_disk(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_mount disk;
+
+	t_mount_init(&disk, T_ext4, d->state, SMALL);
+	t_shell("mkdir " ROOT " && chmod 700 %s", d->state);
+	t_daemon_root(d, "r", ROOT, w->backend);
+	d->quiet = true;
+	t_daemon_begin(d);
+	make_files(0);
+	fill_disk(d);
+	make_files(1);
+	t_daemon_kill(d);
+	make_files(2);
+	t_daemon_start(d);
+	await_room(d, false);
+	t_shell("rm %s/other", d->state);
+	await_room(d, true);
+	compare(w);
 	t_daemon_stop(d);
 	t_mount_fini(&disk);
 }
@@ -324,19 +390,6 @@ static void begin_limited(struct t_world *w)
 	t_daemon_root(&w->daemon, "r", ROOT, w->backend);
 	w->daemon.quiet = true;
 	t_daemon_begin(&w->daemon);
-}
-
-/* Directory @i with 3,000 files, made or removed. */
-static void make_files(int i)
-{
-	t_shell("cd " ROOT " && mkdir d%d && cd d%d &&"
-		" seq -f a-name-of-a-file-%%.0f 3000 | xargs touch",
-		i, i);
-}
-
-static void remove_files(int i)
-{
-	t_shell("cd " ROOT "/d%d && ls | xargs rm && cd .. && rmdir d%d", i, i);
 }
 
 /* Ten times as much happens as may be kept: the journal stays within its size,
@@ -432,6 +485,8 @@ static const struct t_case cases[] = {
 	T_CASE(vacuum, ext4, fanotify),
 	T_CASE(full_disk, ext4, fanotify),
 	T_CASE(full_disk, ext4, inotify),
+	T_CASE(full_for_all, ext4, fanotify),
+	T_CASE(start_on_full_disk, ext4, fanotify),
 	T_CASE(too_large, ext4, fanotify),
 	T_CASE(by_size, ext4, fanotify),
 	T_CASE(pinned, ext4, fanotify),
