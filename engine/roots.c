@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ enum { FANOTIFY, INOTIFY };
 
 static int open_source(struct jb_daemon *d, int which, struct jb_error *err)
 {
-	int kept;
+	int kept, rv;
 
 	if (d->sources[which] != NULL)
 		return JB_OK;
@@ -28,8 +29,13 @@ static int open_source(struct jb_daemon *d, int which, struct jb_error *err)
 		return jb_inotify_open(&d->sources[which], err);
 	kept = d->keep.fd;
 	d->keep.fd = -1;
-	return jb_fanotify_open(d->config->queue_events, kept,
-				&d->sources[which], err);
+	rv = jb_fanotify_open(d->config->queue_events, kept, &d->sources[which],
+			      err);
+	if (rv == JB_OK && !d->sources[which]->is_limited)
+		jb_log_warning("QueueLimit=%" PRIu32 ": can't be set here, "
+			       "fs.fanotify.max_queued_events counts: set that",
+			       d->config->queue_events);
+	return rv;
 }
 
 static int watch_with(struct jb_daemon *d, struct jb_root *root, int which,

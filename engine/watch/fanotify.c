@@ -413,13 +413,14 @@ static void write_sysctl(long value)
 
 /* A group takes its bound from the sysctl when it is made: so ours can have
  * another one than the rest of the system. */
-static int init_group(uint32_t queue_limit)
+static int init_group(uint32_t queue_limit, bool *limited)
 {
 	long before = queue_limit != 0 ? read_sysctl() : -1;
 	int fd, saved;
 
 	if (before > 0)
 		write_sysctl(queue_limit);
+	*limited = queue_limit == 0 || read_sysctl() == (long)queue_limit;
 	fd = fanotify_init(GROUP_FLAGS, O_RDONLY | O_LARGEFILE);
 	saved = errno;
 	if (before > 0)
@@ -456,9 +457,10 @@ int jb_fanotify_open(uint32_t queue_limit, int kept, struct jb_source **ret,
 	f->base.index = 0;
 	f->base.can_rest = true;
 	f->self = getpid();
+	f->base.is_limited = true; /* as it was, if it was kept */
 	f->base.fd = adopt(f, kept);
 	if (f->base.fd < 0)
-		f->base.fd = init_group(queue_limit);
+		f->base.fd = init_group(queue_limit, &f->base.is_limited);
 	if (f->base.fd < 0) {
 		rv = errno == EPERM
 			     ? jb_error_set(err, JB_EACCES, errno,

@@ -54,11 +54,12 @@ struct jb_source_ops {
 /* The first member of each implementation. */
 struct jb_source {
 	const struct jb_source_ops *ops;
-	unsigned index; /* below JB_SOURCES */
-	int fd;		/* owned; to be polled */
-	bool needs_fd;	/* add_dir needs the directory open */
-	bool can_rest;	/* its queue outlives the process with the fd */
-	uint64_t done;	/* units read and put into the dirty set */
+	unsigned index;	 /* below JB_SOURCES */
+	int fd;		 /* owned; to be polled */
+	bool needs_fd;	 /* add_dir needs the directory open */
+	bool is_limited; /* the queue has the bound that was asked for */
+	bool can_rest;	 /* its queue outlives the process with the fd */
+	uint64_t done;	 /* units read and put into the dirty set */
 	uint64_t events, overflows;
 };
 
