@@ -24,6 +24,7 @@ struct dir {
 	struct jb_id id;
 	uint64_t rid;	/* its copy, which has the same path as long as */
 	unsigned plans; /* no plan has been carried out since; 0: unknown */
+	bool is_away;	/* or below one that is: it has no path now */
 	size_t len;
 	char path[];
 };
@@ -184,6 +185,8 @@ static bool takes(void *arg, const struct jb_listed_entry *e)
 	struct jb_compare *c = arg;
 	size_t len = set_name(c, &e->name);
 
+	if (c->turns[c->at].dir->is_away)
+		return true; /* the planner will wait for it */
 	return len > 0 &&
 	       jb_select_takes(c->patterns, c->path, len, e->content.is_dir);
 }
@@ -202,6 +205,7 @@ static void push(void *arg, const struct jb_listed_entry *e, uint64_t rid)
 	d->id = e->content.id;
 	d->rid = c->turns[c->at].dir->rid != 0 ? rid : 0;
 	d->plans = c->plans;
+	d->is_away = c->turns[c->at].dir->is_away;
 	d->len = len;
 	memcpy(d->path, c->path, len + 1);
 	d->next = c->dirs;
@@ -468,29 +472,60 @@ void jb_compare_planned(struct jb_compare *c)
 
 /* ---- life */
 
+static struct dir *push_first(struct jb_compare *c, const struct jb_entry *e)
+{
+	/* The top has no path, and no copy but the target's top. */
+	struct dir *d = calloc(1, sizeof *d + e->name_len + 1u);
+
+	if (d == NULL) {
+		c->no_memory = true;
+		return NULL;
+	}
+	d->key = e->dirkey;
+	d->id = e->id;
+	d->next = c->dirs;
+	c->dirs = d;
+	return d;
+}
+
+/* What is detached is in no directory's list, and may be back in its place
+ * without a word of the journal's: the planner has to know that it is owed. */
+static int on_detached(void *arg, const struct jb_entry *row)
+{
+	struct jb_compare *c = arg;
+	const struct jb_listed_entry e = {.content.id = row->id};
+	struct dir *d;
+
+	tell_entry(c, &e);
+	if (!jb_entry_is_dir(row))
+		return 0;
+	d = push_first(c, row);
+	if (d != NULL) {
+		d->is_away = true;
+		d->len = row->name_len;
+		memcpy(d->path, row->name, row->name_len);
+	}
+	return 0;
+}
+
 static int push_top(struct jb_compare *c, struct jb_error *err)
 {
 	struct jb_entry top;
-	struct dir *d;
-	int rv;
+	int rv = c->view->ops->begin(c->view, err);
 
-	rv = c->view->ops->begin(c->view, err);
 	if (rv != JB_OK)
 		return rv;
-	rv = c->view->ops->top(c->view, &top, err);
+	rv = c->view->ops->detached(c->view, on_detached, c, err);
+	if (rv >= 0)
+		rv = c->view->ops->top(c->view, &top, err);
 	c->view->ops->end(c->view);
 	if (rv == 0)
 		return jb_error_set(err, JB_ENOENT, 0,
 				    "the catalog has no root yet");
 	if (rv < 0)
 		return rv;
-	d = calloc(1, sizeof *d + 1);
-	if (d == NULL)
-		return no_memory(err);
-	d->key = top.dirkey;
-	d->id = top.id;
-	c->dirs = d;
-	return JB_OK;
+	push_first(c, &top);
+	return c->no_memory ? no_memory(err) : JB_OK;
 }
 
 int jb_compare_new(struct jb_replica *replica, struct jb_catalog_view *view,
