@@ -34,6 +34,7 @@ struct turn {
 	struct dir *dir; /* owned */
 	struct jb_listed listed;
 	char *there; /* in the arena: its path at the target, NULL: none */
+	bool is_new; /* it has no copy */
 };
 
 /* Lists directories at the target, one after another that nobody has taken. */
@@ -100,6 +101,8 @@ static void tell_entry(void *arg, const struct jb_listed_entry *e)
 {
 	struct jb_compare *c = arg;
 
+	if (c->turns[c->at].is_new)
+		return; /* the plan of the directory lists it */
 	c->ids = grow(c, c->ids, c->n_ids, &c->cap_ids, sizeof *c->ids);
 	if (!c->no_memory)
 		c->ids[c->n_ids++] = e->content.id;
@@ -287,7 +290,8 @@ static size_t how_many(const struct jb_compare *c)
 	return n < 1 ? 1 : n < AT_ONCE ? (size_t)n : AT_ONCE;
 }
 
-/* One that has no copy is not compared: a plan will list all of it. */
+/* One that has no copy is walked for what was moved into it: below a directory
+ * that has one nothing would be looked at. */
 static int take_turns(struct jb_compare *c, struct jb_error *err)
 {
 	size_t max = how_many(c);
@@ -298,11 +302,11 @@ static int take_turns(struct jb_compare *c, struct jb_error *err)
 		t = &c->turns[c->n_turns];
 		*t = (struct turn){.dir = c->dirs};
 		c->dirs = t->dir->next;
+		c->n_turns++;
 		rv = find_copy(c, t, err);
-		if (rv > 0)
-			c->n_turns++;
-		else
-			free(t->dir);
+		t->is_new = rv == 0;
+		if (t->is_new)
+			t->there = NULL;
 	}
 	return rv < 0 ? rv : JB_OK;
 }
@@ -369,8 +373,9 @@ static int read_replica(struct jb_compare *c, struct jb_error *err)
 	int rv = JB_OK;
 
 	for (size_t i = 0; i < c->n_turns && rv == JB_OK; i++)
-		rv = jb_listed_read_replica(&c->turns[i].listed, &c->arena,
-					    c->replica, err);
+		if (!c->turns[i].is_new)
+			rv = jb_listed_read_replica(&c->turns[i].listed,
+						    &c->arena, c->replica, err);
 	return rv;
 }
 
