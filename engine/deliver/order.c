@@ -91,20 +91,30 @@ static struct jb_slot *spare(const struct jb_plan *p, const struct jb_node *n)
 	return best;
 }
 
-/* Move it to OWN; a name each, since it may have several. */
-static struct jb_slot *park(struct jb_plan *p, struct jb_node *n,
-			    struct jb_slot *s)
+/* A name in OWN that nobody has: a node may have several there, and an exchange
+ * leaves somebody else at one that was another's. NULL: failed. */
+static struct jb_slot *free_in_own(struct jb_plan *p, const struct jb_node *n,
+				   char letter)
 {
-	struct jb_slot *to;
+	struct jb_slot *s;
 	unsigned k = 0;
 	char name[48];
 	int len;
 
 	do {
-		len = snprintf(name, sizeof name, "p%llu.%u",
+		len = snprintf(name, sizeof name, "%c%llu.%u", letter,
 			       (unsigned long long)n->rid, k++);
-		to = jb_draft_slot(&p->d, p->d.own, name, (size_t)len);
-	} while (to != NULL && to->holder != NULL);
+		s = jb_draft_slot(&p->d, p->d.own, name, (size_t)len);
+	} while (s != NULL && s->holder != NULL);
+	return s;
+}
+
+/* Move it to OWN. */
+static struct jb_slot *park(struct jb_plan *p, struct jb_node *n,
+			    struct jb_slot *s)
+{
+	struct jb_slot *to = free_in_own(p, n, 'p');
+
 	if (to == NULL || !checked(p, s) || !checked_dir(p, s->dir))
 		return NULL;
 	if (jb_op_rename(p, s, to))
@@ -167,14 +177,10 @@ static bool can_link(const struct jb_plan *p)
 static struct jb_slot *find_source(struct jb_plan *p, struct jb_node *n)
 {
 	struct jb_slot *from = spare(p, n), *any = n->places;
-	char name[32];
-	int len;
 
 	if (from == NULL && any != NULL) {
-		len = snprintf(name, sizeof name, "l%llu",
-			       (unsigned long long)n->rid);
-		from = jb_draft_slot(&p->d, p->d.own, name, (size_t)len);
-		if (from == NULL || from->holder != NULL || !checked(p, any)) {
+		from = free_in_own(p, n, 'l');
+		if (from == NULL || !checked(p, any)) {
 			if (goes_on(p, n))
 				jb_plan_fail(p, n, JB_REASON_LOST);
 			return NULL;

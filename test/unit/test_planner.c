@@ -231,6 +231,31 @@ static void test_hard_links(void **state)
 	assert_equal_trees(s);
 }
 
+/* A new link takes the place of somebody who is detached and steps aside; so
+ * does another one, while the first is still there: a name is never absent. */
+static void test_links_while_detached(void **state)
+{
+	struct scene *s = *state;
+	unsigned away;
+
+	world_make(&s->w, "a", 'f');
+	world_make(&s->w, "b", 'f');
+	world_make(&s->w, "c", 'f');
+	plan(s);
+	away = world_detach(&s->w, "c");
+	world_link(&s->w, "b", "c");
+	plan(s);
+	assert_int_equal(object_at(s, "c"), object_at(s, "b"));
+	world_rename(&s->w, "a", "s");
+	world_link(&s->w, "b", "a");
+	plan(s);
+	assert_int_equal(object_at(s, "a"), object_at(s, "b"));
+	world_attach(&s->w, away, "u");
+	plan(s);
+	assert_int_equal(s->copies, 0);
+	assert_equal_trees(s);
+}
+
 /* A target that has no hard links holds one name, and says so of the others. */
 static void test_target_without_links(void **state)
 {
@@ -760,6 +785,7 @@ int main(void)
 		STORY(test_overwrites_held),
 		STORY(test_overwrites_counted),
 		STORY(test_target_without_links),
+		STORY(test_links_while_detached),
 		STORY(test_old_version_stays),
 		STORY(test_emptied_top),
 		STORY(test_adoption),
