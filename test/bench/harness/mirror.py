@@ -21,6 +21,7 @@ RequireMount=no
 Plugin=mirror
 Root=bench
 Target=copy
+Nice=0
 """
 RSYNC = "rsync -a --delete"
 FILES_PER_DIR, TOPS = 10, 50
