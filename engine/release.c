@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Letting a root go, so that its file system can be unmounted while the daemon
- * runs: what keeps it busy is the root's descriptor, a scan, the recorder at
- * its work, and the workers of its policies.
+ * runs: what keeps it busy is the root's descriptor, a scan, the patrol, the
+ * recorder at its work, and the workers of its policies.
  *
  *   here -> leaving: all of them are told (asked for, or the root has gone)
  *   leaving -> released: the last of them has said so; the descriptor is closed
@@ -82,6 +82,7 @@ void jb_daemon_release_on(struct jb_daemon *d)
 		acked = d->presence[i].acked;
 		pthread_mutex_unlock(&d->mutex);
 		if (!acked || !jb_scan_is_idle(&d->scans[i]) ||
+		    jb_patrol_is_at(&d->patrol, &d->roots[i]) ||
 		    !are_workers_quiet(d, i))
 			continue;
 		finish(d, i);
@@ -116,6 +117,7 @@ static void let_go(struct jb_daemon *d, unsigned i)
 	d->presence[i].acked = false;
 	pthread_mutex_unlock(&d->mutex);
 	jb_scan_halt(&d->scans[i], on_told, d);
+	jb_patrol_keep_out(&d->patrol, &d->roots[i], on_told, d);
 	jb_intake_poke(d->intake, NULL);
 }
 
@@ -167,6 +169,7 @@ void jb_daemon_take_back(struct jb_daemon *d, unsigned i)
 void jb_daemon_came_back(struct jb_daemon *d, unsigned i)
 {
 	jb_scan_go_on(&d->scans[i]);
+	jb_patrol_let_in(&d->patrol, &d->roots[i]);
 	if (d->presence[i].asked)
 		jb_supervisor_go_on(d->supervisor, d->roots[i].config->name);
 	d->presence[i].asked = false;

@@ -240,6 +240,8 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err)
 		return jb_error_set(err, JB_ENOMEM, 0, "roots");
 	for (size_t i = 0; i < c->n_roots && rv == JB_OK; i++)
 		rv = add_root(d, &c->roots[i], err);
+	if (rv == JB_OK && d->sources[FANOTIFY] != NULL)
+		jb_fanotify_trim(d->sources[FANOTIFY], d->roots, d->n_roots);
 	return rv;
 }
 

@@ -131,6 +131,28 @@ int jb_mount_place_find(const char *dir, struct jb_mount_place *ret,
 	return rv;
 }
 
+int jb_mount_point_of(dev_t device, char **ret, struct jb_error *err)
+{
+	FILE *in = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, *point = NULL;
+	struct mount m;
+	size_t size = 0;
+
+	if (in == NULL)
+		return jb_error_errno(err, errno, "/proc/self/mountinfo");
+	while (point == NULL && getline(&line, &size, in) > 0)
+		if (read_mount(line, &m) && makedev(m.major, m.minor) == device)
+			point = strdup(m.point);
+	free(line);
+	fclose(in);
+	if (point == NULL)
+		return jb_error_set(err, JB_ENOENT, 0,
+				    "device %u:%u is mounted nowhere",
+				    major(device), minor(device));
+	*ret = point;
+	return JB_OK;
+}
+
 bool jb_mount_place_is_same(const struct jb_mount_place *a,
 			    const struct jb_mount_place *b)
 {

@@ -26,6 +26,10 @@ struct jb_mount_place {
 int jb_mount_place_find(const char *dir, struct jb_mount_place *ret,
 			struct jb_error *err);
 
+/* A place where the file system of this device number (as in mountinfo) is
+ * mounted; the caller frees *ret. JB_ENOENT: nowhere. */
+int jb_mount_point_of(dev_t device, char **ret, struct jb_error *err);
+
 bool jb_mount_place_is_same(const struct jb_mount_place *a,
 			    const struct jb_mount_place *b);
 

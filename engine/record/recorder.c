@@ -224,6 +224,18 @@ static bool may_rest(struct jb_recorder *r)
 	return may;
 }
 
+/* Without it the stop is none the worse; the next start scans. */
+static int leave_mark(struct jb_recorder *r, struct jb_error *err)
+{
+	int rv = jb_rest_leave(r, err);
+
+	r->rested = rv == JB_OK;
+	if (rv == JB_OK || rv == JB_ECORRUPT)
+		return rv;
+	jb_log_warning("journal: %s: the next start will scan", err->text);
+	return JB_OK;
+}
+
 static void *run(void *arg)
 {
 	struct jb_recorder *r = arg;
@@ -261,10 +273,8 @@ static void *run(void *arg)
 		publish(r);
 		jb_dirty_clear(r->set);
 	}
-	if (rv == JB_OK && may_rest(r)) {
-		rv = jb_rest_leave(r, &err);
-		r->rested = rv == JB_OK;
-	}
+	if (rv == JB_OK && may_rest(r))
+		rv = leave_mark(r, &err);
 	r->events.ended(r->events.arg, rv == JB_OK ? NULL : &err);
 	return NULL;
 }

@@ -105,6 +105,16 @@ static bool has_to_wait(struct jb_patrolman *m, const struct jb_patrol_beat *b)
 	return st.gap_open || st.scanning || st.no_room || st.complete_ns == 0;
 }
 
+static bool is_kept_out(struct jb_patrol *p, const struct jb_root *root)
+{
+	bool is;
+
+	pthread_mutex_lock(&p->mutex);
+	is = p->kept_out[root->index];
+	pthread_mutex_unlock(&p->mutex);
+	return is;
+}
+
 static void begin_round(struct jb_patrolman *m, struct jb_patrol_beat *b)
 {
 	struct jb_error err;
@@ -142,6 +152,30 @@ static void plan_next(struct jb_patrol_beat *b, int64_t took)
 	b->due = now_us(CLOCK_MONOTONIC) + (spread > rest ? spread : rest);
 }
 
+/* False: it was asked not to. */
+static bool enter(struct jb_patrol *p, const struct jb_root *root)
+{
+	bool may;
+
+	pthread_mutex_lock(&p->mutex);
+	may = !p->kept_out[root->index];
+	p->at = may ? root : NULL;
+	pthread_mutex_unlock(&p->mutex);
+	return may;
+}
+
+static void leave(struct jb_patrol *p)
+{
+	void (*left)(void *);
+
+	pthread_mutex_lock(&p->mutex);
+	p->at = NULL;
+	left = p->left;
+	pthread_mutex_unlock(&p->mutex);
+	if (left != NULL)
+		left(p->left_arg);
+}
+
 /* The first page of a round waits for nothing: a tree of a few directories is
  * done at once, then rests. */
 static int walk_page(struct jb_patrolman *m, struct jb_patrol_beat *b,
@@ -153,7 +187,9 @@ static int walk_page(struct jb_patrolman *m, struct jb_patrol_beat *b,
 
 	m->walk.root = b->root;
 	for (size_t i = 0; i < n && rv == JB_OK; i++)
-		rv = compare_dir(m, keys[i], err);
+		rv = enter(m->patrol, b->root) ? compare_dir(m, keys[i], err)
+					       : JB_ECANCELED;
+	leave(m->patrol);
 	if (rv == JB_OK)
 		rv = jb_patrol_settle(m, err);
 	m->n = m->walk.places.size = 0;
@@ -176,7 +212,7 @@ static void do_beat(struct jb_patrolman *m, struct jb_patrol_beat *b)
 	struct jb_error err;
 	int rv;
 
-	if (has_to_wait(m, b)) {
+	if (has_to_wait(m, b) || is_kept_out(m->patrol, b->root)) {
 		b->due = start + WAIT_US;
 		return;
 	}
@@ -332,7 +368,8 @@ int jb_patrol_init(struct jb_patrol *p, struct jb_root *roots, unsigned n_roots,
 	pthread_condattr_destroy(&clock);
 	p->beats = calloc(n_roots, sizeof *p->beats);
 	p->progress = calloc(n_roots, sizeof *p->progress);
-	if (p->beats == NULL || p->progress == NULL)
+	p->kept_out = calloc(n_roots, sizeof *p->kept_out);
+	if (p->beats == NULL || p->progress == NULL || p->kept_out == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "patrol");
 	return JB_OK;
 }
@@ -369,6 +406,33 @@ bool jb_patrol_flushed(struct jb_patrol *p, const void *flush)
 	return true;
 }
 
+void jb_patrol_keep_out(struct jb_patrol *p, const struct jb_root *root,
+			void (*left)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&p->mutex);
+	p->kept_out[root->index] = true;
+	p->left = left;
+	p->left_arg = arg;
+	pthread_mutex_unlock(&p->mutex);
+}
+
+bool jb_patrol_is_at(struct jb_patrol *p, const struct jb_root *root)
+{
+	bool is;
+
+	pthread_mutex_lock(&p->mutex);
+	is = p->at == root;
+	pthread_mutex_unlock(&p->mutex);
+	return is;
+}
+
+void jb_patrol_let_in(struct jb_patrol *p, const struct jb_root *root)
+{
+	pthread_mutex_lock(&p->mutex);
+	p->kept_out[root->index] = false;
+	pthread_mutex_unlock(&p->mutex);
+}
+
 void jb_patrol_halt(struct jb_patrol *p)
 {
 	if (p->roots == NULL)
@@ -393,6 +457,7 @@ void jb_patrol_fini(struct jb_patrol *p)
 		return;
 	free(p->beats);
 	free(p->progress);
+	free(p->kept_out);
 	pthread_cond_destroy(&p->cond);
 	pthread_mutex_destroy(&p->mutex);
 	*p = (struct jb_patrol){0};

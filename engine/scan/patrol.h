@@ -45,6 +45,10 @@ struct jb_patrol {
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t cond;
 	bool stopping, flushed;
+	const struct jb_root *at; /* where it has directories open */
+	bool *kept_out;		  /* owned; one per root */
+	void (*left)(void *arg);  /* it is no longer there */
+	void *left_arg;
 	struct jb_patrol_progress *progress; /* owned; one per root */
 };
 
@@ -57,6 +61,12 @@ int jb_patrol_start(struct jb_patrol *p, struct jb_error *err);
 bool jb_patrol_flushed(struct jb_patrol *p, const void *flush);
 /* Any thread: where the rounds are is told to the recorder already. */
 void jb_patrol_halt(struct jb_patrol *p);
+/* Any thread: open nothing on @root any more. @left is called, on any thread,
+ * when it has closed what it had open there. */
+void jb_patrol_keep_out(struct jb_patrol *p, const struct jb_root *root,
+			void (*left)(void *arg), void *arg);
+bool jb_patrol_is_at(struct jb_patrol *p, const struct jb_root *root);
+void jb_patrol_let_in(struct jb_patrol *p, const struct jb_root *root);
 /* Returns when the thread has ended. */
 void jb_patrol_stop(struct jb_patrol *p);
 /* Accepts a zeroed one. */

@@ -5,6 +5,7 @@
  * cold cache (an NFS server after a restart) such an event has no directory
  * and no name, only the object's own id. Nothing here costs a system call per
  * event: handles are parsed, not opened. */
+#include "engine/base/mount_place.h"
 #include "engine/watch/btrfs.h"
 #include "engine/watch/dirmap.h"
 #include "engine/watch/group.h"
@@ -342,6 +343,34 @@ static void remove_root(struct jb_source *s, struct jb_root *root)
 			      EVENT_MASK, root->fd, ".");
 		f->fs[i] = f->fs[--f->n_fs];
 		return;
+	}
+}
+
+static bool is_on(const struct jb_root *roots, unsigned n, dev_t dev)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (roots[i].fs_dev == dev)
+			return true;
+	return false;
+}
+
+void jb_fanotify_trim(struct jb_source *s, const struct jb_root *roots,
+		      unsigned n)
+{
+	struct fanotify *f = (struct fanotify *)s;
+	char *point;
+
+	for (size_t i = 0; i < f->kept.n_marks; i++) {
+		const struct jb_group_mark *m = &f->kept.marks[i];
+
+		/* Where it can't be found it is not mounted, and raises
+		 * nothing. */
+		if (is_on(roots, n, m->dev) ||
+		    jb_mount_point_of(m->dev, &point, NULL) != JB_OK)
+			continue;
+		fanotify_mark(s->fd, FAN_MARK_REMOVE | FAN_MARK_FILESYSTEM,
+			      m->mask & EVENT_MASK, AT_FDCWD, point);
+		free(point);
 	}
 }
 

@@ -70,6 +70,10 @@ struct jb_source {
  * a root whose file system it already watches gets `queue_kept`. */
 int jb_fanotify_open(uint32_t queue_limit, int kept, struct jb_source **ret,
 		     struct jb_error *err);
+/* An adopted descriptor may watch file systems that no root is on any more:
+ * end that. */
+void jb_fanotify_trim(struct jb_source *s, const struct jb_root *roots,
+		      unsigned n);
 int jb_inotify_open(struct jb_source **ret, struct jb_error *err);
 
 #endif

@@ -352,6 +352,52 @@ static void configuration_changed(struct t_world *w)
 	tear_down_quiet(&f);
 }
 
+/* How many file systems the daemon's queue tells of, as the kernel has it. */
+static int count_marks(struct t_daemon *d)
+{
+	char line[64] = "";
+	int n = 0;
+	FILE *f;
+
+	snprintf(line, sizeof line, "cat /proc/%d/fdinfo/* 2>/dev/null",
+		 (int)d->pid);
+	f = popen(line, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f) != NULL)
+		n += strncmp(line, "fanotify sdev:", 14) == 0;
+	pclose(f);
+	return n;
+}
+
+/* A root that is not configured any more, on a file system of its own: that one
+ * is no longer watched. */
+static void root_removed(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_mount other;
+	struct fixture f;
+
+	t_mount_init(&other, T_xfs, T_SPACE "/more", 0);
+	begin_at(&f, w);
+	t_shell("mkdir " ROOT " && cp %s %s.one", d->config, d->config);
+	t_daemon_root(d, "more", T_SPACE "/more", w->backend);
+	t_daemon_root(d, "r", ROOT, w->backend);
+	t_daemon_begin(d);
+	assert_int_equal(count_marks(d), 2);
+	t_daemon_stop(d);
+	t_shell("cp %s.one %s", d->config, d->config);
+	d->n_roots = 0;
+	t_daemon_root(d, "r", ROOT, w->backend);
+	t_daemon_begin(d);
+	assert_int_equal(count_marks(d), 1);
+	t_round_init(&f.round, w);
+	t_shell("touch " ROOT "/1 " T_SPACE "/more/1");
+	t_round_check(&f.round, NULL);
+	assert_int_equal(t_round_count(&f.round, "path = '1'"), 1);
+	tear_down_quiet(&f);
+	t_mount_fini(&other);
+}
+
 /* What was mounted below the root goes while nobody looks. */
 static void mount_goes(struct t_world *w)
 {
@@ -560,6 +606,7 @@ static const struct t_case cases[] = {
 	T_CASE(forgotten, ext4, fanotify),
 	T_CASE(old_state, ext4, fanotify),
 	T_CASE(configuration_changed, ext4, fanotify),
+	T_CASE(root_removed, ext4, fanotify),
 	T_CASE(mount_goes, ext4, fanotify),
 	T_CASE(clock_set, ext4, fanotify),
 	T_CASE(by_inotify, ext4, inotify),
