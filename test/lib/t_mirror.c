@@ -70,7 +70,7 @@ void t_mirror_flush(struct t_mirror *m, int code)
 	t_output_fini(&o);
 }
 
-void t_mirror_compare(struct t_mirror *m)
+char *t_mirror_differences(struct t_mirror *m)
 {
 	const char *argv[] = {"rsync", "-naHAXi", "--delete", "--numeric-ids",
 			      "--exclude=/.journalctl-backup/",
@@ -81,10 +81,19 @@ void t_mirror_compare(struct t_mirror *m)
 	struct t_output o;
 
 	t_process_run(&o, argv);
-	if (o.status != 0 || o.out_len > 0)
-		fail_msg("the target differs (rsync: %d):\n%s%s", o.status,
-			 o.out, o.err);
-	t_output_fini(&o);
+	if (o.status != 0)
+		fail_msg("rsync: exit %d: %s", o.status, o.err);
+	free(o.err);
+	return o.out;
+}
+
+void t_mirror_compare(struct t_mirror *m)
+{
+	char *text = t_mirror_differences(m);
+
+	if (text[0] != '\0')
+		fail_msg("the target differs:\n%s", text);
+	free(text);
 }
 
 void t_mirror_check(struct t_mirror *m)

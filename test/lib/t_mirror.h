@@ -31,6 +31,9 @@ void t_mirror_fini(struct t_mirror *m);
 /* `flush --policy m`: fails the test unless it ends with @code. */
 void t_mirror_flush(struct t_mirror *m, int code);
 
+/* What rsync would do, "" where the target equals the source; owned by the
+ * caller. */
+char *t_mirror_differences(struct t_mirror *m);
 /* The target equals the source; fails the test, with the differences. */
 void t_mirror_compare(struct t_mirror *m);
 

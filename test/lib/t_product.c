@@ -22,7 +22,8 @@
 	"mkdir -p foreign/x kept; echo theirs > foreign/x/y;"                  \
 	" ln -s nowhere foreign-link; setfattr -n user.their -v 1 foreign;"    \
 	" echo theirs > kept/foreign; chmod 751 kept/foreign;"                 \
-	" touch -r " T_MIRROR_ROOT "/kept kept; sync -f ."
+	" touch -r " T_MIRROR_ROOT "/kept kept;"                               \
+	" touch -r " T_MIRROR_ROOT " .; sync -f ."
 
 /* ---- what others have at the target */
 
@@ -195,8 +196,13 @@ void t_product_close(struct t_product *p)
 
 static const struct t_fault *choose_fault(struct t_product *p)
 {
+	const char *wanted = getenv("JB_TEST_FAULT");
 	unsigned sum = 0, at;
 	size_t i;
+
+	for (i = 0; wanted != NULL && i < t_n_faults; i++)
+		if (strcmp(t_faults[i].name, wanted) == 0)
+			return &t_faults[i];
 
 	for (i = 0; i < t_n_faults; i++)
 		if (t_faults[i].fits == NULL || t_faults[i].fits(p))
@@ -312,6 +318,30 @@ static void count_bytes(struct t_product *p)
 	p->totals->extra_bytes += copied - changed;
 }
 
+static void show(struct t_product *p, const char *command, const char *option)
+{
+	struct t_output o;
+
+	t_daemon_command(&p->w->daemon, &o, command, option, NULL);
+	print_message("--- %s:\n%.900s", command, o.out);
+	t_output_fini(&o);
+}
+
+/* What the program itself knows of a difference, and whether it lasts. */
+static void compare_target(struct t_product *p)
+{
+	char *text = t_mirror_differences(&p->m);
+
+	if (text[0] != '\0') {
+		print_message("--- the target differs:\n%.900s", text);
+		show(p, "status", NULL);
+		show(p, "verify", NULL);
+		t_mirror_compare(&p->m);
+		fail_msg("the target differed when a flush had returned");
+	}
+	free(text);
+}
+
 void t_product_judge(struct t_product *p)
 {
 	struct t_accuracy *sum = &p->totals->accuracy;
@@ -324,7 +354,7 @@ void t_product_judge(struct t_product *p)
 	sum->names += p->round.accuracy.names;
 	sum->right += p->round.accuracy.right;
 	settle(p);
-	t_mirror_compare(&p->m);
+	compare_target(p);
 	check_foreign(p);
 	count_bytes(p);
 	note_copied(p);
