@@ -263,25 +263,49 @@ static int check_session(struct jb_delivery *d, bool *lost,
 	return rv;
 }
 
-/* Is what the cursor counts from still there, and not too much of it? */
-static int check_cursor(struct jb_delivery *d, struct jb_error *err)
+/* Has what the cursor counts from gone, or is too much of it there? */
+static int is_cursor_lost(struct jb_delivery *d, bool *lost,
+			  struct jb_error *err)
 {
 	const struct jb_feed_state *j = &d->journal;
 	int64_t epoch = 0, most = (int64_t)d->config->max_backlog;
-	bool lost;
+	int rv;
+
+	rv = jb_replica_get(d->replica, "epoch", 0, &epoch, err);
+	if (rv != JB_OK)
+		return rv;
+	*lost = (uint64_t)epoch != j->epoch || d->cursor > j->last_seq ||
+		(j->first_seq > d->cursor + 1 && j->last_seq > d->cursor) ||
+		(most > 0 && j->last_seq - d->cursor > most);
+	return *lost ? JB_OK : check_session(d, lost, err);
+}
+
+static int check_cursor(struct jb_delivery *d, struct jb_error *err)
+{
+	bool lost = false;
 	int rv;
 
 	if (d->is_full)
 		return JB_OK;
-	rv = jb_replica_get(d->replica, "epoch", 0, &epoch, err);
-	if (rv != JB_OK)
-		return rv;
-	lost = (uint64_t)epoch != j->epoch || d->cursor > j->last_seq ||
-	       (j->first_seq > d->cursor + 1 && j->last_seq > d->cursor) ||
-	       (most > 0 && j->last_seq - d->cursor > most);
-	if (!lost)
-		rv = check_session(d, &lost, err);
+	rv = is_cursor_lost(d, &lost, err);
 	return rv == JB_OK && lost ? jb_delivery_owe_full(d, err) : rv;
+}
+
+/* Before a full pass begins the journal is followed to its end, if that can be:
+ * a directory that is renamed while the pass walks may be missed by it, with
+ * what had changed below. */
+static int follows_first(struct jb_delivery *d, bool *ret, struct jb_error *err)
+{
+	bool lost = true;
+	int rv = JB_OK;
+
+	*ret = false;
+	if (d->pass.is_running || d->adopt != 0 || d->cursor == 0 ||
+	    d->cursor >= d->journal.last_seq)
+		return JB_OK;
+	rv = is_cursor_lost(d, &lost, err);
+	*ret = rv == JB_OK && !lost;
+	return rv;
 }
 
 /* When something that is pending may be tried again. */
@@ -325,13 +349,18 @@ static int add_gone(void *arg, const char *path,
 static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		struct jb_error *err)
 {
-	int rv;
+	bool follow = false;
+	int rv = d->is_full ? follows_first(d, &follow, err) : JB_OK;
 
-	if (d->is_full)
+	if (rv != JB_OK)
+		return rv;
+	if (d->is_full && !follow)
 		return jb_delivery_pass(d, ret, err);
 	if (d->cursor < d->journal.last_seq) {
 		d->retry_wait_us = RETRY_US;
-		return jb_delivery_follow(d, ret, err);
+		rv = jb_delivery_follow(d, ret, err);
+		ret->more = ret->more || d->is_full;
+		return rv;
 	}
 	if (!d->more && !retry)
 		return JB_OK;
