@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PAGE_ROWS 256
+#define PAGE_ROWS  256
+#define AHEAD_FROM 8 /* new directories: for fewer no thread is woken */
 
 struct jb_listing {
 	struct jb_names names;
-	size_t pos;		     /* next to be looked at */
+	struct jb_look *looks; /* owned; of this batch, one a name, or NULL */
+	size_t pos;	       /* next to be looked at */
 	char after[JB_NAME_MAX + 1]; /* last name done, of either side */
 	uint8_t after_len;
 };
@@ -25,6 +27,7 @@ void jb_listing_free(struct jb_listing *l)
 	if (l == NULL)
 		return;
 	jb_names_fini(&l->names);
+	free(l->looks);
 	free(l);
 }
 
@@ -36,9 +39,16 @@ int jb_list_map_new(struct jb_recorder *r, struct jb_error *err)
 	if (r->n_new == 0)
 		return JB_OK;
 	rv = jb_intake_add_dirs(r->intake, r->new_dirs, r->n_new, err);
-	for (size_t i = 0; i < r->n_new; i++)
-		if (r->new_dirs[i].fd >= 0)
-			close(r->new_dirs[i].fd);
+	for (size_t i = 0; i < r->n_new; i++) {
+		const struct jb_map_dir *d = &r->new_dirs[i];
+
+		if (rv == JB_OK && r->ahead != NULL && r->n_new >= AHEAD_FROM)
+			jb_ahead_want(r->ahead, d->key, d->root,
+				      (struct jb_handle_ref){d->handle.bytes,
+							     d->handle.len});
+		if (d->fd >= 0)
+			close(d->fd);
+	}
 	r->n_new = 0;
 	r->mapped_dirs = r->created_dirs;
 	return rv;
@@ -113,6 +123,8 @@ static int walk(struct jb_recorder *r, struct jb_visit *v, struct jb_listing *l,
 		      : at == r->page.n ? -1
 					: strcmp(name, r->page.v[at].name);
 		flags.have = NULL;
+		flags.ahead =
+			cmp < 0 && l->looks != NULL ? &l->looks[l->pos] : NULL;
 		if (cmp >= 0) {
 			row = r->page.v[at++];
 			flags.have = &row;
@@ -173,6 +185,26 @@ static bool is_unchanged(const struct jb_visit *v, int64_t ctime)
 	       now.facts.ctime == ctime;
 }
 
+/* Read the directory's names, or take what was read ahead. */
+static int begin_listing(struct jb_recorder *r, struct jb_visit *v,
+			 struct jb_todo_item *item, struct jb_error *err)
+{
+	struct jb_listing *l = item->listing = calloc(1, sizeof *l);
+	struct jb_ahead_dir *dir = NULL;
+
+	if (l == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "listing");
+	if (r->ahead != NULL)
+		dir = jb_ahead_take(r->ahead, item->dir);
+	if (dir == NULL)
+		return jb_names_read(v->fd, &l->names, err);
+	v->clock = dir->clock;
+	l->names = dir->names;
+	l->looks = dir->looks;
+	free(dir);
+	return JB_OK;
+}
+
 int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 		      struct jb_error *err)
 {
@@ -196,13 +228,14 @@ int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 	}
 	rv = JB_OK;
 	if (l == NULL) {
-		l = item->listing = calloc(1, sizeof *l);
-		rv = l != NULL ? jb_names_read(v.fd, &l->names, err)
-			       : jb_error_set(err, JB_ENOMEM, 0, "listing");
+		rv = begin_listing(r, &v, item, err);
+		l = item->listing;
 	}
 	if (rv == JB_OK)
 		rv = walk(r, &v, l, fresh, item->flags, err);
 	if (rv == JB_OK && r->budget == 0) {
+		free(l->looks); /* too old by then */
+		l->looks = NULL;
 		rv = jb_todo_push(&r->carry, *item, err);
 		item->listing = NULL;
 	} else if (rv == JB_OK && item->flags & JB_DIRTY_SELF) {

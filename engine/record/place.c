@@ -61,13 +61,27 @@ static void note_seen(struct jb_recorder *r, const struct jb_visit *v,
 				  JB_INO_SEEN);
 }
 
+/* May this look stand for one that is made now? If there is no row at the place
+ * and none of its inode, nobody has looked at either before. */
+static bool is_news(const struct jb_recorder *r,
+		    const struct jb_look_flags *flags)
+{
+	return flags->ahead != NULL && flags->ahead->id.ino != 0 &&
+	       flags->have_known && flags->have == NULL &&
+	       !jb_filter_may_hold(&r->known, flags->ahead->id.ino);
+}
+
 /* 1: there is something that concerns us. */
 static int look(struct jb_recorder *r, const struct jb_visit *v,
-		const char *name, size_t len, struct jb_look *found,
-		struct jb_error *err)
+		const char *name, size_t len, const struct jb_look_flags *flags,
+		struct jb_look *found, struct jb_error *err)
 {
-	int rv = jb_look_at(v->fd, name, found, err);
+	int rv = 1;
 
+	if (is_news(r, flags))
+		*found = *flags->ahead;
+	else
+		rv = jb_look_at(v->fd, name, found, err);
 	if (rv <= 0)
 		return rv;
 	if (is_own(r, found))
@@ -475,7 +489,7 @@ int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
 	bool has, there;
 	int rv;
 
-	rv = look(r, v, name, len, &found, err);
+	rv = look(r, v, name, len, flags, &found, err);
 	if (rv < 0)
 		return rv;
 	there = rv > 0;

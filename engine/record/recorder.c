@@ -56,6 +56,12 @@ static int record_batch(struct jb_recorder *r, struct jb_error *err)
 	r->batch_dirs = r->created_dirs;
 	r->wrote = false;
 	jb_keyset_clear(&r->named);
+	if (r->ahead != NULL && r->known.bits == NULL) {
+		jb_ahead_stop(r->ahead); /* nothing is certainly new now */
+		r->ahead = NULL;
+	}
+	if (r->ahead != NULL)
+		jb_ahead_begin(r->ahead);
 	jb_changes_begin(r->changes, r->now_us);
 	rv = spare_mark(r, err);
 	if (rv == JB_OK)
@@ -286,6 +292,8 @@ int jb_recorder_start(struct jb_recorder *r, struct jb_intake *intake,
 
 	r->intake = intake;
 	publish(r);
+	if (r->known.bits != NULL) /* without the thread it just takes longer */
+		(void)jb_ahead_start(&r->ahead, NULL);
 	rc = pthread_create(&r->thread, NULL, run, r);
 	if (rc != 0)
 		return jb_error_errno(err, rc, "recorder thread");

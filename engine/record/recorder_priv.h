@@ -7,6 +7,7 @@
 
 #include "engine/base/pattern.h"
 #include "engine/look.h"
+#include "engine/record/ahead.h"
 #include "engine/record/detached.h"
 #include "engine/record/filter.h"
 #include "engine/record/keyset.h"
@@ -97,6 +98,7 @@ struct jb_recorder {
 	uint64_t batch_dirs;	/* how many there were before this batch */
 	struct jb_keyset named; /* directories: see record/facts.c */
 	struct jb_filter known; /* inodes that the catalog may have */
+	struct jb_ahead *ahead; /* owned; NULL: none */
 	struct jb_map_dir *gone_dirs; /* owned; to leave the map */
 	size_t n_gone, cap_gone;
 	struct jb_dirty_beyond *beyond; /* owned */
@@ -153,6 +155,7 @@ struct jb_look_flags {
 	bool visited;		     /* a directory whose names are done */
 	const struct jb_entry *have; /* the row, if the caller just read it */
 	bool have_known;	     /* have == NULL means there is none */
+	const struct jb_look *ahead; /* a look of this batch, or NULL */
 };
 
 /* record/batch.c */

@@ -285,6 +285,7 @@ void jb_recorder_close(struct jb_recorder *r)
 			jb_detached_fini(&r->roots[i].detached);
 	}
 	jb_upkeep_close(&r->upkeep);
+	jb_ahead_stop(r->ahead);
 	jb_changes_close(r->changes);
 	jb_catalog_close(r->catalog);
 	jb_entries_fini(&r->rows);

@@ -161,6 +161,35 @@ static void restarted(struct t_world *w)
 	tear_down(&f);
 }
 
+/* The tree changes while it is seen for the first time. */
+static void first_scan(struct t_world *w)
+{
+	struct t_ops_options o = {.root = ROOT,
+				  .outside = OUTSIDE,
+				  .threads = 2,
+				  .seed = w->seed,
+				  .links = w->backend == T_fanotify,
+				  .nameless = w->backend == T_fanotify};
+	struct fixture f;
+	pthread_t thread;
+
+	t_shell("mkdir " ROOT " " OUTSIDE " && cd " ROOT
+		" && for i in $(seq 60);"
+		" do mkdir -p t/$i/a/b t/$i/c && touch t/$i/1 t/$i/a/2"
+		" t/$i/a/b/3; done");
+	t_ops_init(&f.ops, &o);
+	t_ops_round(&f.ops, 1000);
+	pthread_create(&thread, NULL, run_ops, &f.ops);
+	t_daemon_root(&w->daemon, "r", ROOT, w->backend);
+	t_daemon_begin(&w->daemon);
+	pthread_join(thread, NULL);
+	t_daemon_flush(&w->daemon);
+	t_round_init(&f.round, w); /* compares */
+	t_ops_tell(&f.ops, &f.round.judge);
+	run_rounds(&f, 500);
+	tear_down(&f);
+}
+
 /* links: not with inotify, which tells of a write by the name that it went
  * through. A second link that comes and goes between two looks is not told. */
 static const struct t_case cases[] = {
@@ -185,6 +214,9 @@ static const struct t_case cases[] = {
 	T_CASE(restarted, ext4, fanotify),
 	T_CASE(restarted, xfs, fanotify),
 	T_CASE(restarted, ext4, inotify),
+	T_CASE(first_scan, ext4, fanotify),
+	T_CASE(first_scan, tmpfs, fanotify),
+	T_CASE(first_scan, xfs, inotify),
 };
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The recorder's bookkeeping: order of looks, marks, groups of detached rows,
- * the filter, sets of keys. */
+ * the filter, sets of keys, reading ahead. */
+#include "engine/record/ahead.h"
 #include "engine/record/barrier.h"
 #include "engine/record/detached.h"
 #include "engine/record/filter.h"
@@ -13,7 +14,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Parents first; among equals, first come first served. */
 static void test_todo_order(void **state)
@@ -166,6 +171,94 @@ static void test_keyset(void **state)
 	jb_keyset_fini(&s);
 }
 
+#define AHEAD_DIRS 300
+
+/* Directory i holds "a" and i files "f0", "f1" ... */
+static void make_dirs(const char *at)
+{
+	char command[512];
+
+	snprintf(command, sizeof command,
+		 "cd %s && for i in $(seq 0 %d); do mkdir $i && touch $i/a &&"
+		 " seq -f $i/f%%g 0 $((i %% 9)) | xargs touch; done",
+		 at, AHEAD_DIRS - 1);
+	assert_int_equal(system(command), 0);
+}
+
+static void check_ahead(const struct jb_ahead_dir *dir, uint64_t key,
+			const char *at)
+{
+	char path[128];
+	struct jb_look look;
+
+	assert_int_equal(dir->key, key);
+	assert_int_equal(dir->names.n, key % 9 + 2);
+	for (size_t i = 0; i < dir->names.n; i++) {
+		snprintf(path, sizeof path, "%s/%d/%s", at, (int)key,
+			 jb_names_get(&dir->names, i));
+		assert_int_equal(jb_look_at(AT_FDCWD, path, &look, NULL), 1);
+		assert_true(jb_id_equal(look.id, dir->looks[i].id));
+	}
+}
+
+/* Want them all, take them all, in one order or the other. Returns how many had
+ * been read. */
+static unsigned read_ahead(struct jb_ahead *a, const struct jb_root *root,
+			   const struct jb_handle *handles, bool backwards,
+			   const char *at)
+{
+	struct jb_ahead_dir *dir;
+	unsigned given = 0;
+
+	jb_ahead_begin(a);
+	for (uint64_t i = 1; i < AHEAD_DIRS; i++)
+		jb_ahead_want(a, i, root,
+			      (struct jb_handle_ref){handles[i].bytes,
+						     handles[i].len});
+	for (uint64_t i = 1; i < AHEAD_DIRS; i++) {
+		uint64_t key = backwards ? AHEAD_DIRS - i : i;
+
+		dir = jb_ahead_take(a, key);
+		if (dir != NULL)
+			check_ahead(dir, key, at);
+		given += dir != NULL;
+		jb_ahead_dir_free(dir);
+		assert_null(jb_ahead_take(a, key));
+	}
+	return given;
+}
+
+/* What is taken is what was wanted, once, in whatever order. */
+static void test_ahead(void **state)
+{
+	char at[] = "/var/tmp/journalctl-backup-ahead-XXXXXX", text[80];
+	struct jb_handle handles[AHEAD_DIRS];
+	struct jb_root root = {.by_handle = true};
+	struct jb_ahead *a = NULL;
+	unsigned given = 0;
+	bool able = true;
+
+	(void)state;
+	assert_non_null(mkdtemp(at));
+	make_dirs(at);
+	root.fd = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(root.fd >= 0);
+	for (int i = 0; i < AHEAD_DIRS && able; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		able = jb_handle_get(root.fd, text, &handles[i], NULL) == JB_OK;
+	}
+	assert_int_equal(jb_ahead_start(&a, NULL), JB_OK);
+	for (int i = 0; able && (i < 20 || (given == 0 && i < 1000)); i++)
+		given += read_ahead(a, &root, handles, i % 2 != 0, at);
+	jb_ahead_stop(a);
+	close(root.fd);
+	snprintf(text, sizeof text, "rm -r %s", at);
+	assert_int_equal(system(text), 0);
+	if (!able || geteuid() != 0)
+		skip(); /* no file handles here, or no right to open them */
+	assert_true(given > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_detached_inodes),
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_keyset),
+		cmocka_unit_test(test_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
