@@ -57,6 +57,7 @@ static void cut_init(struct cut *c, struct t_world *w, enum t_fs disk)
 	w->daemon.quiet = true;
 	t_mirror_init(&c->m, w, T_ext4, "mkdir a; echo 1 > a/1",
 		      "MaxDelete=off");
+	t_mirror_check(&c->m); /* from now on it knows its target */
 	t_ops_init(&c->ops, &o);
 	t_judge_init(&c->judge, w->daemon.state);
 	t_judge_exec(&c->judge, "CREATE TABLE seen(seq INTEGER PRIMARY KEY,"
