@@ -101,11 +101,42 @@ static void other_patterns(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What the journal's rows would have told is found without them: directories
+ * that were moved into new ones, and what changed in there. */
+static void without_rows(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(
+		&m, w, T_ext4,
+		"mkdir -p d/deep gone; (cd d/deep; seq 20 | xargs touch); "
+		"echo 1 > d/1; echo 2 > gone/2",
+		"");
+	t_mirror_check(&m);
+	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_shell("cd %s; mkdir -p n/n; mv d n/n/; echo more >> n/n/d/deep/7; "
+		"chmod 600 n/n/d/1; mv gone/2 n/; rmdir gone",
+		SRC);
+	t_daemon_flush(&w->daemon);
+	t_daemon_stop(&w->daemon);
+	t_shell("cd %s && sqlite3 policy-m.db \"ATTACH 'journal.db' AS j; "
+		"UPDATE meta SET value = (SELECT max(seq) FROM j.change) "
+		"WHERE key = 'cursor'; "
+		"INSERT OR REPLACE INTO meta VALUES('full', 1)\"",
+		w->daemon.state);
+	t_daemon_start(&w->daemon);
+	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "copied"), 1);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(unchanged, ext4, fanotify),
 	T_CASE(unchanged, xfs, inotify),
 	T_CASE(repairs, ext4, fanotify),
 	T_CASE(other_patterns, ext4, fanotify),
+	T_CASE(without_rows, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
