@@ -566,7 +566,10 @@ int jb_daemon_run(const struct jb_config *config, struct jb_reload *ret,
 	int rv;
 
 	*ret = d.reload;
-	rv = jb_config_check_paths(config, JB_CONFIG_ABSENT_MAY_COME, err);
+	rv = jb_config_check_available(config, err);
+	if (rv == JB_OK)
+		rv = jb_config_check_paths(config, JB_CONFIG_ABSENT_MAY_COME,
+					   err);
 	if (rv != JB_OK)
 		return rv;
 	umask(022);

@@ -41,7 +41,9 @@ int jb_reload_check(const struct jb_config *config, struct jb_error *err)
 
 	if (rv != JB_OK)
 		return rv;
-	rv = jb_config_check_paths(now, JB_CONFIG_ABSENT_MAY_COME, err);
+	rv = jb_config_check_available(now, err);
+	if (rv == JB_OK)
+		rv = jb_config_check_paths(now, JB_CONFIG_ABSENT_MAY_COME, err);
 	if (rv == JB_OK)
 		rv = check_new_roots(config, now, err);
 	if (rv == JB_OK)

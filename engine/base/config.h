@@ -96,6 +96,11 @@ enum jb_config_absent {
 	JB_CONFIG_ABSENT_MAY_COME, /* it is mounted later */
 };
 
+/* Names that are reserved for what this version does not do: other transports,
+ * policies that run by the clock. JB_ECONFIG, as above. */
+int jb_config_check_available(const struct jb_config *config,
+			      struct jb_error *err);
+
 /* What only the file system can tell: each root is a directory that can be
  * read, and none lies inside another one, be it by links or bind mounts; what
  * is mounted below a root may be a root itself. The state directory can be

@@ -70,7 +70,7 @@ static int check_target(const struct jb_config_section *t, struct jb_error *err)
 	if (transport == NULL)
 		return fail_at(&t->where, err,
 			       "[Target %s] has no Transport=; write "
-			       "Transport=local or Transport=rsync",
+			       "Transport=local",
 			       t->name);
 	if (path == NULL)
 		return fail_at(&t->where, err,
@@ -87,7 +87,7 @@ static int check_target(const struct jb_config_section *t, struct jb_error *err)
 	if (host != NULL)
 		return fail_at(&host->where, err,
 			       "Host= does nothing with Transport=local; "
-			       "remove it, or write Transport=rsync");
+			       "remove it");
 	return JB_OK;
 }
 
@@ -176,24 +176,22 @@ static int check_policy(const struct jb_config *c,
 			const struct jb_config_section *p, struct jb_error *err)
 {
 	const char *plugin = jb_config_text(p, "Plugin");
-	bool is_copy;
 	int rv;
 
 	if (plugin == NULL)
 		return fail_at(&p->where, err,
 			       "[Policy %s] has no Plugin=; write "
-			       "Plugin=mirror, bypass, reconcile or exec",
+			       "Plugin=mirror",
 			       p->name);
 	rv = is_ours(plugin) ? check_keys(p, err) : JB_OK;
 	if (rv != JB_OK)
 		return rv;
 	if (strcmp(plugin, "reconcile") == 0)
 		return check_reconcile(c, p, err);
-	is_copy =
-		strcmp(plugin, "mirror") == 0 || strcmp(plugin, "bypass") == 0;
 	rv = check_name(c, p, "Root", true, err);
 	if (rv == JB_OK)
-		rv = check_name(c, p, "Target", is_copy, err);
+		rv = check_name(c, p, "Target", strcmp(plugin, "exec") != 0,
+				err);
 	return rv;
 }
 
@@ -370,5 +368,61 @@ int jb_config_check_text(const struct jb_config *config, struct jb_error *err)
 		rv = check_policy(config, &config->policies[i], err);
 	if (rv == JB_OK)
 		rv = check_all_places(config, err);
+	return rv;
+}
+
+/* ---- what this version does not carry out */
+
+static int check_reserved(const struct jb_config_section *s,
+			  struct jb_error *err)
+{
+	const struct jb_config_option *o;
+
+	for (size_t i = 0; i < s->n_keys; i++) {
+		o = jb_config_option(s->kind, s->keys[i].key);
+		if (o != NULL && o->is_reserved)
+			return fail_at(&s->keys[i].where, err,
+				       "%s= is not carried out by this "
+				       "version; remove it",
+				       o->key);
+	}
+	return JB_OK;
+}
+
+static int check_value(const struct jb_config_section *s, const char *key,
+		       const char *const *absent, const char *advice,
+		       struct jb_error *err)
+{
+	const struct jb_config_key *k = jb_config_find(s, key);
+
+	for (; k != NULL && *absent != NULL; absent++)
+		if (strcasecmp(k->value, *absent) == 0)
+			return fail_at(&k->where, err,
+				       "%s=%s is not part of this version; "
+				       "write %s=%s",
+				       key, k->value, key, advice);
+	return JB_OK;
+}
+
+int jb_config_check_available(const struct jb_config *config,
+			      struct jb_error *err)
+{
+	static const char *const transports[] = {"rsync", NULL};
+	static const char *const plugins[] = {"bypass", "reconcile", "exec",
+					      NULL};
+	int rv = JB_OK;
+
+	for (size_t i = 0; rv == JB_OK && i < config->n_targets; i++) {
+		rv = check_value(&config->targets[i], "Transport", transports,
+				 "local", err);
+		if (rv == JB_OK)
+			rv = check_reserved(&config->targets[i], err);
+	}
+	for (size_t i = 0; rv == JB_OK && i < config->n_policies; i++) {
+		rv = check_value(&config->policies[i], "Plugin", plugins,
+				 "mirror", err);
+		if (rv == JB_OK)
+			rv = check_reserved(&config->policies[i], err);
+	}
 	return rv;
 }

@@ -38,6 +38,7 @@ struct jb_config_option {
 	const char *help;     /* one line */
 	const char *choices;  /* WORD, WORDS: blank-separated */
 	int64_t min, max;     /* NUMBER, DURATION (us), if max is not 0 */
+	bool is_reserved;     /* understood, but not carried out yet */
 };
 
 extern const struct jb_config_option jb_config_options[];

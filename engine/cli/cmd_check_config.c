@@ -114,26 +114,11 @@ static void print_root(const struct jb_config_root *r)
 
 static void print_target(const struct jb_config_section *t)
 {
-	const char *host = jb_config_text(t, "Host");
-
-	printf("\ntarget %s\n  path     %s%s%s (%s)%s\n", t->name,
-	       host != NULL ? host : "", host != NULL ? ":" : "",
+	printf("\ntarget %s\n  path     %s (%s)%s\n", t->name,
 	       jb_config_text(t, "Path"), jb_config_text(t, "Transport"),
 	       jb_config_bool(t, "RequireMount") ? ", must be mounted" : "");
 	if (jb_config_size(t, "MinFree") != 0)
 		printf("  keeps    %s free\n", jb_config_text(t, "MinFree"));
-}
-
-static void print_when(const struct jb_config_section *p)
-{
-	const char *calendar = jb_config_text(p, "OnCalendar");
-
-	if (calendar != NULL)
-		printf("  runs     on %s\n", calendar);
-	else if (jb_config_duration(p, "Every") != 0)
-		printf("  runs     every %s\n", jb_config_text(p, "Every"));
-	else if (strcmp(jb_config_text(p, "Plugin"), "reconcile") != 0)
-		printf("  runs     as changes come\n");
 }
 
 static int print_policy(const struct jb_config *c,
@@ -141,8 +126,7 @@ static int print_policy(const struct jb_config *c,
 {
 	const char *root = jb_config_text(p, "Root");
 	struct jb_patterns *patterns = NULL;
-	char **names = NULL, *dir = NULL;
-	size_t n = 0;
+	char *dir = NULL;
 	int rv;
 
 	printf("\npolicy %s\n  plugin   %s\n", p->name,
@@ -150,19 +134,12 @@ static int print_policy(const struct jb_config *c,
 	rv = jb_config_target_dir(c, p, &dir, err);
 	if (rv == JB_OK)
 		rv = jb_config_patterns(p, &patterns, err);
-	if (rv == JB_OK)
-		rv = jb_config_words(p, "Policies", &names, &n, err);
 	if (root != NULL)
 		printf("  root     %s\n", root);
 	if (dir != NULL)
 		printf("  target   %s, %s\n", jb_config_text(p, "Target"), dir);
-	for (size_t i = 0; i < n; i++)
-		printf("%s%s%s", i == 0 ? "  passes   " : " ", names[i],
-		       i + 1 == n ? "\n" : "");
-	print_when(p);
 	print_rules(patterns, "  ");
 	print_hints(patterns, "  ");
-	jb_config_words_free(names, n);
 	jb_patterns_free(patterns);
 	free(dir);
 	return rv;
@@ -358,6 +335,8 @@ static void print_keys(void)
 
 	for (size_t i = 0; i < jb_config_n_options; i++) {
 		o = &jb_config_options[i];
+		if (o->is_reserved)
+			continue;
 		if (strcmp(section, o->section) != 0)
 			printf("%s[%s%s]\n", i > 0 ? "\n" : "", o->section,
 			       strcmp(o->section, "Journal") != 0 ? " NAME"
@@ -395,9 +374,12 @@ static int run_check_config(struct jb_cli *cli, int argc, char **argv)
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
-	rv = jb_config_check_paths(config, JB_CONFIG_ABSENT_IS_WRONG, &err);
+	rv = jb_config_check_available(config, &err);
 	if (rv == JB_OK)
-		rv = jb_plugin_check_keys(config, &err);
+		rv = jb_config_check_paths(config, JB_CONFIG_ABSENT_IS_WRONG,
+					   &err);
+	if (rv == JB_OK)
+		rv = jb_plugin_check_all(config, &err);
 	if (rv == JB_OK)
 		rv = print_config(config, &err);
 	jb_config_free(config);

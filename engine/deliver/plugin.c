@@ -259,20 +259,14 @@ int jb_plugin_load(const struct jb_config *config,
 	return JB_OK;
 }
 
-int jb_plugin_check_keys(const struct jb_config *config, struct jb_error *err)
+int jb_plugin_check_all(const struct jb_config *config, struct jb_error *err)
 {
 	const struct jb_config_section *policy;
 	struct jb_plugin p;
-	size_t i, k;
 	int rv;
 
-	for (i = 0; i < config->n_policies; i++) {
+	for (size_t i = 0; i < config->n_policies; i++) {
 		policy = &config->policies[i];
-		for (k = 0; k < policy->n_keys; k++)
-			if (policy->keys[k].is_foreign)
-				break;
-		if (k == policy->n_keys)
-			continue;
 		rv = jb_plugin_load(config, policy, &p, err);
 		if (rv != JB_OK)
 			return rv;

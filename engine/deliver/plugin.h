@@ -29,9 +29,10 @@ int jb_plugin_load(const struct jb_config *config,
 		   const struct jb_config_section *policy,
 		   struct jb_plugin *ret, struct jb_error *err);
 
-/* Load each plugin that has keys of its own in the configuration, to see
- * whether it knows them. JB_ECONFIG: FILE:LINE and what is wrong. */
-int jb_plugin_check_keys(const struct jb_config *config, struct jb_error *err);
+/* Load each policy's plugin, to see whether it is there, of our interface, and
+ * knows the keys that are not ours. Errors as of load; JB_ECONFIG: FILE:LINE
+ * and what is wrong. */
+int jb_plugin_check_all(const struct jb_config *config, struct jb_error *err);
 
 /* Closes it first. Accepts a zeroed one. */
 void jb_plugin_unload(struct jb_plugin *p);
