@@ -20,18 +20,30 @@ static int read_pragma(sqlite3 *db, const char *sql, int *ret)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
+/* In one transaction: the file may just be coming to be. */
+static int read_pragmas(sqlite3 *db, int *version, int *app, int *tables)
+{
+	int rc = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = read_pragma(db, "PRAGMA user_version", version);
+	if (rc == SQLITE_OK)
+		rc = read_pragma(db, "PRAGMA application_id", app);
+	if (rc == SQLITE_OK)
+		rc = read_pragma(db, "SELECT count(*) FROM sqlite_schema",
+				 tables);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
 /* Whose file is it, and how old? */
 static int read_version(sqlite3 *db, const struct jb_schema *schema,
 			const char *path, int *version, struct jb_error *err)
 {
 	int app = 0, tables = 0, rc;
 
-	rc = read_pragma(db, "PRAGMA user_version", version);
-	if (rc == SQLITE_OK)
-		rc = read_pragma(db, "PRAGMA application_id", &app);
-	if (rc == SQLITE_OK)
-		rc = read_pragma(db, "SELECT count(*) FROM sqlite_schema",
-				 &tables);
+	rc = read_pragmas(db, version, &app, &tables);
 	if (rc != SQLITE_OK)
 		return jb_store_error(db, rc, err, "%s", path);
 	if (app != schema->application_id && (app != 0 || tables != 0))
@@ -46,24 +58,25 @@ static int read_version(sqlite3 *db, const struct jb_schema *schema,
 	return JB_OK;
 }
 
-static int run_step(sqlite3 *db, const struct jb_schema *schema, int from,
-		    const char *path, struct jb_error *err)
+/* All steps in one transaction: a reader never finds a version between. */
+static int run_steps(sqlite3 *db, const struct jb_schema *schema, int from,
+		     const char *path, struct jb_error *err)
 {
 	char mark[96];
 	int rc, rv;
 
 	snprintf(mark, sizeof mark,
 		 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-		 schema->application_id, from + 1);
+		 schema->application_id, schema->version);
 	rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, schema->steps[from], NULL, NULL, NULL);
+	for (int i = from; rc == SQLITE_OK && i < schema->version; i++)
+		rc = sqlite3_exec(db, schema->steps[i], NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, mark, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		return JB_OK;
-	rv = jb_store_error(db, rc, err, "%s: migration to schema %d", path,
-			    from + 1);
+	rv = jb_store_error(db, rc, err, "%s: migration from schema %d to %d",
+			    path, from, schema->version);
 	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return rv;
 }
@@ -74,8 +87,8 @@ int jb_migrate(sqlite3 *db, const struct jb_schema *schema, const char *path,
 	int version = 0, rv;
 
 	rv = read_version(db, schema, path, &version, err);
-	while (rv == JB_OK && version < schema->version)
-		rv = run_step(db, schema, version++, path, err);
+	if (rv == JB_OK && version < schema->version)
+		rv = run_steps(db, schema, version, path, err);
 	return rv;
 }
 

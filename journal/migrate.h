@@ -18,8 +18,8 @@ struct jb_schema {
 	const char *const *steps; /* steps[n] leads from version n to n + 1 */
 };
 
-/* Bring the database to the newest version, each step in a transaction of its
- * own; an empty one is created. JB_ENEWER: written by a newer program, left
+/* Bring the database to the newest version, in one transaction; an empty one is
+ * created. JB_ENEWER: written by a newer program, left
  * untouched. JB_ECORRUPT: not a database, or not of this kind. */
 int jb_migrate(sqlite3 *db, const struct jb_schema *schema, const char *path,
 	       struct jb_error *err);
