@@ -244,17 +244,25 @@ static void do_flush(struct client *c, const json_t *request)
 		send_error(c, JB_ENOENT, "the daemon serves no such policy");
 		return;
 	}
-	if (f == NULL || mark == NULL || c->flush != NULL) {
-		free(f);
+	if (f != NULL && policy != NULL)
+		f->policy = strdup(policy);
+	if (f == NULL || mark == NULL || (policy != NULL && f->policy == NULL))
+		jb_error_set(&err, JB_ENOMEM, 0, "flush");
+	else if (c->flush != NULL)
+		jb_error_set(&err, JB_EBUSY, 0, "flush: one at a time");
+	else
+		err.code = JB_OK;
+	if (err.code != JB_OK) {
+		if (f != NULL)
+			free_flush(f);
 		jb_mark_unref(mark);
-		send_error(c, JB_EBUSY, "flush: one at a time");
+		send_error(c, err.code, err.text);
 		return;
 	}
 	jb_daemon_check_mounts(d); /* mounting is a change too */
 	jb_intake_answer(d->intake, mark);
 	f->control = c->control;
 	f->client = c;
-	f->policy = policy != NULL ? strdup(policy) : NULL;
 	if (jb_recorder_flush(d->recorder, mark, f, &err) != JB_OK) {
 		free_flush(f);
 		send_error(c, err.code, err.text);
@@ -347,8 +355,10 @@ static void do_release_root(struct client *c, const json_t *request)
 		return;
 	}
 	if (json_is_true(json_object_get(request, "back"))) {
-		jb_daemon_take_back(d, i);
-		send_json(c, json_pack("{s:b}", "ok", 1));
+		if (jb_daemon_take_back(d, i, &err) == JB_OK)
+			send_json(c, json_pack("{s:b}", "ok", 1));
+		else
+			send_error(c, err.code, err.text);
 		return;
 	}
 	f = c->flush == NULL ? calloc(1, sizeof *f) : NULL;

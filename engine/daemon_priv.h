@@ -129,7 +129,7 @@ void jb_daemon_release_on(struct jb_daemon *d);
 /* Is something else, or nothing, mounted where it was released? */
 bool jb_daemon_is_unmounted(struct jb_daemon *d, unsigned i);
 /* It was not unmounted: watch it again. */
-void jb_daemon_take_back(struct jb_daemon *d, unsigned i);
+int jb_daemon_take_back(struct jb_daemon *d, unsigned i, struct jb_error *err);
 /* roots.c has it again: whoever was told to let go goes on. */
 void jb_daemon_came_back(struct jb_daemon *d, unsigned i);
 

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,9 +51,9 @@ static void finish(struct jb_daemon *d, unsigned i)
 	int fd = open("/dev/null", O_PATH | O_CLOEXEC);
 
 	if (fd < 0) {
-		jb_log_error("root '%s': /dev/null: can't be released",
-			     root->config->name);
-		return;
+		jb_log_error("root '%s': can't be released: /dev/null: %s",
+			     root->config->name, strerrordesc_np(errno));
+		return; /* tried again when something is told */
 	}
 	dup3(fd, root->fd, O_CLOEXEC);
 	close(fd);
@@ -159,11 +160,28 @@ bool jb_daemon_is_unmounted(struct jb_daemon *d, unsigned i)
 	return mount_at(d->roots[i].config->path) != d->presence[i].mount;
 }
 
-void jb_daemon_take_back(struct jb_daemon *d, unsigned i)
+int jb_daemon_take_back(struct jb_daemon *d, unsigned i, struct jb_error *err)
 {
-	if (d->presence[i].state == JB_ROOT_RELEASED)
-		d->presence[i].state = JB_ROOT_MISSING;
+	const struct jb_config_root *root = d->roots[i].config;
+	struct jb_presence *p = &d->presence[i];
+
+	if (p->state == JB_ROOT_HERE)
+		return jb_error_set(err, JB_EINVAL, 0,
+				    "root '%s': is watched: nothing is to be "
+				    "taken back",
+				    root->name);
+	if (p->state == JB_ROOT_LEAVING)
+		return jb_error_set(err, JB_EBUSY, 0,
+				    "root '%s': is being released: try again",
+				    root->name);
+	p->state = JB_ROOT_MISSING;
 	jb_daemon_check_roots(d);
+	if (p->state == JB_ROOT_HERE)
+		return JB_OK;
+	return jb_error_set(err, JB_ENOENT, 0,
+			    "root '%s': %s is not what was released: mount it, "
+			    "then it is watched again by itself",
+			    root->name, root->path);
 }
 
 void jb_daemon_came_back(struct jb_daemon *d, unsigned i)

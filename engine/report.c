@@ -86,24 +86,30 @@ static json_t *report_mounts(struct jb_daemon *d, const struct jb_root *root)
 	return list;
 }
 
+static const char *name_state(enum jb_root_state state,
+			      const struct jb_recorder_status *st)
+{
+	static const char *const away[] = {
+		[JB_ROOT_LEAVING] = "leaving",
+		[JB_ROOT_RELEASED] = "released",
+		[JB_ROOT_MISSING] = "missing",
+	};
+
+	if (state != JB_ROOT_HERE)
+		return away[state];
+	if (st->no_room)
+		return "no room";
+	if (st->scanning)
+		return "scanning";
+	return st->gap_open ? "catching up" : "watching";
+}
+
 static json_t *report_root(struct jb_daemon *d, unsigned i)
 {
 	const struct jb_root *root = &d->roots[i];
 	const struct jb_source *s = root->source;
 	struct jb_recorder_status st;
-	const char *state = "watching";
-
 	jb_recorder_status(d->recorder, root, &st);
-	if (d->presence[i].state == JB_ROOT_MISSING)
-		state = "missing";
-	else if (d->presence[i].state != JB_ROOT_HERE)
-		state = "released";
-	else if (st.no_room)
-		state = "no room";
-	else if (st.scanning)
-		state = "scanning";
-	else if (st.gap_open)
-		state = "catching up";
 	return json_pack("{s:s, s:s*, s:I, s:o, s:s, s:s, s:s, s:I, s:I, s:I, "
 			 "s:o, s:o, s:o, s:b, s:b, "
 			 "s:I, s:I}",
@@ -111,8 +117,8 @@ static json_t *report_root(struct jb_daemon *d, unsigned i)
 			 root->network ? root->fs_type : NULL, "rescan_us",
 			 (json_int_t)root->config->rescan_us, "path",
 			 make_text(root->config->path), "backend", s->ops->name,
-			 "backend_why", root->why, "state", state,
-			 "complete_us",
+			 "backend_why", root->why, "state",
+			 name_state(d->presence[i].state, &st), "complete_us",
 			 (json_int_t)(st.complete_ns / NS_PER_US), "dirty",
 			 (json_int_t)jb_intake_backlog(d->intake), "detached",
 			 (json_int_t)st.detached, "scan", report_scan(d, i),

@@ -127,9 +127,10 @@ int jb_retention_vacuum(struct jb_retention *r, const struct jb_vacuum *what,
 	};
 	int rv = jb_recorder_retain(r->recorder, &order, waiting, err);
 
-	if (rv == JB_OK)
-		rv = jb_intake_poke(r->intake, err);
 	*ret = bound;
+	if (rv == JB_OK)
+		jb_intake_poke(r->intake,
+			       NULL); /* else the next set takes it */
 	return rv;
 }
 

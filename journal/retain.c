@@ -253,10 +253,11 @@ static int drop_unused(struct jb_retain *r, int64_t first,
 	}
 	if (rv == JB_OK)
 		rv = read_batch(r, first, &begin, &time_us, err);
-	if (rv > 0)
+	if (rv > 0) {
 		rv = run_with(r, ST_BATCHES, begin, err);
-	if (rv == JB_OK)
-		rv = run_with(r, ST_CLOCKS, begin, err);
+		if (rv == JB_OK)
+			rv = run_with(r, ST_CLOCKS, begin, err);
+	}
 	if (rv == JB_OK)
 		rv = run_with(r, ST_SESSIONS, first, err);
 	return rv;

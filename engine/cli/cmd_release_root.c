@@ -29,15 +29,17 @@ static int release(struct jb_cli *cli, const struct jb_config *config,
 				    name);
 	request = json_pack("{s:s, s:s, s:b}", "command", "release-root",
 			    "root", name, "back", back);
-	if (request == NULL)
-		return JB_EXIT_FAILED;
 	rv = jb_client_call(config->runtime_dir, request, WAIT_MS, &reply,
 			    &err);
 	json_decref(request);
 	if (rv != JB_OK)
 		return jb_cli_fail(cli, &err);
 	json_decref(reply);
-	if (!back)
+	if (back)
+		printf("%s is watched again; a scan looks for what was "
+		       "missed\n",
+		       root->path);
+	else
 		printf("%s can be unmounted; if it is not, '" JB_PROGRAM
 		       " release-root --back %s' watches it again\n",
 		       root->path, name);
@@ -50,12 +52,10 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 	bool back = false;
 	int c, code;
 
-	while ((c = jb_cli_option(cli, argc, argv, "", options)) !=
-	       JB_CLI_END) {
-		if (c == JB_CLI_STOP)
-			return cli->exit_code;
-		back = true;
-	}
+	while ((c = jb_cli_option(cli, argc, argv, ":h", options)) >= 0)
+		back = c == OPT_BACK;
+	if (c == JB_CLI_STOP)
+		return cli->exit_code;
 	if (optind != argc - 1)
 		return jb_cli_usage(cli, "which root? Give one NAME of a "
 					 "[Root NAME]");

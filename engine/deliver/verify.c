@@ -44,28 +44,29 @@ int jb_verify_database(struct jb_verify *v, const char *path,
 	sqlite3_stmt *st = NULL;
 	sqlite3 *db = NULL;
 	const char *word;
-	int rc;
+	int rc, rv;
 
 	if (access(path, F_OK) != 0)
 		return JB_OK;
-	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
+	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &st,
 					NULL);
-	while (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		word = (const char *)sqlite3_column_text(st, 0);
 		if (word != NULL && strcmp(word, "ok") != 0)
 			tell(v, "database", path, "", word);
+		rc = SQLITE_OK;
 	}
-	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
+	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB) {
 		tell(v, "database", path, "", "is damaged");
-	else if (rc != SQLITE_OK)
-		jb_store_error(db, rc, err, "%s", path);
+		rc = SQLITE_DONE;
+	}
+	rv = rc == SQLITE_DONE ? JB_OK
+			       : jb_store_error(db, rc, err, "%s", path);
 	sqlite3_finalize(st);
 	sqlite3_close(db);
-	return rc == SQLITE_OK || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB
-		       ? JB_OK
-		       : JB_EDB;
+	return rv;
 }
 
 /* ---- a catalog and its tree */

@@ -303,17 +303,35 @@ static int count_dirs(struct jb_scan *s, struct jb_error *err)
 
 static void join(struct jb_scan *s)
 {
-	if (!s->joinable)
-		return;
-	for (unsigned i = 0; i < JB_SCAN_THREADS; i++)
+	for (unsigned i = 0; i < s->n_threads; i++)
 		pthread_join(s->threads[i], NULL);
-	s->joinable = false;
+	s->n_threads = 0;
+}
+
+/* As many as can be had; under the mutex, so that none of them is the last one
+ * before all are counted. */
+static void start_threads(struct jb_scan *s)
+{
+	while (s->n_threads < JB_SCAN_THREADS) {
+		struct walker *w = calloc(1, sizeof *w);
+
+		if (w == NULL)
+			break;
+		w->scan = s;
+		if (pthread_create(&s->threads[s->n_threads], NULL, run, w) !=
+		    0) {
+			free(w);
+			break;
+		}
+		s->n_threads++;
+	}
+	s->active = s->n_threads;
+	s->running = s->n_threads > 0;
 }
 
 int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 {
 	struct timespec now;
-	bool halted;
 	int rv;
 
 	join(s); /* the threads of the last one have ended */
@@ -322,29 +340,18 @@ int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 	if (rv != JB_OK)
 		return rv;
 	pthread_mutex_lock(&s->mutex);
-	halted = s->halted;
 	s->next = from;
 	s->halted_at = UINT64_MAX;
-	s->running = !halted;
-	pthread_mutex_unlock(&s->mutex);
-	if (halted)
-		return JB_OK;
 	s->done = 0;
 	s->began_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-	s->active = JB_SCAN_THREADS;
-	s->joinable = true;
-	for (unsigned i = 0; i < JB_SCAN_THREADS; i++) {
-		struct walker *w = calloc(1, sizeof *w);
-
-		if (w == NULL)
-			return jb_error_set(err, JB_ENOMEM, 0, "scan");
-		w->scan = s;
-		if (pthread_create(&s->threads[i], NULL, run, w) != 0) {
-			free(w);
-			return jb_error_set(err, JB_ENOMEM, 0, "scan thread");
-		}
+	s->running = false;
+	if (!s->halted) {
+		start_threads(s);
+		if (!s->running)
+			rv = jb_error_set(err, JB_ENOMEM, 0, "scan threads");
 	}
-	return JB_OK;
+	pthread_mutex_unlock(&s->mutex);
+	return rv;
 }
 
 void jb_scan_halt(struct jb_scan *s, void (*idle)(void *arg), void *arg)

@@ -31,7 +31,7 @@ struct jb_scan {
 	const char *state_dir;		 /* borrowed */
 	struct jb_scan_credits *credits; /* borrowed */
 	pthread_t threads[JB_SCAN_THREADS];
-	bool joinable;		 /* under the mutex */
+	unsigned n_threads;	 /* to be joined by whoever starts or stops */
 	void (*idle)(void *arg); /* its last thread ends; set by halt */
 	void *arg;
 	atomic_bool stopping;

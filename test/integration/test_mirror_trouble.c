@@ -222,7 +222,7 @@ static void run_bad(struct t_world *w, const char *how, int code,
 	t_mirror_init(&m, w, T_ext4, "mkdir d; echo a > d/a", more);
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
-	t_shell("cd %s; rm -r d; echo b > b; echo x > trigger", SRC);
+	t_shell("cd %s; echo x > trigger; rm -r d; echo b > b", SRC);
 	expect(&m, code, words);
 	assert_true(exists(DST "/d/a"));
 	assert_false(exists(DST "/trigger"));
