@@ -20,6 +20,10 @@
 #define SCAN_LOOK_US  100000
 #define RETRY_US      US_PER_S
 #define MOST_RETRY_US (60 * US_PER_S)
+/* A write sets the times when it begins and is told of when it ends: a copy
+ * that was made in between looks complete. What was this young when it was
+ * copied is copied again if the journal then tells of a write. */
+#define LONG_WRITE_NS INT64_C(10000000000)
 /* Least and most of MaxDelete= and MaxReplace= as a share. */
 #define LEAST_LIMIT 100
 #define MOST_LIMIT  100000
@@ -130,6 +134,7 @@ static void read_options(struct jb_delivery *d)
 		.min_free_bytes = jb_config_size(d->section, "MinFree"),
 		.keep_deleted = d->keep_us > 0,
 		.keep_hashes = true,
+		.racy_ns = LONG_WRITE_NS,
 	};
 }
 

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The mirror under random operations: after each round the copy equals the
- * source, and no more was copied than the journal says was changed. */
+/* The mirror under load. Random operations: after each round the copy equals
+ * the source, and no more was copied than the journal says was changed. Files
+ * that are written all the time: what is at the target was a whole version. */
 #include "lib/t_judge.h"
 #include "lib/t_mirror.h"
 #include "lib/t_ops.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
@@ -133,10 +140,111 @@ static void across(struct t_world *w)
 	run_rounds(w, T_xfs);
 }
 
+#define VERSION_BYTES (1 << 20)
+
+/* Rewrite @path in place, ten times a second, each version one write of one
+ * byte's value; in a child, which ends with @seconds. */
+static pid_t start_writer(const char *path, int seconds)
+{
+	const struct timespec pause = {.tv_nsec = 100000000};
+	pid_t pid = fork();
+	char *version;
+	int fd;
+
+	if (pid != 0)
+		return pid;
+	version = malloc(VERSION_BYTES);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (version == NULL || fd < 0)
+		_exit(1);
+	for (int i = 1; i <= seconds * 10; i++) {
+		memset(version, i % 251, VERSION_BYTES);
+		if (pwrite(fd, version, VERSION_BYTES, 0) != VERSION_BYTES)
+			_exit(1);
+		nanosleep(&pause, NULL);
+	}
+	_exit(0);
+}
+
+/* What is at the target must be one version, whole; which one, or -1. */
+static int read_version(const char *path, char *buffer)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, buffer, VERSION_BYTES + 1);
+	close(fd);
+	if (n != VERSION_BYTES ||
+	    memcmp(buffer, buffer + 1, VERSION_BYTES - 1) != 0)
+		fail_msg("a torn copy: %d bytes, %d ... %d", (int)n, buffer[0],
+			 buffer[VERSION_BYTES - 1]);
+	return (unsigned char)buffer[0];
+}
+
+/* A file that is rewritten ten times a second: every version at the target is
+ * one that existed as a whole, and there are several of them. */
+static void whole_versions(struct t_world *w)
+{
+	char *buffer = malloc(VERSION_BYTES + 1);
+	int status, last = -1, seen, changes = 0;
+	struct t_mirror m;
+	pid_t writer;
+
+	assert_non_null(buffer);
+	t_mirror_init(&m, w, w->fs.fs, "head -c 1M /dev/zero > f", "");
+	t_mirror_check(&m);
+	writer = start_writer(T_MIRROR_ROOT "/f", t_case_long() ? 60 : 5);
+	assert_true(writer > 0);
+	while (waitpid(writer, &status, WNOHANG) == 0) {
+		seen = read_version(T_MIRROR "/f", buffer);
+		changes += seen != last;
+		last = seen;
+	}
+	assert_int_equal(status, 0);
+	assert_true(changes > 5);
+	t_mirror_check(&m);
+	assert_int_equal(read_version(T_MIRROR "/f", buffer),
+			 read_version(T_MIRROR_ROOT "/f", buffer));
+	free(buffer);
+	t_mirror_fini(&m);
+}
+
+/* One long write: its times are those of its beginning, so a copy that is made
+ * while it lasts looks like the whole. It must not be taken for it. */
+static void long_writes(struct t_world *w)
+{
+	const size_t size = 24 << 20;
+	char *data = malloc(size);
+	struct t_mirror m;
+	int fd;
+
+	assert_non_null(data);
+	t_mirror_init(&m, w, w->fs.fs, "head -c 24M /dev/zero > f",
+		      "KeepDeleted=off");
+	t_mirror_check(&m);
+	fd = open(T_MIRROR_ROOT "/f", O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (int i = 1; i < 12; i++) {
+		memset(data, i, size);
+		assert_int_equal(pwrite(fd, data, 1, 0), 1);
+		t_daemon_flush(&w->daemon); /* the worker begins */
+		assert_int_equal(pwrite(fd, data, size, 0), size);
+		t_mirror_check(&m);
+		t_shell("cmp %s/f %s/f", T_MIRROR_ROOT, T_MIRROR);
+	}
+	close(fd);
+	free(data);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(within, ext4, fanotify),
 	T_CASE(within, xfs, fanotify),
 	T_CASE(across, ext4, fanotify),
+	T_CASE(whole_versions, ext4, fanotify),
+	T_CASE(long_writes, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
