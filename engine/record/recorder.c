@@ -146,7 +146,9 @@ static enum jb_want what_next(struct jb_recorder *r)
 	for (unsigned i = 0; i < r->settings.n_roots; i++) {
 		const struct jb_record_root *root = &r->roots[i];
 
-		if (root->scan_mark != NULL ||
+		/* Of a scan that has to be done again the mark is of no use. */
+		if ((root->scan_mark != NULL && !root->owed &&
+		     !root->running) ||
 		    (root->detached.n_groups > 0 && !jb_gap_is_open(root)))
 			return JB_WANT_NOW;
 	}

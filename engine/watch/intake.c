@@ -149,7 +149,6 @@ static void count_batch(struct jb_intake *in, uint64_t now)
 {
 	uint64_t step = interval(in), saved = BURST * step;
 
-	in->handed = now;
 	in->paid += step;
 	if (in->paid + saved < now)
 		in->paid = now - saved;
@@ -199,7 +198,7 @@ void jb_intake_hand_over(struct jb_intake *in)
 	pthread_mutex_lock(&in->mutex);
 	waiting = in->waiting;
 	want = in->want;
-	due = (any ? in->paid : in->handed) + interval(in);
+	due = (any ? in->paid : in->gave) + interval(in);
 	pthread_mutex_unlock(&in->mutex);
 	if (!waiting || !in->running)
 		return;

@@ -56,7 +56,6 @@ struct jb_intake {
 	struct jb_dirty sets[2];
 	struct jb_dirty *front;
 	uint64_t batch;	 /* number of the last set handed over */
-	uint64_t handed; /* when, ns of uv_hrtime */
 	uint64_t paid;	 /* when it would have been, had all come evenly */
 	uint64_t gathers_until; /* ns, 0: nothing has come yet */
 	uint64_t at_once; /* when one was last handed over for its marks */
