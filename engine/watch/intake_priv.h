@@ -55,8 +55,8 @@ struct jb_intake {
 	uint64_t nap_ms; /* how long the next nap is */
 	struct jb_dirty sets[2];
 	struct jb_dirty *front;
-	uint64_t batch;	 /* number of the last set handed over */
-	uint64_t paid;	 /* when it would have been, had all come evenly */
+	uint64_t batch; /* number of the last set handed over */
+	uint64_t paid;	/* when it would have been, had all come evenly */
 	uint64_t gathers_until; /* ns, 0: nothing has come yet */
 	uint64_t at_once; /* when one was last handed over for its marks */
 	uint64_t target[JB_SOURCES]; /* counts of answered marks */
