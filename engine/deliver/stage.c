@@ -75,13 +75,22 @@ static struct jb_seen_name *next_attached(struct jb_seen_name *n)
 
 /* ---- what could not be made */
 
+/* What waits for its directory is listed with it, so it needn't be pending. But
+ * an old version is somewhere else, where no listing comes to it: if both go
+ * before they are made, nothing else says that it goes too. */
+static bool is_remembered(const struct jb_seen *e, enum jb_reason why)
+{
+	if (why == JB_REASON_WAITS)
+		return e->old != NULL && !JB_WITHOUT(WAITS);
+	return why != JB_REASON_MOVED || !JB_WITHOUT(MOVED);
+}
+
 /* Its wants are withdrawn; an old version has them again. */
 static void give_up(struct jb_plan *p, struct jb_seen *e, enum jb_reason why)
 {
 	struct jb_node *n = e->node;
 
-	if (why != JB_REASON_WAITS &&
-	    !(why == JB_REASON_MOVED && JB_WITHOUT(MOVED)))
+	if (is_remembered(e, why))
 		jb_draft_pend(&p->d, e->id, why);
 	for (struct jb_seen_name *name = e->names; name != NULL;
 	     name = name->next)

@@ -681,6 +681,29 @@ static void test_restored_in_pages(void **state)
 	assert_int_equal(object_at(s, "abl"), file);
 }
 
+/* A file that was written and moved into a new directory, which is gone before
+ * the plan comes to it: it waits, and is seen to go. */
+static void test_moved_into_what_goes(void **state)
+{
+	struct scene *s = *state;
+	unsigned seen;
+
+	make_tree(s);
+	world_make(&s->w, "n", 'd');
+	world_write(&s->w, "abc");
+	world_rename(&s->w, "abc", "nc");
+	seen = s->w.n_states - 1;
+	world_rename(&s->w, "n", "m");
+	/* The catalog is of the time before the renaming. */
+	assert_true(policy_plan(&s->p, s->w.n_rows - 1, seen, false));
+	assert_int_not_equal(object_at(s, "abc"), 0);
+	assert_int_equal(number(s, "SELECT count(*) FROM pending"), 2);
+	world_remove(&s->w, "m");
+	plan(s);
+	assert_int_equal(object_at(s, "abc"), 0);
+	assert_equal_trees(s);
+}
+
 /* The new version is made, and its first renaming fails. */
 static void overwrite_in_vain(struct scene *s)
 {
@@ -795,6 +818,7 @@ int main(void)
 		STORY(test_full_pages),
 		STORY(test_restored_in_pages),
 		STORY(test_failing_path),
+		STORY(test_moved_into_what_goes),
 		STORY(test_dry_run),
 	};
 
