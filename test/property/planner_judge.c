@@ -192,111 +192,6 @@ bool judge_is_needless(void *arg, unsigned no, int64_t data)
 	return false;
 }
 
-/* Does a directory, with all above it, stay where it is in this plan? */
-static bool stays(struct jb_plan *plan, const struct jb_node *dir)
-{
-	while (dir != plan->d.top) {
-		if (dir == plan->d.own || dir->dropped || dir->places == NULL)
-			return false;
-		if (dir->places->want != NULL && dir->places->want != dir)
-			return false;
-		if (dir->keep != NULL)
-			for (struct jb_seen_name *n = dir->keep->names;
-			     n != NULL; n = n->next)
-				if (n->slot != NULL && n->slot->want == dir &&
-				    n->slot != dir->places)
-					return false;
-		dir = dir->places->dir;
-	}
-	return true;
-}
-
-static unsigned object_of_dir(const struct jb_plan *plan,
-			      const struct jb_node *dir)
-{
-	if (dir == plan->d.top)
-		return SIM_TOP;
-	return dir == plan->d.own ? SIM_OWN : (unsigned)dir->row.at.ino;
-}
-
-/* Is what the rows say of the node true? */
-static bool is_where_it_was(const struct sim *sim, const struct jb_plan *plan,
-			    const struct jb_node *n)
-{
-	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
-		if (sim_at(sim, object_of_dir(plan, s->dir), s->name) !=
-		    n->row.at.ino)
-			return false;
-	return jb_node_is_dir(n) || n->places == NULL ||
-	       sim->objects[n->row.at.ino].mtime == n->row.at.mtime;
-}
-
-static void watch(struct policy *p, struct jb_plan *plan, struct jb_slot *s)
-{
-	struct sim *sim = p->sim;
-	struct sim_foreign *f = &sim->watched[sim->n_watched];
-
-	if (s->want == NULL || s->holder == NULL || !s->dir->alive ||
-	    !stays(plan, s->dir) || !is_where_it_was(sim, plan, s->holder))
-		return;
-	f->dir = object_of_dir(plan, s->dir);
-	snprintf(f->name, sizeof f->name, "%s", s->name);
-	sim->n_watched++;
-}
-
-void policy_take_over(struct policy *p)
-{
-	struct sim *s = p->sim;
-	unsigned no;
-
-	if (!p->options.adopt)
-		return;
-	for (unsigned i = 0; i < s->n_names; i++) {
-		no = s->names[i].object;
-		if (s->objects[no].old_copy && !s->objects[no].ours &&
-		    jb_replica_by_target(p->replica, no, 7, NULL) > 0)
-			sim_take_over(s, no);
-	}
-}
-
-/* Never absent: a name that we hold before and after, all of whose directories
- * keep their places. Exceptions that no order avoids: names below a directory
- * which itself moves or is replaced; what somebody else or a failing operation
- * does; and, without exchange, a name whose holder moves on. */
-void judge_on_names(void *arg, struct jb_plan *plan)
-{
-	struct policy *p = arg;
-	struct sim *sim = p->sim;
-	unsigned n = 0;
-
-	policy_take_over(p);
-	sim_begin(sim);
-	sim->n_watched = 0;
-	for (size_t i = 0; i < plan->n_items; i++) {
-		n++;
-		for (struct jb_seen_name *x = plan->entries[i]->names;
-		     x != NULL; x = x->next) {
-			if (x->slot == NULL)
-				continue;
-			n++;
-			if (sim->p_fail == 0 && (p->can & JB_CAN_EXCHANGE))
-				watch(p, plan, x->slot);
-		}
-	}
-	for (size_t i = 0; i < plan->n_nodes; i++) {
-		struct jb_node *x = plan->nodes[i];
-
-		for (struct jb_slot *s = x->places; s != NULL;
-		     s = s->next_place)
-			n++;
-		if (x->goes)
-			p->counting[x->row.at.ino] = true;
-		if (x->alive && jb_node_has_src(x))
-			sim->objects[x->row.at.ino].src = world_no(x->row.src);
-	}
-	p->bound = sim->n_operations + 6 * n + 6;
-}
-
 /* ---- the judge */
 
 /* What a plan has removed of that which the guard had counted. */
@@ -421,6 +316,119 @@ static void check_taken_along(struct policy *p)
 	}
 }
 
+static bool is_name_of(const struct w_state *cat, unsigned no,
+		       const struct name *x)
+{
+	const struct w_name *n = state_name(cat,
+					    x->dir->rid == JB_RID_TOP
+						    ? W_TOP
+						    : world_no(x->dir->row.src),
+					    x->row.name[0]);
+
+	return n != NULL && n->no == no;
+}
+
+/* Has the target the entry, and under no name that it has? */
+static bool is_elsewhere(const struct rows *all, const struct w_state *cat,
+			 unsigned no)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < all->n_names; i++) {
+		if (world_no(all->names[i].node->row.src) != no)
+			continue;
+		any = true;
+		if (is_name_of(cat, no, &all->names[i]))
+			return false;
+	}
+	return any;
+}
+
+/* A row that says `what` of the entry or node @no. */
+static bool is_left(struct policy *p, const char *what, uint64_t no)
+{
+	char sql[96];
+
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM %s = %llu", what,
+		 (unsigned long long)no);
+	return policy_number(p, sql) != 0;
+}
+
+enum fate { GOES, STAYS, AWAY }; /* away: detached, and not selected */
+
+static enum fate fate_of(const struct policy *p, unsigned no)
+{
+	const struct w_state *cat = p->view.state;
+	enum fate fate = GOES;
+	char path[W_DEPTH + 1];
+
+	for (unsigned i = 0; i < cat->n_names; i++) {
+		if (cat->names[i].no != no)
+			continue;
+		if (select_wants(p->sel, cat, &cat->names[i]))
+			return STAYS;
+		if (state_path(cat, &cat->names[i], path) < 0)
+			fate = AWAY;
+	}
+	return fate;
+}
+
+/* Will a later plan come to it: by itself, with what is parked, or with the
+ * directory in which it goes? */
+static bool is_remembered(struct policy *p, const struct node *n)
+{
+	unsigned no = world_no(n->row.src);
+
+	if (n->rid == JB_RID_OWN || is_left(p, "pending WHERE birth", no) ||
+	    is_left(p, "owed WHERE rid", n->rid))
+		return true;
+	if (n->rid == JB_RID_TOP || fate_of(p, no) != GOES)
+		return false;
+	for (unsigned i = 0; i < rows.n_names; i++)
+		if (rows.names[i].node == n &&
+		    is_remembered(p, rows.names[i].dir))
+			return true;
+	return false;
+}
+
+/* Has a plan ended that had read all which this catalog is made of? */
+static bool has_read_all(struct policy *p)
+{
+	const struct world *w = p->world;
+	unsigned state = 0;
+
+	while (state < w->n_states && w->states[state] != p->view.state)
+		state++;
+	return state < w->n_states && !p->sim->crashed && !p->more &&
+	       (p->cursor == w->n_rows || w->rows[p->cursor].state > state) &&
+	       policy_number(p, "SELECT count(*) FROM intent") == 0;
+}
+
+/* What is not where it is to be, or not to be at all, is not forgotten: no
+ * change that is yet to be read need tell of it again. */
+static void check_forgotten(struct policy *p)
+{
+	const struct node *n;
+	enum fate fate;
+	unsigned no;
+
+	if (!has_read_all(p))
+		return;
+	for (unsigned i = 0; i < rows.n_nodes; i++) {
+		n = &rows.nodes[i];
+		if (n->row.src.ino == 0)
+			continue;
+		no = world_no(n->row.src);
+		fate = fate_of(p, no);
+		if (fate == AWAY ||
+		    (fate == STAYS && !is_elsewhere(&rows, p->view.state, no)))
+			continue;
+		if (!is_remembered(p, n))
+			sim_break(p->sim, "entry %u is forgotten: object %u",
+				  no, (unsigned)n->row.at.ino);
+	}
+}
+
 static void check_always(struct policy *p)
 {
 	struct sim *s = p->sim;
@@ -429,6 +437,7 @@ static void check_always(struct policy *p)
 	check_needless(p);
 	check_same_name(p);
 	check_taken_along(p);
+	check_forgotten(p);
 	p->seen_removed = s->n_removed;
 	for (unsigned i = 0; i < s->n_foreign; i++)
 		if (sim_at(s, s->foreign[i].dir, s->foreign[i].name) !=
@@ -570,45 +579,13 @@ static void check_full(struct policy *p)
 		sim_break(s, "the count of nodes is wrong");
 }
 
-static bool is_name_of(const struct w_state *cat, unsigned no,
-		       const struct name *x)
-{
-	const struct w_name *n = state_name(cat,
-					    x->dir->rid == JB_RID_TOP
-						    ? W_TOP
-						    : world_no(x->dir->row.src),
-					    x->row.name[0]);
-
-	return n != NULL && n->no == no;
-}
-
-/* Has the target the entry, and under no name that it has? */
-static bool is_elsewhere(const struct rows *all, const struct w_state *cat,
-			 unsigned no)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < all->n_names; i++) {
-		if (world_no(all->names[i].node->row.src) != no)
-			continue;
-		any = true;
-		if (is_name_of(cat, no, &all->names[i]))
-			return false;
-	}
-	return any;
-}
-
 /* Is the entry, or a directory above it, pending? What the target has elsewhere
  * must be so itself: it is seen there. */
 static bool waits(struct policy *p, const struct w_state *cat, unsigned no)
 {
-	char sql[96];
-
 	if (no == W_TOP)
 		return false;
-	snprintf(sql, sizeof sql,
-		 "SELECT count(*) FROM pending WHERE birth = %u", no);
-	if (policy_number(p, sql) != 0)
+	if (is_left(p, "pending WHERE birth", no))
 		return true;
 	if (is_elsewhere(&rows, cat, no))
 		return false;

@@ -673,9 +673,10 @@ static void test_restored_in_pages(void **state)
 	file = object_at(s, "abl");
 	s->p.options.page = 2;
 	world_restore(&s->w);
-	/* Of the new identities only the top is told of. */
+	/* Of the new identities only those at the top are told of. */
 	s->w.n_rows = s->p.cursor;
 	world_chmod(&s->w, "a");
+	world_chmod(&s->w, "c");
 	plan(s);
 	assert_int_equal(s->copies, 0);
 	assert_int_equal(object_at(s, "abl"), file);
