@@ -5,9 +5,10 @@
  *
  * An ancestor is stale. If all are attached, each is looked at; the one that is
  * not at its place is detached, and the look repeated. If one is detached
- * already, it will be found (then the look is repeated) or deleted (then what
- * was found below it goes with it): the look is deferred until then. Nothing
- * ever has itself as an ancestor, so every row has a path. */
+ * already, it will be found, or what lies between is found elsewhere (then the
+ * look is repeated), or it is deleted (then what was found below it goes with
+ * it): the look is deferred until then. Nothing ever has itself as an ancestor,
+ * so every row has a path. */
 #include "engine/record/recorder_priv.h"
 
 #include <stdlib.h>
@@ -128,15 +129,28 @@ int jb_cycle_cut(struct jb_recorder *r, struct jb_visit *v,
 	return rv < 0 ? rv : defer(r, v, detached, src->dirkey, name, len, err);
 }
 
+/* Has the directory that is waited for been found, or has another that lay
+ * below it moved away, and taken the place of the deferred look with it? */
+static int is_over(struct jb_recorder *r, const struct jb_deferred *d,
+		   uint64_t key, struct jb_error *err)
+{
+	int rv = 0;
+
+	if (d->waits_for != key)
+		rv = jb_catalog_under(r->catalog, d->dir, d->waits_for, err);
+	return rv < 0 ? rv : rv == 0;
+}
+
 int jb_cycle_resume(struct jb_recorder *r, uint64_t key, uint64_t origin,
 		    struct jb_error *err)
 {
 	int rv = JB_OK;
 
-	for (size_t i = 0; i < r->n_deferred && rv == JB_OK;) {
+	for (size_t i = 0; i < r->n_deferred && rv >= 0;) {
 		struct jb_deferred d = r->deferred[i];
 
-		if (d.waits_for != key) {
+		rv = is_over(r, &d, key, err);
+		if (rv <= 0) {
 			i++;
 			continue;
 		}
@@ -144,7 +158,7 @@ int jb_cycle_resume(struct jb_recorder *r, uint64_t key, uint64_t origin,
 		rv = jb_push_name(r, d.dir, d.name, d.len, origin,
 				  JB_DIRTY_EVENT, &r->todo, err);
 	}
-	return rv;
+	return rv < 0 ? rv : JB_OK;
 }
 
 void jb_cycle_forget(struct jb_recorder *r, uint64_t key)

@@ -64,7 +64,7 @@ struct jb_record_root {
 
 /* A directory that was found below one that is detached, and whose last place
  * lies below the found one: where it is can be said only when the detached one
- * is found too. Until then neither is deleted. */
+ * is found too, or what lay between. Until then neither is deleted. */
 struct jb_deferred {
 	uint64_t waits_for; /* key of the detached directory */
 	uint64_t found;	    /* key of the one that was found below it */
@@ -231,7 +231,8 @@ int jb_cycle_cut(struct jb_recorder *r, struct jb_visit *v,
 		 struct jb_entry *src, const char *name, size_t len,
 		 const struct jb_look_flags *flags, bool *cut,
 		 struct jb_error *err);
-/* The directory has been found: look again at what waits for it. */
+/* The directory has been found, or has moved: look again at what waited for
+ * it, or no longer lies below what it waits for. */
 int jb_cycle_resume(struct jb_recorder *r, uint64_t key, uint64_t origin,
 		    struct jb_error *err);
 /* The directory's row has gone. */

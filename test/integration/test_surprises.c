@@ -281,7 +281,27 @@ static void left_inside_out(struct t_world *w)
 	t_round_fini(&r);
 }
 
+/* The one that is below goes deeper, takes the one above in, and what lay
+ * between is deleted: that says nothing of who is found elsewhere. */
+static void turned_inside_out(struct t_world *w)
+{
+	struct t_round r;
+
+	t_round_make(&r, w, ROOT, "mkdir -p a/b/p a/d q/1/2/3 && touch a/d/1");
+	t_daemon_freeze(&w->daemon);
+	t_shell("cd " ROOT " && mv a/b/p q/1/2/3/z && mv a q/1/2/3/z/a"
+		" && rmdir q/1/2/3/z/a/b");
+	t_daemon_thaw(&w->daemon);
+	t_round_check(&r, NULL);
+	t_round_expect(&r, 1, "4", "q/1/2/3/z/a");
+	t_round_expect(&r, 0, "1,5", "q/1/2/3/z/a/d");
+	t_round_fini(&r);
+}
+
 static const struct t_case cases[] = {
+	T_CASE(turned_inside_out, ext4, fanotify),
+	T_CASE(turned_inside_out, btrfs, fanotify),
+	T_CASE(turned_inside_out, xfs, inotify),
 	T_CASE(left_inside_out, ext4, fanotify),
 	T_CASE(left_inside_out, xfs, fanotify),
 	T_CASE(cold_handle, ext4, fanotify),
