@@ -269,9 +269,12 @@ static int take_rename(struct jb_recorder *r, struct jb_visit *v,
 }
 
 /* A directory that could not be had: has it gone, or is that trouble? */
-static int miss(struct jb_recorder *r, struct jb_visit *v, struct jb_error *err)
+static int miss(struct jb_recorder *r, const struct jb_visit *v,
+		const char *name, struct jb_error *err)
 {
-	return jb_visit_is_trouble(errno) ? jb_visit_owe(r, v->root, err) : 0;
+	if (!jb_visit_is_trouble(errno))
+		return 0;
+	return jb_visit_owe(r, v->root, v->dir, name, errno, err);
 }
 
 /* Take the handle of the directory itself, not of whatever has its name a
@@ -285,15 +288,15 @@ static int pin_directory(struct jb_recorder *r, struct jb_visit *v,
 
 	fd = openat(v->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return miss(r, v, err);
+		return miss(r, v, name, err);
 	ret->handle.len = 0;
 	if (jb_look_fd(fd, &now, NULL) != JB_OK)
-		rv = miss(r, v, err);
+		rv = miss(r, v, name, err);
 	else if (!jb_id_equal(now.id, found->id))
 		rv = 0;
 	else if (v->root->root->handle.len > 0 &&
 		 jb_handle_get(fd, "", &ret->handle, NULL) != JB_OK)
-		rv = miss(r, v, err);
+		rv = miss(r, v, name, err);
 	if (rv == 1 && v->root->root->source->needs_fd)
 		ret->fd = fd;
 	else

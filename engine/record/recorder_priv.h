@@ -197,8 +197,10 @@ int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,
 		  struct jb_visit *v, struct jb_error *err);
 /* An errno that does not mean that what was to be opened has gone. */
 bool jb_visit_is_trouble(int error);
-/* The root has a gap and owes a scan, since such an error came. */
+/* The root has a gap and owes a scan, since such an error came for directory
+ * @dir, or for @name in it ("": for itself). */
 int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
+		 uint64_t dir, const char *name, int error,
 		 struct jb_error *err);
 int jb_visit_close(struct jb_recorder *r, struct jb_visit *v,
 		   struct jb_error *err);

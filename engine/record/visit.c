@@ -2,6 +2,8 @@
 /* Opening the directory in which names are looked at. */
 #include "engine/record/recorder_priv.h"
 
+#include "engine/base/log.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -71,8 +73,20 @@ bool jb_visit_is_trouble(int error)
 /* Not because it has gone: what it holds is not known, until a scan has seen
  * it. Nothing that is missing elsewhere becomes a deletion meanwhile. */
 int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
+		 uint64_t dir, const char *name, int error,
 		 struct jb_error *err)
 {
+	const char *path = "";
+	size_t len = 0;
+
+	if (!root->owed) { /* one line for all that the next scan makes up */
+		jb_catalog_path(r->catalog, dir, &path, &len, NULL);
+		jb_log_warning("root '%s': a directory can't be opened: %s: "
+			       "%.*s%s%s",
+			       root->root->config->name, strerrordesc_np(error),
+			       (int)len, path,
+			       len > 0 && *name != '\0' ? "/" : "", name);
+	}
 	return jb_gap_owe(r, root, "a directory could not be opened", err);
 }
 
@@ -98,7 +112,7 @@ int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
 	v->fd = open_dir(r, v->root->root, &dir);
 	if (v->fd < 0) {
 		if (jb_visit_is_trouble(errno))
-			return jb_visit_owe(r, v->root, err);
+			return jb_visit_owe(r, v->root, key, "", errno, err);
 		if (!v->root->root->by_handle && errno != EACCES)
 			rv = jb_stale_note(r, key, err);
 		return rv < 0 ? rv : look_at_own_place(r, &dir, origin, err);
