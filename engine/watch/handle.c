@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* include/linux/exportfs.h: enum fid_type, and what the file systems add. */
@@ -16,7 +17,9 @@ enum {
 	TYPE_XFS_INO64_GEN_PARENT = 0x82,
 };
 
-#define TYPE_SIZE 4
+#define TYPE_SIZE      4
+#define FIRST_PAUSE_NS 10000
+#define LAST_PAUSE_NS  100000000
 
 int jb_handle_get(int dirfd, const char *name, struct jb_handle *ret,
 		  struct jb_error *err)
@@ -39,6 +42,22 @@ int jb_handle_get(int dirfd, const char *name, struct jb_handle *ret,
 	return JB_OK;
 }
 
+/* ext4 says ENOMEM, too, where the number that the handle bears is just being
+ * taken again: what it named has gone, which it says when the new inode is
+ * whole. A lack of memory lasts longer. */
+static int open_patiently(int mountfd, struct file_handle *h, int flags)
+{
+	struct timespec pause = {.tv_nsec = FIRST_PAUSE_NS};
+	int fd = open_by_handle_at(mountfd, h, flags);
+
+	while (fd < 0 && errno == ENOMEM && pause.tv_nsec < LAST_PAUSE_NS) {
+		nanosleep(&pause, NULL);
+		pause.tv_nsec *= 2;
+		fd = open_by_handle_at(mountfd, h, flags);
+	}
+	return fd;
+}
+
 int jb_handle_open(int mountfd, struct jb_handle_ref handle, int flags,
 		   struct jb_error *err)
 {
@@ -55,7 +74,7 @@ int jb_handle_open(int mountfd, struct jb_handle_ref handle, int flags,
 	u.h.handle_type = (int)type;
 	u.h.handle_bytes = handle.len - (unsigned)TYPE_SIZE;
 	memcpy(u.h.f_handle, handle.bytes + TYPE_SIZE, u.h.handle_bytes);
-	fd = open_by_handle_at(mountfd, &u.h, flags | O_CLOEXEC);
+	fd = open_patiently(mountfd, &u.h, flags | O_CLOEXEC);
 	if (fd < 0)
 		return jb_error_errno(err, errno, "open by handle");
 	return fd;

@@ -298,7 +298,34 @@ static void turned_inside_out(struct t_world *w)
 	t_round_fini(&r);
 }
 
+/* The inode numbers of what is gone are taken again at once: by a handle it is
+ * gone nevertheless, and no trouble. */
+static void taken_again(struct t_world *w)
+{
+	struct t_round r;
+	int root, fd, i;
+
+	t_round_make(&r, w, ROOT, "mkdir d");
+	root = open(ROOT, O_RDONLY | O_DIRECTORY);
+	for (i = 0; i < 15000; i++) {
+		assert_int_equal(mkdirat(root, "x", 0755), 0);
+		fd = openat(root, "x/f", O_CREAT | O_WRONLY, 0644);
+		assert_true(fd >= 0);
+		close(fd);
+		assert_int_equal(unlinkat(root, "x/f", 0), 0);
+		assert_int_equal(unlinkat(root, "x", AT_REMOVEDIR), 0);
+	}
+	close(root);
+	t_round_check(&r, NULL);
+	assert_int_equal(t_judge_number(&r.judge,
+					"SELECT count(*) FROM j.gap WHERE"
+					" reason LIKE '%%opened'"),
+			 0);
+	t_round_fini(&r);
+}
+
 static const struct t_case cases[] = {
+	T_CASE(taken_again, ext4, fanotify),
 	T_CASE(turned_inside_out, ext4, fanotify),
 	T_CASE(turned_inside_out, btrfs, fanotify),
 	T_CASE(turned_inside_out, xfs, inotify),
