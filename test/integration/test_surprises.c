@@ -251,9 +251,11 @@ static void renamed_directory(struct t_world *w)
 
 	t_round_make(&r, w, ROOT, "mkdir -p d/e/f && touch d/e/f/1");
 	for (i = 0; i < 5; i++) {
+		t_daemon_freeze(&w->daemon); /* one look, when all is done */
 		t_shell("cd " ROOT " && mv d x && echo %d > x/e/f/1 && mv x/e"
 			" y && touch y/f/n%d && mv y x/e && mv x d",
 			i, i);
+		t_daemon_thaw(&w->daemon);
 		t_round_check(&r, NULL);
 		assert_int_equal(t_round_count(&r,
 					       "kind = 1 AND path ="
