@@ -168,7 +168,7 @@ static int remove_files(const struct jb_config *config, const char *name,
 		close(fd);
 		return jb_error_set(err, JB_EBUSY, errno,
 				    "policy '%s' is at work: take it out of "
-				    "the configuration and restart the daemon "
+				    "the configuration and reload the daemon "
 				    "first",
 				    name);
 	}

@@ -17,7 +17,7 @@
  * hold what the source has there. A policy never copies by itself.
  *
  * This one follows everything but deletions, which wait for a full pass
- * (`journalctl-backup run second`), and says how much it moved. */
+ * (`journalctl-backup reset second`), and says how much it moved. */
 #include "jb/policy.h"
 
 #include <stdio.h>
