@@ -8,6 +8,7 @@
 #include "engine/deliver/delivery.h"
 #include "engine/deliver/feed.h"
 #include "engine/deliver/plugin.h"
+#include "engine/deliver/sink.h"
 #include "jb/host.h"
 
 #include <stdatomic.h>
@@ -21,21 +22,6 @@ struct jb_pass {
 	bool is_over;		/* everything was handed over */
 	int64_t cursor;		/* the journal's end when it began */
 	struct jb_feed_walk at; /* of a first one */
-};
-
-/* The looks that a plugin asked for. */
-struct jb_plan_sink {
-	/* what the plugin was handed, and may ask for */
-	const struct jb_feed_page *page;       /* borrowed; or NULL */
-	const struct jb_policy_entry *entries; /* borrowed */
-	size_t n_entries;
-	struct jb_look *looks; /* owned */
-	size_t n_looks, cap_looks;
-	uint64_t *rids; /* owned */
-	size_t n_rids, cap_rids;
-	struct jb_pending_row *deferred; /* owned */
-	size_t n_deferred, cap_deferred;
-	struct jb_error err;
 };
 
 struct jb_delivery {
@@ -99,9 +85,6 @@ int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
 /* The next page of a full pass; the last one ends it. */
 int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
 		     struct jb_error *err);
-/* Look at an entry, whoever wants it. */
-int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e);
-void jb_sink_fini(struct jb_plan_sink *sink);
 
 /* place_check.c */
 int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err);

@@ -21,155 +21,6 @@
 #define NAMES_ONCE     50000 /* compared in one step */
 #define LISTERS	       2     /* threads that wait for the disk */
 
-/* ---- what a plugin asks for */
-
-static void *grow(void *array, size_t n, size_t *cap, size_t size)
-{
-	size_t more = *cap != 0 ? *cap * 2 : 256;
-	void *bigger;
-
-	if (n < *cap)
-		return array;
-	bigger = reallocarray(array, more, size);
-	if (bigger != NULL)
-		*cap = more;
-	return bigger;
-}
-
-void jb_sink_fini(struct jb_plan_sink *sink)
-{
-	free(sink->looks);
-	free(sink->rids);
-	free(sink->deferred);
-}
-
-static void empty_sink(struct jb_plan_sink *sink)
-{
-	sink->n_looks = sink->n_rids = sink->n_deferred = 0;
-	sink->page = NULL;
-	sink->entries = NULL;
-	sink->n_entries = 0;
-	sink->err.code = JB_OK;
-}
-
-static const char *last_name(const char *path)
-{
-	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
-
-	return slash != NULL ? slash + 1 : path;
-}
-
-static void add_place(struct jb_look *look, struct jb_identity dir,
-		      const char *path)
-{
-	const char *name = last_name(path);
-	size_t len = name != NULL ? strlen(name) : 0;
-
-	if (len == 0 || len > JB_NAME_MAX || dir.ino == 0)
-		return;
-	look->places[look->n_places].dir = (struct jb_id){dir.ino, dir.birth};
-	look->places[look->n_places].name = name;
-	look->places[look->n_places++].len = (uint8_t)len;
-}
-
-static int defer(struct jb_plan_sink *sink, const struct jb_operation *op)
-{
-	struct jb_pending_row *rows = grow(sink->deferred, sink->n_deferred,
-					   &sink->cap_deferred, sizeof *rows);
-
-	if (rows == NULL)
-		return JB_ENOMEM;
-	sink->deferred = rows;
-	rows[sink->n_deferred++] = (struct jb_pending_row){
-		.id = {op->change->id.ino, op->change->id.birth},
-		.reason = JB_REASON_SETTLING,
-		.since_us = op->change->time_us,
-		.next_us = op->until_us,
-	};
-	return JB_OK;
-}
-
-int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
-{
-	struct jb_look *looks;
-	uint64_t *rids;
-
-	if (e->rid != 0) {
-		rids = grow(sink->rids, sink->n_rids, &sink->cap_rids,
-			    sizeof *rids);
-		if (rids == NULL)
-			return JB_ENOMEM;
-		sink->rids = rids;
-		rids[sink->n_rids++] = e->rid;
-		return JB_OK;
-	}
-	looks = grow(sink->looks, sink->n_looks, &sink->cap_looks,
-		     sizeof *looks);
-	if (looks == NULL)
-		return JB_ENOMEM;
-	sink->looks = looks;
-	looks[sink->n_looks++] =
-		(struct jb_look){.id = {e->id.ino, e->id.birth}};
-	return JB_OK;
-}
-
-/* Is it one of an array's members? Pointers of the plugin's may be anything. */
-static bool is_member(const void *p, const void *array, size_t n, size_t size)
-{
-	uintptr_t at = (uintptr_t)p, first = (uintptr_t)array;
-
-	return array != NULL && at >= first && at - first < n * size &&
-	       (at - first) % size == 0;
-}
-
-static int refuse(struct jb_plan_sink *sink, const char *what)
-{
-	return jb_error_set(&sink->err, JB_EPROTO, 0, "asked for %s", what);
-}
-
-static int look_at_change(struct jb_plan_sink *sink,
-			  const struct jb_policy_change *c)
-{
-	struct jb_look *looks, *look;
-	size_t i;
-
-	looks = grow(sink->looks, sink->n_looks, &sink->cap_looks,
-		     sizeof *looks);
-	if (looks == NULL)
-		return JB_ENOMEM;
-	sink->looks = looks;
-	look = &looks[sink->n_looks++];
-	*look = (struct jb_look){.id = {c->id.ino, c->id.birth}};
-	i = (size_t)(c - sink->page->changes);
-	add_place(look, sink->page->dirs[i], c->path);
-	add_place(look, sink->page->old_dirs[i], c->old_path);
-	return JB_OK;
-}
-
-static int on_emit(struct jb_plan_sink *sink, const struct jb_operation *op)
-{
-	const struct jb_feed_page *page = sink->page;
-
-	if (op == NULL || (op->change != NULL) == (op->entry != NULL))
-		return refuse(sink, "neither a change nor an entry");
-	if (op->kind != JB_OPERATION_FOLLOW && op->kind != JB_OPERATION_DEFER)
-		return refuse(sink, "an operation that there is not");
-	if (op->entry != NULL) {
-		if (op->kind != JB_OPERATION_FOLLOW)
-			return refuse(sink, "an entry to be deferred");
-		if (!is_member(op->entry, sink->entries, sink->n_entries,
-			       sizeof *op->entry))
-			return refuse(sink, "an entry that it was not given");
-		return jb_sink_look(sink, op->entry);
-	}
-	if (page == NULL ||
-	    !is_member(op->change, page->changes, page->n, sizeof *op->change))
-		return refuse(sink, "a change that it was not given");
-	if (op->kind == JB_OPERATION_DEFER)
-		return defer(sink, op);
-	return look_at_change(sink, op->change);
-}
-
 /* A plugin may not care what emit() said. */
 static int check_sink(struct jb_delivery *d, int rv, struct jb_error *err)
 {
@@ -216,7 +67,8 @@ static void keep_outcome(struct jb_delivery *d, const struct jb_effect *e)
 
 	if (!jb_plugin_wants_outcomes(&d->plugin))
 		return;
-	list = grow(d->outcomes, d->n_outcomes, &d->cap_outcomes, sizeof *list);
+	list = jb_sink_grow(d->outcomes, d->n_outcomes, &d->cap_outcomes,
+			    sizeof *list);
 	if (list == NULL)
 		return;
 	d->outcomes = list;
@@ -351,7 +203,7 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 	if (rv == JB_OK || rv == JB_ENOSPC)
 		expire_trash(d, rv == JB_ENOSPC);
 	d->target->ops->end(d->target);
-	empty_sink(&d->sink);
+	jb_sink_empty(&d->sink);
 	tell_outcomes(d);
 	if (rv == JB_OK && cursor != 0 && !d->dry)
 		d->stored = cursor;
@@ -368,9 +220,9 @@ static int call_plugin(struct jb_delivery *d, const struct jb_feed_page *page,
 {
 	int rv;
 
-	empty_sink(&d->sink);
+	jb_sink_empty(&d->sink);
 	d->sink.page = page;
-	rv = jb_plugin_plan(&d->plugin, page->changes, page->n, on_emit,
+	rv = jb_plugin_plan(&d->plugin, page->changes, page->n, jb_sink_emit,
 			    &d->sink, err);
 	return check_sink(d, rv, err);
 }
@@ -460,11 +312,11 @@ static int hand_over(struct jb_delivery *d,
 {
 	int rv = JB_OK;
 
-	empty_sink(&d->sink);
+	jb_sink_empty(&d->sink);
 	d->sink.entries = entries;
 	d->sink.n_entries = n;
 	if (jb_plugin_reconciles(&d->plugin)) {
-		rv = jb_plugin_reconcile(&d->plugin, entries, n, on_emit,
+		rv = jb_plugin_reconcile(&d->plugin, entries, n, jb_sink_emit,
 					 &d->sink, err);
 		return check_sink(d, rv, err);
 	}
@@ -581,7 +433,7 @@ int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
 		return rv;
 	ret->more = ret->worked = true;
 	if (d->more) { /* listings first */
-		empty_sink(&d->sink);
+		jb_sink_empty(&d->sink);
 		return jb_delivery_plan(d, 0, err);
 	}
 	rv = d->pass.is_over ? end_pass(d, err) : pass_on(d, err);
