@@ -136,13 +136,11 @@ void jb_daemon_came_back(struct jb_daemon *d, unsigned i);
 /* control.c: the socket RUNTIMEDIR/control. */
 int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
 		    struct jb_error *err);
-/* A flush asked for through it has ended. */
-void jb_control_flushed(struct jb_control *c, void *flush, int64_t seq);
-/* So has a vacuum. */
-void jb_control_retained(struct jb_control *c, void *flush,
+/* control_commands.c: @waiter's flush, vacuum, release of a root has ended. */
+void jb_control_flushed(struct jb_control *c, void *waiter, int64_t seq);
+void jb_control_retained(struct jb_control *c, void *waiter,
 			 const struct jb_retained *done);
-/* A root that was asked to be released through it is. */
-void jb_control_released(struct jb_control *c, void *waiter);
+void jb_control_released(void *waiter);
 /* Answer who still waits, then free when the loop has closed all. */
 void jb_control_close(struct jb_control *c);
 

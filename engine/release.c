@@ -37,10 +37,10 @@ static uint64_t mount_at(const char *path)
 	return st.stx_mnt_id;
 }
 
-static void answer(struct jb_daemon *d, struct jb_presence *p)
+static void answer(struct jb_presence *p)
 {
 	if (p->waiter != NULL)
-		jb_control_released(d->control, p->waiter);
+		jb_control_released(p->waiter);
 	p->waiter = NULL;
 }
 
@@ -62,7 +62,7 @@ static void finish(struct jb_daemon *d, unsigned i)
 	if (p->asked)
 		jb_log_notice("root '%s': released: %s can be unmounted",
 			      root->config->name, root->config->path);
-	answer(d, p);
+	answer(p);
 }
 
 /* Of a root that went by itself they say so themselves, and hold. */
@@ -137,7 +137,7 @@ int jb_daemon_release(struct jb_daemon *d, unsigned i, void *waiter,
 				    root->config->name);
 	p->waiter = waiter;
 	if (p->state == JB_ROOT_MISSING || p->state == JB_ROOT_RELEASED) {
-		answer(d, p);
+		answer(p);
 		return JB_OK;
 	}
 	p->asked = true;

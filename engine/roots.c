@@ -249,7 +249,7 @@ void jb_daemon_close_roots(struct jb_daemon *d)
 {
 	for (unsigned i = 0; i < d->n_roots; i++) {
 		if (d->presence[i].waiter != NULL)
-			jb_control_released(NULL, d->presence[i].waiter);
+			jb_control_released(d->presence[i].waiter);
 		jb_root_close(&d->roots[i]);
 	}
 	jb_mounts_fini(&d->mounted);

@@ -55,8 +55,9 @@ static void add_place(struct jb_look *look, struct jb_identity dir,
 
 static int defer(struct jb_plan_sink *sink, const struct jb_operation *op)
 {
-	struct jb_pending_row *rows = jb_sink_grow(sink->deferred, sink->n_deferred,
-					   &sink->cap_deferred, sizeof *rows);
+	struct jb_pending_row *rows =
+		jb_sink_grow(sink->deferred, sink->n_deferred,
+			     &sink->cap_deferred, sizeof *rows);
 
 	if (rows == NULL)
 		return JB_ENOMEM;
@@ -77,7 +78,7 @@ int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
 
 	if (e->rid != 0) {
 		rids = jb_sink_grow(sink->rids, sink->n_rids, &sink->cap_rids,
-			    sizeof *rids);
+				    sizeof *rids);
 		if (rids == NULL)
 			return JB_ENOMEM;
 		sink->rids = rids;
@@ -85,7 +86,7 @@ int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
 		return JB_OK;
 	}
 	looks = jb_sink_grow(sink->looks, sink->n_looks, &sink->cap_looks,
-		     sizeof *looks);
+			     sizeof *looks);
 	if (looks == NULL)
 		return JB_ENOMEM;
 	sink->looks = looks;
@@ -115,7 +116,7 @@ static int look_at_change(struct jb_plan_sink *sink,
 	size_t i;
 
 	looks = jb_sink_grow(sink->looks, sink->n_looks, &sink->cap_looks,
-		     sizeof *looks);
+			     sizeof *looks);
 	if (looks == NULL)
 		return JB_ENOMEM;
 	sink->looks = looks;
