@@ -80,10 +80,11 @@ static void on_timeout(uv_timer_t *timer)
 	struct jb_waiter *w = timer->data;
 
 	if (w->client != NULL)
-		jb_client_fail(w->client, JB_ETIMEDOUT,
-			   w->asked ? "not everything was carried out in time"
-				    : "flush: not everything was recorded in "
-				      "time");
+		jb_client_fail(
+			w->client, JB_ETIMEDOUT,
+			w->asked ? "not everything was carried out in time"
+				 : "flush: not everything was recorded in "
+				   "time");
 	jb_waiter_leave(w);
 }
 
@@ -311,7 +312,8 @@ void jb_client_handle(struct jb_client *c, const char *line, size_t len)
 			return;
 		}
 	jb_client_fail(c, JB_EPROTO,
-		   request == NULL ? "not a line of JSON" : "unknown command");
+		       request == NULL ? "not a line of JSON"
+				       : "unknown command");
 	json_decref(request);
 }
 
@@ -333,8 +335,8 @@ void jb_control_flushed(struct jb_control *control, void *waiter, int64_t seq)
 	}
 	w->done = true;
 	if (w->client != NULL)
-		jb_client_reply(w->client, json_pack("{s:b, s:I}", "ok", 1, "seq",
-					       (json_int_t)seq));
+		jb_client_reply(w->client, json_pack("{s:b, s:I}", "ok", 1,
+						     "seq", (json_int_t)seq));
 	jb_waiter_leave(w);
 }
 
@@ -347,16 +349,16 @@ void jb_control_retained(struct jb_control *control, void *waiter,
 		return;
 	w->done = true;
 	if (w->client != NULL)
-		jb_client_reply(w->client,
-			  json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:s*, s:I}",
-				    "ok", 1, "changes",
-				    (json_int_t)done->changes, "places",
-				    (json_int_t)done->places, "gaps",
-				    (json_int_t)done->gaps, "bytes",
-				    (json_int_t)done->bytes, "first_seq",
-				    (json_int_t)done->first_seq, "held_by",
-				    w->bound.policy, "held_seq",
-				    (json_int_t)w->bound.upto));
+		jb_client_reply(
+			w->client,
+			json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:s*, s:I}",
+				  "ok", 1, "changes", (json_int_t)done->changes,
+				  "places", (json_int_t)done->places, "gaps",
+				  (json_int_t)done->gaps, "bytes",
+				  (json_int_t)done->bytes, "first_seq",
+				  (json_int_t)done->first_seq, "held_by",
+				  w->bound.policy, "held_seq",
+				  (json_int_t)w->bound.upto));
 	jb_waiter_leave(w);
 }
 

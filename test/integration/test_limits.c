@@ -35,11 +35,14 @@ static void overwrites_held(struct t_world *w)
 		      "mkdir d; for i in $(seq 50); do echo old > d/$i; done",
 		      "MaxReplace=10\nMaxDelete=20");
 	t_mirror_check(&m);
-	t_shell("cd %s; for i in $(seq 8); do echo new > d/$i; done", SRC);
+	t_daemon_shell(&w->daemon,
+		       "cd %s; for i in $(seq 8); do echo new > d/$i; done",
+		       SRC);
 	t_mirror_check(&m);
-	t_shell("cd %s; for i in $(seq 50); do echo newer > d/$i; done; "
-		"rm d/50; echo new > fresh; mv d/49 d/renamed",
-		SRC);
+	t_daemon_shell(&w->daemon,
+		       "cd %s; for i in $(seq 50); do echo newer > d/$i; done;"
+		       " rm d/50; echo new > fresh; mv d/49 d/renamed",
+		       SRC);
 	t_mirror_command(&m, 3, " overwrites are held", "flush", "--policy",
 			 "m");
 	assert_int_equal(count_old(), 41);

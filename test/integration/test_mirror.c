@@ -95,7 +95,8 @@ static void renames(struct t_world *w)
 		      "");
 	t_mirror_check(&m);
 	file = inode_of(DST "/d/f7");
-	t_shell("cd %s; mv d e; mkdir d; echo new > d/f7", SRC);
+	t_daemon_shell(&w->daemon, "cd %s; mv d e; mkdir d; echo new > d/f7",
+		       SRC);
 	t_mirror_check(&m);
 	assert_int_equal(inode_of(DST "/e/f7"), file);
 	assert_int_equal(t_mirror_number(&m, "copied"), 1001);

@@ -160,7 +160,7 @@ static void both_come_back(struct t_world *w)
 	t_round_init(&r, w);
 	release(w, "a", 0, NULL);
 	assert_int_equal(umount2(FS, 0), -1); /* b still has it */
-	t_shell("touch " FS "/b/1");
+	t_daemon_shell(&w->daemon, "touch " FS "/b/1");
 	t_daemon_flush(&w->daemon);
 	assert_int_equal(t_judge_count(&r.judge, "path = '1'"), 1);
 	release(w, "b", 0, NULL);
@@ -168,7 +168,7 @@ static void both_come_back(struct t_world *w)
 	t_mount_attach(&w->fs);
 	t_daemon_await(&w->daemon, "gap_open", false);
 	t_round_check(&r, NULL);
-	t_shell("touch " FS "/a/2 " FS "/b/2");
+	t_daemon_shell(&w->daemon, "touch " FS "/a/2 " FS "/b/2");
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "path = '2' AND source = 0"), 2);
 	t_round_fini(&r);
@@ -191,7 +191,7 @@ static void absent_at_start(struct t_world *w)
 	t_mount_detach(&w->fs);
 	t_daemon_start(d);
 	await_state(d, "missing");
-	t_shell("touch " T_SPACE "/other/x");
+	t_daemon_shell(d, "touch " T_SPACE "/other/x");
 	t_daemon_flush(d);
 	assert_int_equal(t_judge_count(&r.judge, "path = 'x'"), 1);
 	assert_int_equal(t_judge_count(&r.judge, "kind = 5"), 0);

@@ -219,15 +219,19 @@ static void cold_after_restart(struct t_world *w)
 		kill_server();
 		t_mount_drop_caches();
 		start_server();
+		t_daemon_freeze(&w->daemon);
 		write_nfs(nfs, file, 2 + (uint64_t)i, "cold");
 		write_nfs(nfs, link, 2 + (uint64_t)i, "cold");
+		t_daemon_thaw(&w->daemon);
 		t_round_check(&r, NULL);
 		t_round_expect(&r, 1, "2", "d/e/f");
 		assert_int_equal(t_round_count(&r, "kind = 2 AND what & 1 AND"
 						   " path IN ('g', 'd/h')"),
 				 1);
 		t_mount_drop_caches();
+		t_daemon_freeze(&w->daemon);
 		write_nfs(nfs, file, 10 + (uint64_t)i, "colder");
+		t_daemon_thaw(&w->daemon);
 		t_round_check(&r, NULL);
 		t_round_expect(&r, 1, "2", "d/e/f");
 		/* Renamed where the server can't know. */

@@ -194,6 +194,20 @@ void t_daemon_thaw(struct t_daemon *d)
 	kill(d->pid, SIGCONT);
 }
 
+void t_daemon_shell(struct t_daemon *d, const char *format, ...)
+{
+	char *command;
+	va_list ap;
+
+	va_start(ap, format);
+	assert_true(vasprintf(&command, format, ap) >= 0);
+	va_end(ap);
+	t_daemon_freeze(d);
+	t_shell("%s", command);
+	t_daemon_thaw(d);
+	free(command);
+}
+
 json_t *t_daemon_status(struct t_daemon *d)
 {
 	json_t *reply = ask_quietly(d, "{\"command\":\"status\"}");

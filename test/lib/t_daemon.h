@@ -60,6 +60,9 @@ void t_daemon_kill(struct t_daemon *d);
 /* SIGSTOP, returns when it stands; SIGCONT. */
 void t_daemon_freeze(struct t_daemon *d);
 void t_daemon_thaw(struct t_daemon *d);
+/* As t_shell(), while it stands still: one look sees all of it. */
+__attribute__((format(printf, 2, 3))) void
+t_daemon_shell(struct t_daemon *d, const char *format, ...);
 
 /* The process that it started last, a worker; 0: none just now. */
 pid_t t_daemon_child(struct t_daemon *d);

@@ -441,6 +441,7 @@ void t_replay_check_content(struct t_judge *j, const struct t_span *span)
 			   span->last));
 }
 
+/* But for ctime: who went away and came back has a new one, and no row. */
 void t_replay_check_told(struct t_judge *j, const struct t_span *span)
 {
 	t_judge_exec(j,
@@ -459,9 +460,8 @@ void t_replay_check_told(struct t_judge *j, const struct t_span *span)
 			" JOIN \"%s\" f ON f.ino = l.ino"
 			" AND f.birth = l.birth WHERE NOT l.mount"
 			" AND NOT f.mount AND (f.mode, f.uid, f.gid, f.size,"
-			" f.mtime, f.ctime) <> (l.mode, l.uid, l.gid, l.size,"
-			" l.mtime, l.ctime) AND NOT EXISTS (SELECT 1"
-			" FROM told t WHERE t.ino = l.ino"
-			" AND t.birth = l.birth)",
+			" f.mtime) <> (l.mode, l.uid, l.gid, l.size, l.mtime)"
+			" AND NOT EXISTS (SELECT 1 FROM told t"
+			" WHERE t.ino = l.ino AND t.birth = l.birth)",
 			span->last, span->first));
 }

@@ -22,7 +22,8 @@ static const struct t_span span = {
 
 /* What really happens below, as rows. */
 static const char SQL_JOURNAL[] =
-	"INSERT INTO w.root VALUES(1, 'r', x'', x'', 1, 0);"
+	"INSERT INTO w.root(id, name, path, fsid, dirkey, complete)"
+	" VALUES(1, 'r', x'', x'', 1, 0);"
 	"INSERT INTO w.place SELECT 1, 1, x'', dino, dbirth FROM before"
 	" WHERE name = x'64';" /* d */
 	"INSERT INTO w.place SELECT 2, 1, x'65', ino, birth FROM before"
