@@ -132,6 +132,12 @@ int jb_root_open_handle(const struct jb_root *root, struct jb_handle_ref handle,
 			      O_RDONLY | O_DIRECTORY | O_NONBLOCK, err);
 }
 
+bool jb_root_is_trouble(int error)
+{
+	return error == EIO || error == ENOMEM || error == EMFILE ||
+	       error == ENFILE || error == ENOSPC;
+}
+
 int jb_root_open_path(const struct jb_root *root, const char *path, size_t len,
 		      struct jb_id id)
 {

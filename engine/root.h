@@ -69,6 +69,11 @@ int jb_root_open_absent(const struct jb_config_root *config,
 /* Is the path still this directory on this mount? JB_ESTALE if not. */
 int jb_root_check(const struct jb_root *root, struct jb_error *err);
 
+/* An errno of the two below that does not mean that the directory has gone. One
+ * that may not be opened (EACCES) is not trouble: it would last, and what it
+ * holds is nobody's to copy. */
+bool jb_root_is_trouble(int error);
+
 /* Open a directory of the root by its handle. Returns a descriptor, or
  * JB_ESTALE: it is gone. */
 int jb_root_open_handle(const struct jb_root *root, struct jb_handle_ref handle,

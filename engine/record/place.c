@@ -272,7 +272,7 @@ static int take_rename(struct jb_recorder *r, struct jb_visit *v,
 static int miss(struct jb_recorder *r, const struct jb_visit *v,
 		const char *name, struct jb_error *err)
 {
-	if (!jb_visit_is_trouble(errno))
+	if (!jb_root_is_trouble(errno))
 		return 0;
 	return jb_visit_owe(r, v->root, v->dir, name, errno, err);
 }

@@ -195,10 +195,8 @@ int jb_drift_write(struct jb_recorder *r, struct jb_error *err);
 /* record/visit.c */
 int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,
 		  struct jb_visit *v, struct jb_error *err);
-/* An errno that does not mean that what was to be opened has gone. */
-bool jb_visit_is_trouble(int error);
-/* The root has a gap and owes a scan, since such an error came for directory
- * @dir, or for @name in it ("": for itself). */
+/* The root has a gap and owes a scan, since trouble came for directory @dir, or
+ * for @name in it ("": for itself). */
 int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
 		 uint64_t dir, const char *name, int error,
 		 struct jb_error *err);

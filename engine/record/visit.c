@@ -64,12 +64,6 @@ static int copy_path(struct jb_recorder *r, struct jb_visit *v,
 	return JB_OK;
 }
 
-bool jb_visit_is_trouble(int error)
-{
-	return error == EIO || error == ENOMEM || error == EMFILE ||
-	       error == ENFILE || error == ENOSPC;
-}
-
 /* Not because it has gone: what it holds is not known, until a scan has seen
  * it. Nothing that is missing elsewhere becomes a deletion meanwhile. */
 int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
@@ -111,7 +105,7 @@ int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
 	errno = 0;
 	v->fd = open_dir(r, v->root->root, &dir);
 	if (v->fd < 0) {
-		if (jb_visit_is_trouble(errno))
+		if (jb_root_is_trouble(errno))
 			return jb_visit_owe(r, v->root, key, "", errno, err);
 		if (!v->root->root->by_handle && errno != EACCES)
 			rv = jb_stale_note(r, key, err);

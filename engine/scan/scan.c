@@ -3,21 +3,28 @@
  * goes by key. A directory that is made while the scan runs has a higher key
  * than the last one at its beginning, and was listed when it was made.
  *
- * Failure: a thread that can't read the catalog ends the scan early: it is
- * owed again, and said. */
+ * Failure: a thread that can't read the catalog ends the scan early; one that
+ * can't open a directory for trouble (it may be there: see jb_root_is_trouble)
+ * goes on with the others. Either way the scan is owed again, and said, and it
+ * ends, for the recorder, only after a wait that grows with each failure. So
+ * the gap stays open as long as the trouble lasts, and nothing that may lie in
+ * such a directory is taken for deleted. */
 #include "engine/scan/scan.h"
 
 #include "engine/base/log.h"
 #include "engine/scan/walk.h"
 #include "journal/gap.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE_DIRS   64
-#define MAX_CREDITS 48u
+#define PAGE_DIRS    64
+#define MAX_CREDITS  48u
+#define FIRST_WAIT_S 1u /* before a scan that failed is done again */
+#define LAST_WAIT_S  300u
 
 static const char SQL_DIRS[] =
 	"SELECT dirkey FROM dir WHERE dirkey > ?1 AND dirkey <= ?2"
@@ -32,7 +39,8 @@ struct walker {
 	struct jb_catalog *catalog;
 	sqlite3_stmt *dirs;
 	struct jb_walk walk;
-	uint64_t from; /* its page is behind this key */
+	uint64_t from;		 /* its page is behind this key */
+	struct jb_error trouble; /* the first directory that had some */
 	struct jb_map_dir to_map[PAGE_DIRS];
 };
 
@@ -134,6 +142,45 @@ static int map_page(struct walker *w, const struct jb_dir *dirs, const int *fds,
 		     : JB_OK;
 }
 
+/* The page is to be walked again. */
+static void note_unfinished(struct walker *w)
+{
+	struct jb_scan *s = w->scan;
+
+	pthread_mutex_lock(&s->mutex);
+	if (w->from < s->halted_at)
+		s->halted_at = w->from;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+/* The directory can't be opened: nobody knows what it holds. */
+static void note_trouble(struct walker *w, struct jb_dir *dir, int error)
+{
+	const char *path = "";
+	size_t len = 0;
+
+	if (w->trouble.code == JB_OK) {
+		jb_catalog_path(w->catalog, dir->key, &path, &len, NULL);
+		jb_error_errno(&w->trouble, error, "%.*s", (int)len, path);
+	}
+	note_unfinished(w);
+	dir->key = 0;
+}
+
+static int open_dir(struct walker *w, uint64_t key, struct jb_dir *dir, int *fd,
+		    struct jb_error *err)
+{
+	int rv = jb_catalog_dir(w->catalog, key, dir, err);
+
+	if (rv <= 0)
+		return rv;
+	errno = 0;
+	*fd = jb_walk_open(&w->walk, dir);
+	if (*fd < 0 && jb_root_is_trouble(errno))
+		note_trouble(w, dir, errno);
+	return JB_OK;
+}
+
 static int walk_page(struct walker *w, const uint64_t *keys, size_t n,
 		     struct jb_error *err)
 {
@@ -148,11 +195,8 @@ static int walk_page(struct walker *w, const uint64_t *keys, size_t n,
 	for (; opened < n && rv == JB_OK; opened++) {
 		fds[opened] = -1;
 		dirs[opened] = none;
-		rv = jb_catalog_dir(w->catalog, keys[opened], &dirs[opened],
-				    err);
-		if (rv > 0)
-			fds[opened] = jb_walk_open(&w->walk, &dirs[opened]);
-		rv = rv < 0 ? rv : JB_OK;
+		rv = open_dir(w, keys[opened], &dirs[opened], &fds[opened],
+			      err);
 	}
 	if (rv == JB_OK)
 		rv = map_page(w, dirs, fds, n, err);
@@ -202,17 +246,6 @@ static void close_walker(struct walker *w)
 	free(w);
 }
 
-/* The page is to be walked again. */
-static void note_unfinished(struct walker *w)
-{
-	struct jb_scan *s = w->scan;
-
-	pthread_mutex_lock(&s->mutex);
-	if (w->from < s->halted_at)
-		s->halted_at = w->from;
-	pthread_mutex_unlock(&s->mutex);
-}
-
 static int walk_all(struct walker *w, struct jb_error *err)
 {
 	uint64_t keys[PAGE_DIRS];
@@ -227,8 +260,42 @@ static int walk_all(struct walker *w, struct jb_error *err)
 		if (rv != JB_OK)
 			note_unfinished(w);
 	}
-	return rv == JB_OK || rv == JB_ECANCELED ? jb_walk_flush(&w->walk, err)
-						 : rv;
+	if (rv == JB_OK || rv == JB_ECANCELED)
+		rv = jb_walk_flush(&w->walk, err);
+	if (rv == JB_OK && w->trouble.code != JB_OK &&
+	    !atomic_load(&w->scan->stopping)) {
+		*err = w->trouble;
+		rv = err->code;
+	}
+	return rv;
+}
+
+/* It is owed again, but not at once: what fails now and takes no time would
+ * fail again and again. */
+static void fail(struct jb_scan *s, const struct jb_error *why)
+{
+	struct timespec until;
+	unsigned wait_s = FIRST_WAIT_S;
+
+	pthread_mutex_lock(&s->mutex);
+	s->failures += !s->failed;
+	s->failed = true;
+	for (unsigned i = 1; i < s->failures && wait_s < LAST_WAIT_S; i++)
+		wait_s *= 2;
+	wait_s = wait_s < LAST_WAIT_S ? wait_s : LAST_WAIT_S;
+	pthread_mutex_unlock(&s->mutex);
+	jb_log_error("root '%s': scan: %s; done again in %u s",
+		     s->root->config->name, why->text, wait_s);
+	jb_recorder_owe_scan(s->recorder, s->root,
+			     "a scan could not be finished");
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += wait_s;
+	pthread_mutex_lock(&s->mutex);
+	while (!atomic_load(&s->stopping) &&
+	       pthread_cond_clockwait(&s->cond, &s->mutex, CLOCK_MONOTONIC,
+				      &until) == 0)
+		;
+	pthread_mutex_unlock(&s->mutex);
 }
 
 static void *run(void *arg)
@@ -241,17 +308,15 @@ static void *run(void *arg)
 	int rv = walk_all(w, &err);
 
 	close_walker(w);
-	if (rv != JB_OK && rv != JB_ECANCELED) {
-		jb_log_error("root '%s': scan: %s", s->root->config->name,
-			     err.text);
-		jb_recorder_owe_scan(s->recorder, s->root,
-				     "a scan could not be finished");
-	}
+	if (rv != JB_OK && rv != JB_ECANCELED)
+		fail(s, &err);
 	pthread_mutex_lock(&s->mutex);
 	last = --s->active == 0;
 	if (last) {
 		s->running = false;
 		idle = s->idle;
+		if (!s->failed)
+			s->failures = 0;
 	}
 	pthread_mutex_unlock(&s->mutex);
 	if (idle != NULL)
@@ -276,6 +341,7 @@ int jb_scan_init(struct jb_scan *s, struct jb_root *root, const char *state_dir,
 	s->state_dir = state_dir;
 	s->credits = credits;
 	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->cond, NULL);
 	return JB_OK;
 }
 
@@ -344,7 +410,7 @@ int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 	s->halted_at = UINT64_MAX;
 	s->done = 0;
 	s->began_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-	s->running = false;
+	s->running = s->failed = false;
 	if (!s->halted) {
 		start_threads(s);
 		if (!s->running)
@@ -360,8 +426,9 @@ void jb_scan_halt(struct jb_scan *s, void (*idle)(void *arg), void *arg)
 	s->halted = true;
 	s->idle = idle;
 	s->arg = arg;
-	pthread_mutex_unlock(&s->mutex);
 	atomic_store(&s->stopping, true);
+	pthread_cond_broadcast(&s->cond);
+	pthread_mutex_unlock(&s->mutex);
 }
 
 void jb_scan_go_on(struct jb_scan *s)
@@ -395,12 +462,16 @@ uint64_t jb_scan_halted_at(struct jb_scan *s)
 
 void jb_scan_stop(struct jb_scan *s)
 {
+	pthread_mutex_lock(&s->mutex);
 	atomic_store(&s->stopping, true);
+	pthread_cond_broadcast(&s->cond);
+	pthread_mutex_unlock(&s->mutex);
 	join(s);
 }
 
 void jb_scan_fini(struct jb_scan *s)
 {
+	pthread_cond_destroy(&s->cond);
 	pthread_mutex_destroy(&s->mutex);
 }
 

@@ -37,7 +37,7 @@ struct jb_scan {
 	atomic_bool stopping;
 
 	pthread_mutex_t mutex; /* guards what follows */
-	pthread_cond_t cond;
+	pthread_cond_t cond;   /* stopping */
 	uint64_t next; /* directories behind this key are still to come */
 	uint64_t last; /* the highest key when it began */
 	uint64_t done, total; /* directories */
@@ -45,6 +45,8 @@ struct jb_scan {
 	int64_t began_us;
 	uint64_t halted_at; /* directories behind this key are to be done */
 	bool running, halted;
+	bool failed;	   /* this one: it is to be done again */
+	unsigned failures; /* in a row */
 };
 
 /* Messages with places that may be on their way to the recorder, all scans

@@ -3,6 +3,8 @@
  *
  *   JB_FAULT=KIND:N[+]      the N-th call of KIND fails; with + all from it on
  *   JB_FAULT_FIRED=FILE     made when that happens
+ *   JB_FAULT_WHILE=FILE     no directory can be opened by its handle while it
+ *                           is there
  *
  * KIND is alloc (malloc and its kin, SQLite's too), sqlite (what SQLite asks of
  * its files) or call (system calls of ours on files). Linked with --wrap, so
@@ -32,11 +34,23 @@ static bool lasting;
 static atomic_long left;
 static int error; /* what a call fails with */
 
+static bool is_broken(const char *name)
+{
+	const char *path = getenv("JB_FAULT_WHILE");
+
+	return path != NULL && strcmp(name, "open_by_handle_at") == 0 &&
+	       access(path, F_OK) == 0;
+}
+
 static bool strikes(enum kind kind, const char *name)
 {
 	const char *path;
 	long n, fd;
 
+	if (kind == CALL && is_broken(name)) {
+		errno = EIO;
+		return true;
+	}
 	if (kind != armed)
 		return false;
 	n = atomic_fetch_sub(&left, 1);
