@@ -140,8 +140,8 @@ int jb_listed_read_target(struct jb_listed *l, struct jb_arena *arena,
 
 /* ---- side by side */
 
-static int compare_names(const struct jb_listed_name *a,
-			 const struct jb_listed_name *b)
+int jb_listed_order(const struct jb_listed_name *a,
+		    const struct jb_listed_name *b)
 {
 	int c = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
 
@@ -155,7 +155,7 @@ static int by_name(const void *va, const void *vb)
 	const struct jb_listed_object *b =
 		*(struct jb_listed_object *const *)vb;
 
-	return compare_names(&a->name, &b->name);
+	return jb_listed_order(&a->name, &b->name);
 }
 
 /* The objects by name, to be walked beside the copies. */
@@ -183,7 +183,7 @@ static bool is_as_left(struct there *t, const struct jb_listed_copy *c)
 	int order = -1;
 
 	while (t->at < t->n &&
-	       (order = compare_names(&t->v[t->at]->name, &c->name)) < 0)
+	       (order = jb_listed_order(&t->v[t->at]->name, &c->name)) < 0)
 		t->at++;
 	if (t->at == t->n || order != 0)
 		return false;
@@ -217,7 +217,7 @@ int jb_listed_compare(struct jb_listed *l, uint32_t epoch,
 	while (e != NULL || c != NULL) {
 		order = e == NULL   ? 1
 			: c == NULL ? -1
-				    : compare_names(&e->name, &c->name);
+				    : jb_listed_order(&e->name, &c->name);
 		wanted = order <= 0 && found->takes(found->arg, e);
 		same = wanted && order == 0 &&
 		       jb_id_equal(c->row.src, e->content.id);

@@ -68,6 +68,10 @@ int jb_listed_read_target(struct jb_listed *l, struct jb_arena *arena,
 			  struct jb_target *target, const char *path,
 			  struct jb_error *err);
 
+/* Names by their bytes: negative, 0, positive. */
+int jb_listed_order(const struct jb_listed_name *a,
+		    const struct jb_listed_name *b);
+
 /* What a comparison finds, name by name. */
 struct jb_listed_found {
 	void *arg;

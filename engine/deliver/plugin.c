@@ -364,6 +364,14 @@ int jb_plugin_reconcile(struct jb_plugin *p,
 	return check_return(p, rv, "reconcile()", err);
 }
 
+bool jb_plugin_follows_all(const struct jb_plugin *p)
+{
+	/* One that was built before there were flags has none. */
+	return p->ops->size >= offsetof(struct jb_policy_ops, flags) +
+				       sizeof p->ops->flags &&
+	       (p->ops->flags & JB_POLICY_FOLLOWS_ALL) != 0;
+}
+
 bool jb_plugin_wants_outcomes(const struct jb_plugin *p)
 {
 	return p->ops->settled != NULL;

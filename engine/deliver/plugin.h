@@ -48,6 +48,8 @@ int jb_plugin_reconcile(struct jb_plugin *p,
 			const struct jb_policy_entry *entries, size_t n,
 			jb_emit_fn *emit, struct jb_plan_sink *sink,
 			struct jb_error *err);
+/* Does it let no change go by? */
+bool jb_plugin_follows_all(const struct jb_plugin *p);
 /* Does it want to be told? */
 bool jb_plugin_wants_outcomes(const struct jb_plugin *p);
 void jb_plugin_settled(struct jb_plugin *p,

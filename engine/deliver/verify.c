@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/deliver/verify.h"
 
-#include "engine/deliver/delivery_priv.h"
 #include "engine/deliver/fits.h"
+#include "engine/deliver/verify_priv.h"
 #include "engine/base/pattern.h"
 #include "transports/tree.h"
 
@@ -17,8 +17,8 @@
 
 #define PAGE 500
 
-static void tell(struct jb_verify *v, const char *kind, const char *name,
-		 const char *path, const char *what)
+void jb_verify_tell(struct jb_verify *v, const char *kind, const char *name,
+		    const char *path, const char *what)
 {
 	char where[320];
 
@@ -27,7 +27,7 @@ static void tell(struct jb_verify *v, const char *kind, const char *name,
 	v->tell(v->arg, where, path, what);
 }
 
-static char *join(const char *dir, const char *name)
+char *jb_verify_join(const char *dir, const char *name)
 {
 	char *path;
 
@@ -55,11 +55,11 @@ int jb_verify_database(struct jb_verify *v, const char *path,
 	while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		word = (const char *)sqlite3_column_text(st, 0);
 		if (word != NULL && strcmp(word, "ok") != 0)
-			tell(v, "database", path, "", word);
+			jb_verify_tell(v, "database", path, "", word);
 		rc = SQLITE_OK;
 	}
 	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB) {
-		tell(v, "database", path, "", "is damaged");
+		jb_verify_tell(v, "database", path, "", "is damaged");
 		rc = SQLITE_DONE;
 	}
 	rv = rc == SQLITE_DONE ? JB_OK
@@ -112,7 +112,7 @@ static void check_dir(struct live *l, uint64_t key, const char *path);
 static void check_row(struct live *l, int dirfd, const char *dir,
 		      const struct jb_entry *e)
 {
-	char *path = join(dir, e->name);
+	char *path = jb_verify_join(dir, e->name);
 	const char *what = NULL;
 	struct jb_object o;
 
@@ -124,7 +124,7 @@ static void check_row(struct live *l, int dirfd, const char *dir,
 	else if (!(e->flags & JB_ENTRY_MOUNT))
 		what = compare_entry(e, &o);
 	if (what != NULL)
-		tell(l->v, "root", l->root->name, path, what);
+		jb_verify_tell(l->v, "root", l->root->name, path, what);
 	else if (e->dirkey != 0 && !(e->flags & JB_ENTRY_MOUNT))
 		check_dir(l, e->dirkey, path);
 	free(path);
@@ -148,12 +148,12 @@ static void check_names(struct live *l, int fd, uint64_t key, const char *path)
 		    l->view->ops->at(l->view, key, d->d_name, strlen(d->d_name),
 				     &e, l->err) != 0)
 			continue;
-		full = join(path, d->d_name);
+		full = jb_verify_join(path, d->d_name);
 		if (full != NULL && strcmp(d->d_name, JB_OWN_DIR) != 0 &&
 		    jb_patterns_takes(l->root->patterns, full, strlen(full),
 				      d->d_type == DT_DIR))
-			tell(l->v, "root", l->root->name, full,
-			     "the journal does not know it");
+			jb_verify_tell(l->v, "root", l->root->name, full,
+				       "the journal does not know it");
 		free(full);
 	}
 	closedir(dir);
@@ -166,7 +166,8 @@ static void check_dir(struct live *l, uint64_t key, const char *path)
 	int fd = jb_tree_enter(&l->tree, path, O_RDONLY);
 
 	if (fd < 0 || rows.v == NULL) {
-		tell(l->v, "root", l->root->name, path, "can't be read");
+		jb_verify_tell(l->v, "root", l->root->name, path,
+			       "can't be read");
 		free(rows.v);
 		if (fd >= 0)
 			close(fd);
@@ -311,7 +312,7 @@ static void check_name(struct copy *c, const char *dir,
 		       const struct jb_name_row *name)
 {
 	struct jb_place p = {dir, name->name};
-	char *path = join(dir, name->name);
+	char *path = jb_verify_join(dir, name->name);
 	struct jb_node_row row;
 	const char *what;
 
@@ -322,7 +323,8 @@ static void check_name(struct copy *c, const char *dir,
 		c->v->checked++;
 		what = compare_node(c, p, name->rid, &row);
 		if (what != NULL)
-			tell(c->v, "policy", c->d->policy->name, path, what);
+			jb_verify_tell(c->v, "policy", c->d->policy->name, path,
+				       what);
 		else if (S_ISDIR(row.type))
 			check_copy(c, name->rid, path);
 	}
@@ -369,6 +371,8 @@ int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
 		rv = c.rv < 0 ? c.rv : JB_OK;
 		c.d->target->ops->end(c.d->target);
 	}
+	if (rv == JB_OK && c.d->uuid[0] != '\0')
+		rv = jb_verify_names(v, c.d, err);
 	jb_delivery_close(c.d);
 	return rv;
 }

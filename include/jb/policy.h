@@ -52,6 +52,10 @@ typedef void jb_policy_settled_fn(void *policy,
 				  const struct jb_outcome_of *outcomes,
 				  size_t n);
 
+/* It lets no change go by, sooner or later: what differs though nothing is left
+ * to do is an error, and `verify` says so. */
+#define JB_POLICY_FOLLOWS_ALL 1u
+
 /* Accepts NULL. */
 typedef void jb_policy_close_fn(void *policy);
 
@@ -65,7 +69,8 @@ struct jb_policy_ops {
 	jb_policy_reconcile_fn *reconcile; /* NULL: everything */
 	jb_policy_settled_fn *settled;	   /* NULL: not interested */
 	jb_policy_close_fn *close;
-	/* new members go here; never reorder */
+	uint32_t flags; /* JB_POLICY_FOLLOWS_ALL */
+			/* new members go here; never reorder */
 };
 
 /* What the plugin exports. */

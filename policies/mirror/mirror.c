@@ -124,4 +124,5 @@ const struct jb_policy_ops jb_policy = {
 	.open = open_mirror,
 	.plan = plan,
 	.close = close_mirror,
+	.flags = JB_POLICY_FOLLOWS_ALL,
 };

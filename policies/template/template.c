@@ -17,7 +17,8 @@
  * hold what the source has there. A policy never copies by itself.
  *
  * This one follows everything but deletions, which wait for a full pass
- * (`journalctl-backup reset second`), and says how much it moved. */
+ * (`journalctl-backup reset second`), and says how much it moved. One that lets
+ * nothing go by says so, with .flags = JB_POLICY_FOLLOWS_ALL. */
 #include "jb/policy.h"
 
 #include <stdio.h>

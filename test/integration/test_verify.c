@@ -108,11 +108,68 @@ static void names_damage(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+static void edit(struct t_world *w, const char *db, const char *sql)
+{
+	t_shell("sqlite3 %s/%s.db \"%s\"", w->daemon.state, db, sql);
+}
+
+/* What catalog and copy don't have in common is told, though each is as it is
+ * remembered; not when it is pending or owed, nor before all is read. */
+static void names_forgotten(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; echo a > d/a; echo b > d/b; echo c > c; "
+		      "echo e > e; echo f > f; echo x > x.tmp",
+		      "Exclude=*.tmp");
+	t_mirror_flush(&m, 0);
+	t_shell("echo more >> %s/d/a", SRC);
+	t_mirror_flush(&m, 0);
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+	t_daemon_stop(&w->daemon);
+
+	t_shell("cd %s && rm d/b %s/c && ln f g && mv -T g e", SRC, DST);
+	edit(w, "journal",
+	     "DELETE FROM entry WHERE name = x'62';"
+	     "UPDATE entry SET nlink = 2, (ino, birth, size, mtime) = (SELECT "
+	     "ino, birth, size, mtime FROM entry WHERE name = x'66')"
+	     " WHERE name = x'65'");
+	edit(w, "policy-m",
+	     "CREATE TEMP TABLE c AS SELECT rid FROM name WHERE name = x'63';"
+	     "DELETE FROM name WHERE rid IN c; DELETE FROM node WHERE rid IN "
+	     "c");
+	t_mirror_command(&m, 1, " 3 differ", "verify", NULL, NULL);
+	t_mirror_command(&m, 1, "d/b: the source no longer", "verify", NULL,
+			 NULL);
+	t_mirror_command(&m, 1, " c: has no copy", "verify", NULL, NULL);
+	t_mirror_command(&m, 1, " e: is the copy of another", "verify", NULL,
+			 NULL);
+
+	edit(w, "policy-m",
+	     "INSERT INTO owed SELECT rid, 9, 1, 0, 1, 1 FROM name"
+	     " WHERE name IN (x'62', x'65')");
+	t_mirror_command(&m, 1, " 1 differ", "verify", NULL, NULL);
+	edit(w, "policy-m",
+	     "DELETE FROM owed; UPDATE meta SET value = value - 1"
+	     " WHERE key = 'cursor'");
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+
+	t_daemon_start(&w->daemon);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_flush(&m, 0);
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+	t_shell("cd %s && test ! -e d/b && cmp c %s/c && test e -ef f", DST,
+		SRC);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(repairs_rot, ext4, fanotify),
 	T_CASE(repairs_rot, xfs, inotify),
 	T_CASE(adopted_has_no_hash, ext4, fanotify),
 	T_CASE(names_damage, ext4, fanotify),
+	T_CASE(names_forgotten, ext4, fanotify),
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine/deliver/verify_priv.h - what the files of verify share. */
+#ifndef JB_DELIVER_VERIFY_PRIV_H
+#define JB_DELIVER_VERIFY_PRIV_H
+
+#include "engine/deliver/delivery_priv.h"
+#include "engine/deliver/verify.h"
+
+/* Count a difference and tell it. */
+void jb_verify_tell(struct jb_verify *v, const char *kind, const char *name,
+		    const char *path, const char *what);
+
+/* DIR/NAME, which the caller owns; NULL without memory. */
+char *jb_verify_join(const char *dir, const char *name);
+
+/* The names of the replica against those of the catalog that the policy
+ * selects, when it follows every change and has read them all: what differs,
+ * and is neither pending nor owed, would stay so. Databases alone are read. */
+int jb_verify_names(struct jb_verify *v, struct jb_delivery *d,
+		    struct jb_error *err);
+
+#endif
