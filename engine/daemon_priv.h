@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/daemon_priv.h - the running daemon, for daemon.c, control.c and
- * roots.c. All of it belongs to the loop thread but for what the mutex
- * guards. */
+/* engine/daemon_priv.h - the running daemon, for the files of this folder. All
+ * of it belongs to the loop thread but for what the mutex guards. */
 #ifndef JB_ENGINE_DAEMON_PRIV_H
 #define JB_ENGINE_DAEMON_PRIV_H
 
@@ -96,6 +95,12 @@ struct jb_done_flush {
 /* daemon.c: begin to stop; @err (may be NULL) becomes the result. */
 void jb_daemon_stop(struct jb_daemon *d, const struct jb_error *err);
 void jb_daemon_stop_workers(struct jb_daemon *d);
+/* The recorder has ended: the loop runs out when these are closed. */
+void jb_daemon_close_handles(struct jb_daemon *d);
+
+/* told.c: what the recorder thread calls, and the loop's end of it. */
+struct jb_recorder_events jb_daemon_events(struct jb_daemon *d);
+void jb_daemon_on_told(uv_async_t *async);
 
 /* leave.c: begin to stop in order; at once when called again. */
 void jb_daemon_leave(struct jb_daemon *d);
