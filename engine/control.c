@@ -8,7 +8,8 @@
  *
  * A client that goes away leaves its waiter behind with nobody to answer; a
  * line that is too long or no JSON is answered with an error and the connection
- * is closed. */
+ * is closed. So is that of a client that does not read its replies, and, when
+ * there are as many as there may be, of the oldest that waits for nothing. */
 #include "engine/control_priv.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 
 #define BACKLOG	    16
 #define MAX_CLIENTS 64
+#define UNREAD_MAX  (4 << 20) /* bytes of replies */
 
 struct reply {
 	uv_write_t req;
@@ -121,13 +123,29 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (c->len == sizeof c->line) {
 		jb_client_fail(c, JB_EPROTO, "line too long");
 		close_client(c);
+	} else if (uv_stream_get_write_queue_size(stream) > UNREAD_MAX) {
+		close_client(c);
 	}
 }
 
+/* The newest comes first. */
+static struct jb_client *find_oldest_idle(const struct jb_control *control)
+{
+	struct jb_client *idle = NULL;
+
+	for (struct jb_client *c = control->clients; c != NULL; c = c->next)
+		if (c->waiter == NULL &&
+		    !uv_is_closing((uv_handle_t *)&c->pipe))
+			idle = c;
+	return idle;
+}
+
+/* Every connection is accepted: libuv listens no more after one that is not. */
 static void on_connection(uv_stream_t *server, int status)
 {
 	struct jb_control *control = server->data;
-	struct jb_client *c;
+	bool full = control->n_clients >= MAX_CLIENTS;
+	struct jb_client *c, *idle = full ? find_oldest_idle(control) : NULL;
 
 	if (status != 0)
 		return;
@@ -143,9 +161,11 @@ static void on_connection(uv_stream_t *server, int status)
 	if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 ||
 	    uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0) {
 		close_client(c);
-	} else if (control->n_clients > MAX_CLIENTS) {
+	} else if (full && idle == NULL) {
 		jb_client_fail(c, JB_EBUSY, "too many clients: try again");
 		close_client(c);
+	} else if (full) {
+		close_client(idle);
 	}
 }
 

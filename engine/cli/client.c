@@ -29,8 +29,17 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static int no_answer(const struct call *c, struct jb_error *err)
+{
+	return jb_error_set(err, JB_ETIMEDOUT, 0,
+			    "%s/control: the daemon does not answer", c->dir);
+}
+
+/* What connect(2) says; EAGAIN when it has waited for as long as it may. */
 static int not_running(const struct call *c, int errnum, struct jb_error *err)
 {
+	if (errnum == EAGAIN)
+		return no_answer(c, err);
 	if (errnum == EACCES || errnum == EPERM)
 		return jb_error_set(err, JB_EACCES, errnum,
 				    "%s/control: permission denied: run as "
@@ -42,10 +51,13 @@ static int not_running(const struct call *c, int errnum, struct jb_error *err)
 			    c->dir);
 }
 
-/* The directory's descriptor keeps the path short enough for any address. */
+/* The directory's descriptor keeps the path short enough for any address. A
+ * daemon that stands still accepts nothing: connect(2) waits no longer than
+ * JB_CLIENT_WAIT_MS. */
 static int open_socket(struct call *c, struct jb_error *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct timeval wait = {.tv_sec = JB_CLIENT_WAIT_MS / 1000};
 	int dir, rv = JB_OK;
 
 	dir = open(c->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -54,7 +66,8 @@ static int open_socket(struct call *c, struct jb_error *err)
 	snprintf(addr.sun_path, sizeof addr.sun_path,
 		 "/proc/self/fd/%d/control", dir);
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
+	if (c->fd < 0 ||
+	    setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0)
 		rv = jb_error_errno(err, errno, "%s/control", c->dir);
 	else if (connect(c->fd, (struct sockaddr *)&addr, sizeof addr) != 0)
 		rv = not_running(c, errno, err);
@@ -93,9 +106,7 @@ static int wait_readable(struct call *c, struct jb_error *err)
 	if (n > 0)
 		return JB_OK;
 	if (n == 0)
-		return jb_error_set(err, JB_ETIMEDOUT, 0,
-				    "%s/control: the daemon does not answer",
-				    c->dir);
+		return no_answer(c, err);
 	return jb_error_errno(err, errno, "%s/control", c->dir);
 }
 

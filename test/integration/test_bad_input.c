@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
@@ -336,6 +339,47 @@ static void commands(struct t_world *w)
 	expect_exit(w, 2, "never", "flush", "--timeout", "never");
 }
 
+/* More connections than there may be, that say nothing, while one waits for
+ * its flush; and one that reads no reply. The next command is answered. */
+static void silent_clients(struct t_world *w)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	static const char line[] = "{\"command\":\"status\"}\n";
+	int fds[200], n = sizeof fds / sizeof fds[0];
+	json_t *reply;
+
+	t_shell("mkdir " ROOT);
+	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
+	t_daemon_begin(&w->daemon);
+	strcpy(to.sun_path, w->daemon.control);
+	for (int i = 0; i < n; i++) {
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(
+			connect(fds[i], (struct sockaddr *)&to, sizeof to), 0);
+	}
+	t_daemon_flush(&w->daemon);
+	/* Ends when the daemon has had enough of it. */
+	while (send(fds[n - 1], line, sizeof line - 1, MSG_NOSIGNAL) > 0)
+		continue;
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	reply = t_daemon_status(&w->daemon);
+	assert_non_null(reply);
+	json_decref(reply);
+}
+
+/* Whoever asks after a reload finds the daemon. */
+static void after_reload(struct t_world *w)
+{
+	t_shell("mkdir " ROOT);
+	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
+	t_daemon_begin(&w->daemon);
+	for (int i = 0; i < 5; i++) {
+		expect_exit(w, 0, "", "reload", NULL, NULL);
+		expect_exit(w, 0, "", "flush", NULL, NULL);
+	}
+}
+
 static const struct t_case cases[] = {
 	T_CASE(unknown_key, ext4, auto),
 	T_CASE(bad_value, ext4, auto),
@@ -354,6 +398,8 @@ static const struct t_case cases[] = {
 	T_CASE(full_state_disk, ext4, fanotify),
 	T_CASE(two_daemons, ext4, fanotify),
 	T_CASE(commands, ext4, auto),
+	T_CASE(silent_clients, ext4, auto),
+	T_CASE(after_reload, ext4, auto),
 };
 
 int main(int argc, char **argv)
