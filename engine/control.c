@@ -183,6 +183,7 @@ int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
 		return jb_error_set(err, JB_ENOMEM, 0, "control socket");
 	}
 	control->daemon = d;
+	control->opened_ns = uv_hrtime();
 	unlink(control->path); /* of a daemon that died: we hold the lock */
 	uv_pipe_init(&d->loop, &control->server, 0);
 	control->server.data = control;

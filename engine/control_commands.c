@@ -11,10 +11,13 @@
 
 #define NS_PER_US 1000
 
+/* When this control was opened tells one that was reloaded from the one that
+ * was asked to. */
 static void do_ping(struct jb_client *c, const json_t *request)
 {
 	(void)request;
-	jb_client_reply(c, json_pack("{s:b}", "ok", 1));
+	jb_client_reply(c, json_pack("{s:b, s:I}", "ok", 1, "opened",
+				     (json_int_t)c->control->opened_ns));
 }
 
 static void do_status(struct jb_client *c, const json_t *request)

@@ -35,6 +35,7 @@ struct jb_control {
 	char *path; /* owned */
 	struct jb_client *clients;
 	unsigned n_clients, n_flushes;
+	uint64_t opened_ns; /* CLOCK_MONOTONIC */
 	bool closing;
 };
 
