@@ -206,6 +206,7 @@ void jb_supervisor_hold_root(struct jb_supervisor *s, const char *root,
 		if (!is_of(w, root))
 			continue;
 		w->is_held = true;
+		jb_served_dismiss(w);
 		uv_timer_stop(&w->timer);
 		if (w->is_running)
 			uv_process_kill(&w->process, SIGTERM);

@@ -169,6 +169,35 @@ void jb_served_count_death(struct jb_served *w)
 	}
 }
 
+int jb_served_released(const struct jb_served *w, struct jb_error *err)
+{
+	const char *root = jb_config_text(w->policy, "Root");
+
+	return jb_error_set(err, JB_EHELD, 0,
+			    "policy '%s': its root '%s' is released: mount it, "
+			    "or take it back with 'release-root --back %s'",
+			    w->policy->name, root, root);
+}
+
+void jb_served_dismiss(struct jb_served *w)
+{
+	struct jb_request **at = &w->supervisor->requests;
+	struct jb_error err;
+	json_t *reply;
+
+	jb_served_released(w, &err);
+	while (*at != NULL) {
+		if (!is_for(*at, w)) {
+			at = &(*at)->next;
+			continue;
+		}
+		reply = json_pack("{s:b, s:s, s:s}", "ok", 0, "code",
+				  jb_error_name(err.code), "error", err.text);
+		answer(at, reply);
+		json_decref(reply);
+	}
+}
+
 void jb_served_greet(struct jb_served *w)
 {
 	w->len = 0;
@@ -206,6 +235,10 @@ int jb_supervisor_request(struct jb_supervisor *s, const char *policy,
 		return jb_error_set(err, JB_ENOENT, 0,
 				    "the daemon serves no policy '%s'", policy);
 	}
+	if (w->is_held) {
+		json_decref(request);
+		return jb_served_released(w, err);
+	}
 	r = calloc(1, sizeof *r);
 	if (r == NULL) {
 		json_decref(request);
@@ -242,8 +275,9 @@ json_t *jb_supervisor_report(struct jb_supervisor *s)
 			json_object_set_new(one, "state",
 					    json_string("starting"));
 		if (!w->is_running) {
-			json_object_set_new(one, "state",
-					    json_string("failing"));
+			json_object_set_new(
+				one, "state",
+				json_string(w->is_held ? "held" : "failing"));
 			json_object_set_new(one, "error", json_string(w->why));
 		}
 		json_object_set_new(one, "name", json_string(w->policy->name));

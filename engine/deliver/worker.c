@@ -147,6 +147,24 @@ static void note_success(struct jb_worker *w)
 	}
 }
 
+/* Nobody may look at `status` for days: the log says it, too. */
+static void note_holding(struct jb_worker *w)
+{
+	bool holds = w->status.holding.on;
+
+	if (holds && !w->holds)
+		jb_log(JB_LOG_WARNING,
+		       "policy '%s': more would be deleted or overwritten than "
+		       "MaxDelete= or MaxReplace= allow, that is held: see "
+		       "'journalctl-backup status', then 'journalctl-backup "
+		       "release %s'",
+		       w->policy->name, w->policy->name);
+	else if (!holds && w->holds)
+		jb_log_notice("policy '%s': nothing is held any more",
+			      w->policy->name);
+	w->holds = holds;
+}
+
 static void close_all(struct jb_worker *w);
 
 static void on_worked(uv_work_t *req, int status)
@@ -173,8 +191,10 @@ static void on_worked(uv_work_t *req, int status)
 		return;
 	}
 	w->delivery = w->work.delivery;
-	if (w->work.has_status)
+	if (w->work.has_status) {
 		w->status = w->work.status;
+		note_holding(w);
+	}
 	if (ask != NULL) {
 		jb_worker_tell_status(w);
 		jb_worker_answer(w, ask, w->work.rv, w->work.err.text, NULL);

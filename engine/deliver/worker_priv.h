@@ -38,6 +38,7 @@ struct jb_worker {
 	struct jb_worker_ask *flushes; /* owned; waiting */
 	int64_t backoff_ms;
 	struct jb_error failed; /* JB_OK: nothing */
+	bool holds;		/* what waits for 'release', as the log says */
 	/* After the last work; the delivery lives while the loop runs. */
 	struct jb_delivery *delivery; /* borrowed from work */
 	struct jb_delivery_status status;
