@@ -11,6 +11,10 @@
 #include "engine/deliver/plan.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#define HELD	     "held"
+#define REPLACE_HELD "replace_held"
 
 static bool is_wanted(const struct jb_node *n)
 {
@@ -114,21 +118,34 @@ static void hold(struct jb_plan *p)
 	}
 }
 
+/* What is held holds what comes after it, until it is released, or until
+ * nothing of it is left: somebody put the tree back. */
+static bool still_holds(struct jb_plan *p, const char *key)
+{
+	int64_t was_held = 0, removals = 0, overwrites = 0, seq;
+
+	p->d.rv = jb_replica_get(p->d.replica, key, 0, &was_held, &p->d.err);
+	if (jb_plan_failed(p) || was_held == 0)
+		return false;
+	p->d.rv = jb_replica_held(p->d.replica, &removals, &seq, &overwrites,
+				  &p->d.err);
+	return (strcmp(key, HELD) == 0 ? removals : overwrites) > 0;
+}
+
 /* An overwrite is new content for a file that has some. Held ones are pending
  * until `release`, and so are those that come after them. */
 static void guard_overwrites(struct jb_plan *p)
 {
 	const struct jb_limit *l = &p->planner->o.max_replace;
-	int64_t was_held = 0;
+	bool holds;
 
 	p->replaced = count_replaced(p);
 	if (!l->on || jb_plan_failed(p))
 		return;
-	p->d.rv = jb_replica_get(p->d.replica, "replace_held", 0, &was_held,
-				 &p->d.err);
+	holds = still_holds(p, REPLACE_HELD);
 	if (jb_plan_failed(p))
 		return;
-	p->hold_new = was_held != 0 ||
+	p->hold_new = holds ||
 		      (p->replaced > 0 &&
 		       p->replaced > left_in_window(p, JB_COUNTED_REPLACED, l));
 	if (!p->hold_new)
@@ -141,15 +158,14 @@ static void guard_overwrites(struct jb_plan *p)
 void jb_plan_guard(struct jb_plan *p)
 {
 	const struct jb_limit *l = &p->planner->o.max_delete;
-	int64_t gone, was_held = 0;
+	int64_t gone;
 
 	if (jb_plan_failed(p))
 		return;
 	gone = mark_dropped(p);
-	p->d.rv = jb_replica_get(p->d.replica, "held", 0, &was_held, &p->d.err);
+	p->hold = still_holds(p, HELD);
 	if (jb_plan_failed(p))
 		return;
-	p->hold = was_held != 0;
 	if (gone > 0 && !p->hold)
 		p->hold = gone > left_in_window(p, JB_COUNTED_DELETED, l) ||
 			  (l->on && empties_top(p));
@@ -180,10 +196,10 @@ void jb_plan_count(struct jb_plan *p)
 	count(p, JB_COUNTED_DELETED, p->counted);
 	count(p, JB_COUNTED_REPLACED, p->replaced);
 	if (!jb_plan_failed(p))
-		p->d.rv = jb_replica_set(p->d.replica, "held", p->hold,
-					 &p->d.err);
+		p->d.rv =
+			jb_replica_set(p->d.replica, HELD, p->hold, &p->d.err);
 	if (!jb_plan_failed(p))
-		p->d.rv = jb_replica_set(p->d.replica, "replace_held",
+		p->d.rv = jb_replica_set(p->d.replica, REPLACE_HELD,
 					 p->hold_new, &p->d.err);
 }
 
@@ -214,18 +230,12 @@ void jb_plan_recount(struct jb_plan *p)
 int jb_planner_holding(struct jb_replica *r, struct jb_holding *ret,
 		       struct jb_error *err)
 {
-	int64_t deletions = 0, overwrites = 0;
 	int rv;
 
 	*ret = (struct jb_holding){.on = false};
-	rv = jb_replica_get(r, "held", 0, &deletions, err);
-	if (rv == JB_OK)
-		rv = jb_replica_get(r, "replace_held", 0, &overwrites, err);
-	if (rv == JB_OK)
-		rv = jb_replica_held(r, &ret->deletions, &ret->seq,
-				     &ret->overwrites, err);
-	ret->on = rv == JB_OK && (deletions != 0 || overwrites != 0 ||
-				  ret->deletions > 0 || ret->overwrites > 0);
+	rv = jb_replica_held(r, &ret->deletions, &ret->seq, &ret->overwrites,
+			     err);
+	ret->on = rv == JB_OK && (ret->deletions > 0 || ret->overwrites > 0);
 	return rv;
 }
 
@@ -251,9 +261,9 @@ int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err)
 		return rv;
 	rv = jb_replica_approve(r, seq, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(r, "held", 0, err);
+		rv = jb_replica_set(r, HELD, 0, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(r, "replace_held", 0, err);
+		rv = jb_replica_set(r, REPLACE_HELD, 0, err);
 	if (rv == JB_OK)
 		return jb_replica_commit(r, err);
 	jb_replica_rollback(r);

@@ -60,8 +60,47 @@ static void overwrites_held(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* The tree is put back before anybody has looked: nothing is held any more,
+ * and a small deletion goes. */
+static void put_back(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; touch d/$(seq -s ' d/' 50)",
+		      "MaxDelete=20");
+	t_mirror_check(&m);
+	t_shell("mv %s/d " T_SPACE "/fs/aside", SRC);
+	t_mirror_command(&m, 3, "51 deletions are held", "flush", "--policy",
+			 "m");
+	t_shell("mv " T_SPACE "/fs/aside %s/d", SRC);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "held"), 0);
+	t_shell("rm %s/d/1", SRC);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* Nobody waits for a worker that is not to run. */
+static void root_released(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "touch 1", "");
+	t_mirror_check(&m);
+	t_mirror_command(&m, 0, NULL, "release-root", "r", NULL);
+	t_mirror_command(&m, 3, "release-root --back r", "flush", "--policy",
+			 "m");
+	t_mirror_command(&m, 3, "release-root --back r", "reset", "m", NULL);
+	t_mirror_command(&m, 0, " held ", "status", NULL, NULL);
+	t_mirror_command(&m, 0, NULL, "release-root", "--back", "r");
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(overwrites_held, ext4, fanotify),
+	T_CASE(put_back, ext4, fanotify),
+	T_CASE(root_released, ext4, fanotify),
 };
 
 int main(int argc, char **argv)

@@ -19,8 +19,9 @@ struct t_mirror {
 			 * somebody else's */
 };
 
-/* Make the source by shell line @made, start, wait for the first copy. @more
- * are lines for [Policy m], and of further sections. */
+/* Make the source by shell line @made, start, wait until the journal has it all
+ * (the first copy: t_mirror_check). @more are lines for [Policy m], and of
+ * further sections. */
 void t_mirror_init(struct t_mirror *m, struct t_world *w, enum t_fs target,
 		   const char *made, const char *more);
 /* The same with what is mounted at T_MIRROR already. */
