@@ -160,7 +160,7 @@ static int tell_what_is_kept(const struct run *r, struct jb_error *err)
 				 r->o.filter.until_us == INT64_MAX))
 		return JB_OK;
 	rv = jb_query_kept_since(r->query, &since, err);
-	if (rv == JB_OK && since > r->o.filter.since_us)
+	if (rv == JB_OK && since > 0 && since > r->o.filter.since_us)
 		fprintf(stderr,
 			JB_PROGRAM " query: what was before %s is no longer "
 				   "kept (Retain=)\n",

@@ -188,6 +188,21 @@ static void check_dir(struct live *l, uint64_t key, const char *path)
 	check_names(l, fd, key, path);
 }
 
+/* One line for a root that is not mounted, not one for each of its entries. */
+static void check_top(struct live *l, const struct jb_entry *top)
+{
+	struct jb_object o;
+
+	if (jb_tree_look(l->tree.fd, "", &o) == 0 && o.ino == top->id.ino &&
+	    o.birth == top->id.birth) {
+		check_dir(l, top->dirkey, "");
+		return;
+	}
+	l->v->checked++;
+	jb_verify_tell(l->v, "root", l->root->name, l->root->path,
+		       "another directory is there: is it mounted?");
+}
+
 int jb_verify_root(struct jb_verify *v, const struct jb_config *config,
 		   const struct jb_config_root *root, struct jb_error *err)
 {
@@ -202,7 +217,7 @@ int jb_verify_root(struct jb_verify *v, const struct jb_config *config,
 	if (rv == JB_OK) {
 		rv = l.view->ops->top(l.view, &top, err);
 		if (rv > 0)
-			check_dir(&l, top.dirkey, "");
+			check_top(&l, &top);
 		rv = rv < 0 ? rv : l.rv < 0 ? l.rv : JB_OK;
 		jb_tree_close(&l.tree);
 	}
