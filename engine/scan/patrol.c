@@ -152,8 +152,7 @@ static void plan_next(struct jb_patrol_beat *b, int64_t took)
 	b->due = now_us(CLOCK_MONOTONIC) + (spread > rest ? spread : rest);
 }
 
-/* False: it was asked not to. */
-static bool enter(struct jb_patrol *p, const struct jb_root *root)
+bool jb_patrol_enter(struct jb_patrol *p, const struct jb_root *root)
 {
 	bool may;
 
@@ -164,7 +163,7 @@ static bool enter(struct jb_patrol *p, const struct jb_root *root)
 	return may;
 }
 
-static void leave(struct jb_patrol *p)
+void jb_patrol_leave(struct jb_patrol *p)
 {
 	void (*left)(void *);
 
@@ -187,9 +186,10 @@ static int walk_page(struct jb_patrolman *m, struct jb_patrol_beat *b,
 
 	m->walk.root = b->root;
 	for (size_t i = 0; i < n && rv == JB_OK; i++)
-		rv = enter(m->patrol, b->root) ? compare_dir(m, keys[i], err)
-					       : JB_ECANCELED;
-	leave(m->patrol);
+		rv = jb_patrol_enter(m->patrol, b->root)
+			     ? compare_dir(m, keys[i], err)
+			     : JB_ECANCELED;
+	jb_patrol_leave(m->patrol);
 	if (rv == JB_OK)
 		rv = jb_patrol_settle(m, err);
 	m->n = m->walk.places.size = 0;

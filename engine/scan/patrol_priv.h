@@ -15,9 +15,11 @@ struct jb_suspect {
 	uint64_t dir;
 	size_t len;
 	char name[JB_NAME_MAX + 1];
-	bool had_row;
-	struct jb_id id;
+	bool had_row, was_there;
+	struct jb_id id; /* of the row */
 	struct jb_facts facts;
+	struct jb_id live_id;
+	struct jb_facts live;
 };
 
 struct jb_patrolman {
@@ -30,11 +32,18 @@ struct jb_patrolman {
 	size_t n;
 };
 
+/* Before something of the root is opened, and after; false: it was asked to
+ * keep out. */
+bool jb_patrol_enter(struct jb_patrol *p, const struct jb_root *root);
+void jb_patrol_leave(struct jb_patrol *p);
+
 /* A jb_walk_found_fn; @arg is the patrolman. */
 int jb_patrol_found(void *arg, uint64_t dir, const char *name, size_t len,
-		    const struct jb_entry *row, struct jb_error *err);
+		    const struct jb_entry *row, const struct jb_look *live,
+		    struct jb_error *err);
 
-/* Wait for a barrier, then mark the places whose row is as it was.
+/* Wait for a barrier, then mark the places where row and tree are as they
+ * were.
  * JB_ECANCELED: stopped meanwhile. */
 int jb_patrol_settle(struct jb_patrolman *m, struct jb_error *err);
 

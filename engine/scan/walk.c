@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/scan/walk.h"
 
-#include "engine/look.h"
-
 #include <string.h>
 #include <sys/stat.h>
 
@@ -71,16 +69,17 @@ static int compare_name(struct jb_walk *w, uint64_t dir, int fd,
 	struct jb_look found;
 	int rv = 0;
 
-	if (name != NULL && row != NULL)
+	if (name != NULL && (row != NULL || w->found != NULL))
 		rv = jb_look_at(fd, name, &found, err);
 	if (rv < 0)
 		return JB_OK; /* the recorder will meet it, and say so */
-	if (rv > 0 && !differs(w, &found, row))
+	if (rv > 0 && row != NULL && !differs(w, &found, row))
 		return JB_OK;
 	if (name == NULL)
 		name = row->name;
 	if (w->found != NULL)
-		return w->found(w->arg, dir, name, strlen(name), row, err);
+		return w->found(w->arg, dir, name, strlen(name), row,
+				rv > 0 ? &found : NULL, err);
 	return mark(w, dir, name, strlen(name), err);
 }
 

@@ -4,6 +4,7 @@
 #ifndef JB_SCAN_WALK_H
 #define JB_SCAN_WALK_H
 
+#include "engine/look.h"
 #include "engine/root.h"
 #include "engine/scan/names.h"
 #include "journal/catalog.h"
@@ -17,10 +18,11 @@ struct jb_walk_places {
 typedef int jb_walk_full_fn(void *arg, struct jb_walk_places *places,
 			    struct jb_error *err);
 
-/* A name that differs from its row (NULL: it has none). */
+/* A name that differs from its row (NULL: it has none); @live: what is there
+ * (NULL: nothing). */
 typedef int jb_walk_found_fn(void *arg, uint64_t dir, const char *name,
 			     size_t len, const struct jb_entry *row,
-			     struct jb_error *err);
+			     const struct jb_look *live, struct jb_error *err);
 
 struct jb_walk {
 	const struct jb_root *root; /* borrowed */
