@@ -61,9 +61,11 @@ int jb_store_error(sqlite3 *db, int rc, struct jb_error *err, const char *fmt,
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
+	/* What we found ourselves is no error of the connection. */
 	return jb_error_set(err, code_of_sqlite(rc), rc, "%s: %s", what,
-			    db != NULL ? sqlite3_errmsg(db)
-				       : sqlite3_errstr(rc));
+			    db != NULL && sqlite3_errcode(db) != SQLITE_OK
+				    ? sqlite3_errmsg(db)
+				    : sqlite3_errstr(rc));
 }
 
 static int set_pragmas(struct jb_store *s, enum jb_store_mode mode,

@@ -164,7 +164,8 @@ const struct jb_config_option jb_config_options[] = {
 	{.section = "Policy", .key = "KeepDeleted",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "7d",
 	 .help = "How long deleted and replaced files stay in the target's "
-		 "trash; off: they are not kept."},
+		 "trash, and no longer than there is room; off: they are "
+		 "not kept."},
 	{.section = "Policy", .key = "Preserve",
 	 .type = JB_CONFIG_WORDS, .offset = ELSEWHERE,
 	 .fallback = "mode owner times xattrs acls",

@@ -71,6 +71,15 @@ int jb_error_set(struct jb_error *err, int code, int foreign, const char *fmt,
 	return code;
 }
 
+static const char *describe(int errnum)
+{
+	const char *text = strerrordesc_np(errnum);
+
+	if (errnum == ELOOP) /* one is enough where we follow none */
+		return "a symbolic link is there, where none may be";
+	return text != NULL ? text : "unknown error";
+}
+
 int jb_error_errno(struct jb_error *err, int errnum, const char *fmt, ...)
 {
 	int code = code_of_errno(errnum);
@@ -86,8 +95,7 @@ int jb_error_errno(struct jb_error *err, int errnum, const char *fmt, ...)
 	va_end(ap);
 	len = strlen(err->text);
 	snprintf(err->text + len, sizeof err->text - len, ": %s",
-		 strerrordesc_np(errnum) != NULL ? strerrordesc_np(errnum)
-						 : "unknown error");
+		 describe(errnum));
 	flatten(err->text);
 	return code;
 }

@@ -164,6 +164,8 @@ static int remove_files(const struct jb_config *config, const char *name,
 	snprintf(path, sizeof path, "%s/policy-%s.lock", config->state_dir,
 		 name);
 	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return jb_error_errno(err, errno, "%s", path);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		close(fd);
 		return jb_error_set(err, JB_EBUSY, errno,

@@ -85,6 +85,8 @@ static void test_errno(void **state)
 	}
 	jb_error_errno(&err, 123456, "x");
 	assert_string_equal(err.text, "x: unknown error");
+	jb_error_errno(&err, ELOOP, "x");
+	assert_non_null(strstr(err.text, "symbolic link"));
 }
 
 /* Every code has a name and a text; strangers have them too. */
