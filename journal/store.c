@@ -4,6 +4,7 @@
 #include "journal/schema.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,14 @@ static int set_pragmas(struct jb_store *s, enum jb_store_mode mode,
 	return JB_OK;
 }
 
+void jb_store_make_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 static bool is_empty(const char *path)
 {
 	struct stat st;
@@ -105,8 +114,10 @@ static int open_database(struct jb_store *s, enum jb_store_mode mode,
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
 	int rc;
 
-	if (mode == JB_STORE_WRITE)
+	if (mode == JB_STORE_WRITE) {
 		flags |= SQLITE_OPEN_CREATE;
+		jb_store_make_file(s->path);
+	}
 	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
 	if (rc != SQLITE_OK)
 		return jb_store_error(s->db, rc, err, "%s", s->path);

@@ -34,6 +34,11 @@ struct jb_store {
 int jb_store_open(const char *dir, enum jb_store_mode mode,
 		  struct jb_store **ret, struct jb_error *err);
 
+/* Make an empty file for a database that only its owner can read, unless there
+ * is one: it names every file of the server. SQLite's WAL gets the same mode.
+ * What fails here is told by whoever opens it. */
+void jb_store_make_file(const char *path);
+
 /* Accepts NULL. All statements must have been finalized. */
 void jb_store_close(struct jb_store *s);
 

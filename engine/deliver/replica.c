@@ -39,6 +39,8 @@ static int open_database(struct jb_replica *r, struct jb_error *err)
 	struct jb_store *s = &r->store;
 	int rc, rv;
 
+	if (strcmp(s->path, ":memory:") != 0)
+		jb_store_make_file(s->path);
 	rc = sqlite3_open_v2(s->path, &s->db,
 			     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE |
 				     SQLITE_OPEN_CREATE,
