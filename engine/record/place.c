@@ -478,8 +478,11 @@ static int uncover(struct jb_recorder *r, struct jb_visit *v,
 		return JB_OK;
 	have->flags &= ~(uint32_t)JB_ENTRY_MOUNT;
 	rv = jb_catalog_update(r->catalog, have, err);
+	/* It may be as new as this batch, but it has rows. */
 	if (rv == JB_OK && have->dirkey != 0)
-		rv = list_later(r, v, have, 0, r->created_dirs, err);
+		rv = jb_list_map_new(r, err);
+	if (rv == JB_OK && have->dirkey != 0)
+		rv = list_later(r, v, have, 0, 0, err);
 	return rv;
 }
 
