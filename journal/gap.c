@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "journal/gap.h"
 
-/* Prepare, bind by the caller's table, run once: gaps are rare. */
-static int run_once(struct jb_store *s, const char *sql, const int64_t *values,
-		    int n, struct jb_error *err)
-{
-	sqlite3_stmt *st;
-	int rv = jb_store_prepare(s, sql, &st, err);
-
-	if (rv != JB_OK)
-		return rv;
-	for (int i = 0; i < n; i++)
-		sqlite3_bind_int64(st, i + 1, values[i]);
-	rv = jb_store_run(s, st, err);
-	sqlite3_finalize(st);
-	return rv;
-}
-
 int jb_gap_find_open(struct jb_store *s, uint32_t root, struct jb_gap *ret,
 		     struct jb_error *err)
 {
@@ -76,7 +60,7 @@ int jb_gap_update(struct jb_store *s, const struct jb_gap *gap,
 {
 	const int64_t values[] = {gap->id, gap->found, gap->progress};
 
-	return run_once(
+	return jb_store_run_once(
 		s, "UPDATE gap SET found = ?2, progress = ?3 WHERE id = ?1",
 		values, 3, err);
 }
@@ -86,9 +70,9 @@ int jb_gap_close(struct jb_store *s, const struct jb_gap *gap, int64_t now,
 {
 	const int64_t values[] = {gap->id, gap->found, now};
 
-	return run_once(s,
-			"UPDATE gap SET found = ?2, closed = ?3 WHERE id = ?1",
-			values, 3, err);
+	return jb_store_run_once(
+		s, "UPDATE gap SET found = ?2, closed = ?3 WHERE id = ?1",
+		values, 3, err);
 }
 
 int jb_known_root_find(struct jb_store *s, const char *name,
@@ -148,8 +132,8 @@ int jb_known_root_set_dirkey(struct jb_store *s,
 {
 	const int64_t values[] = {root->id, (int64_t)root->dirkey};
 
-	return run_once(s, "UPDATE root SET dirkey = ?2 WHERE id = ?1", values,
-			2, err);
+	return jb_store_run_once(s, "UPDATE root SET dirkey = ?2 WHERE id = ?1",
+				 values, 2, err);
 }
 
 int jb_known_root_set_complete(struct jb_store *s, uint32_t id,
@@ -157,8 +141,9 @@ int jb_known_root_set_complete(struct jb_store *s, uint32_t id,
 {
 	const int64_t values[] = {id, complete_ns};
 
-	return run_once(s, "UPDATE root SET complete = ?2 WHERE id = ?1",
-			values, 2, err);
+	return jb_store_run_once(s,
+				 "UPDATE root SET complete = ?2 WHERE id = ?1",
+				 values, 2, err);
 }
 
 int jb_known_root_set_kept(struct jb_store *s, uint32_t id, int64_t kept,
@@ -166,6 +151,6 @@ int jb_known_root_set_kept(struct jb_store *s, uint32_t id, int64_t kept,
 {
 	const int64_t values[] = {id, kept};
 
-	return run_once(s, "UPDATE root SET kept = ?2 WHERE id = ?1", values, 2,
-			err);
+	return jb_store_run_once(s, "UPDATE root SET kept = ?2 WHERE id = ?1",
+				 values, 2, err);
 }

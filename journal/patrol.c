@@ -39,35 +39,20 @@ int jb_patrol_read(struct jb_store *s, uint32_t root, struct jb_patrol_row *ret,
 	return rv < 0 ? rv : JB_OK;
 }
 
-static int run_with(struct jb_store *s, const char *sql, const int64_t *values,
-		    int n, struct jb_error *err)
-{
-	sqlite3_stmt *st;
-	int rv = jb_store_prepare(s, sql, &st, err);
-
-	if (rv != JB_OK)
-		return rv;
-	for (int i = 0; i < n; i++)
-		sqlite3_bind_int64(st, i + 1, values[i]);
-	rv = jb_store_run(s, st, err);
-	sqlite3_finalize(st);
-	return rv;
-}
-
 int jb_patrol_write(struct jb_store *s, uint32_t root,
 		    const struct jb_patrol_row *row, struct jb_error *err)
 {
 	const int64_t values[] = {root, row->began, (int64_t)row->at,
 				  row->ended};
 
-	return run_with(s, SQL_WRITE, values, 4, err);
+	return jb_store_run_once(s, SQL_WRITE, values, 4, err);
 }
 
 int jb_patrol_add_drift(struct jb_store *s, uint32_t root, int64_t found,
 			int64_t now, struct jb_error *err)
 {
 	const int64_t values[] = {root, found, now};
-	int rv = run_with(s, SQL_DRIFT, values, 3, err);
+	int rv = jb_store_run_once(s, SQL_DRIFT, values, 3, err);
 
-	return rv == JB_OK ? run_with(s, SQL_GAP, values, 3, err) : rv;
+	return rv == JB_OK ? jb_store_run_once(s, SQL_GAP, values, 3, err) : rv;
 }

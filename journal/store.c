@@ -238,6 +238,21 @@ int jb_store_run(struct jb_store *s, sqlite3_stmt *st, struct jb_error *err)
 	return JB_OK;
 }
 
+int jb_store_run_once(struct jb_store *s, const char *sql,
+		      const int64_t *values, int n, struct jb_error *err)
+{
+	sqlite3_stmt *st;
+	int rv = jb_store_prepare(s, sql, &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	for (int i = 0; i < n; i++)
+		sqlite3_bind_int64(st, i + 1, values[i]);
+	rv = jb_store_run(s, st, err);
+	sqlite3_finalize(st);
+	return rv;
+}
+
 int jb_store_step(struct jb_store *s, sqlite3_stmt *st, struct jb_error *err)
 {
 	int rc = sqlite3_step(st), rv = 0;

@@ -61,6 +61,10 @@ void jb_store_rollback(struct jb_store *s);
 /* Run a prepared statement that returns no rows, and reset it. */
 int jb_store_run(struct jb_store *s, sqlite3_stmt *st, struct jb_error *err);
 
+/* Prepare a statement, bind the @n values, run it once: for what is rare. */
+int jb_store_run_once(struct jb_store *s, const char *sql,
+		      const int64_t *values, int n, struct jb_error *err);
+
 /* Step once: 1 row, 0 done (and reset), or a negative JB_E*. The caller resets
  * the statement when it stops before the end. */
 int jb_store_step(struct jb_store *s, sqlite3_stmt *st, struct jb_error *err);
