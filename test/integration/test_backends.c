@@ -48,8 +48,8 @@ static void subvolume(struct t_world *w)
 		"/d/s/not");
 	t_round_open(&r, w, ROOT);
 	expect_backend(w, w->backend == T_inotify ? "inotify" : "fanotify");
-	t_shell("cd " ROOT " && echo 1 > d/f && mv d e && echo 2 >> e/f &&"
-		" touch e/s/neither");
+	t_daemon_shell(&w->daemon, "cd " ROOT " && echo 1 > d/f && mv d e &&"
+				   " echo 2 >> e/f && touch e/s/neither");
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 1, "4", "e");
 	t_round_expect(&r, 1, "1", "e/f");

@@ -192,8 +192,10 @@ static void never_closed(struct t_world *w)
 	}
 	assert_int_equal(futimens(fd, future), 0);
 	t_round_check(&r, NULL);
+	t_daemon_freeze(&w->daemon);
 	write_at(fd, "y");
 	assert_int_equal(futimens(fd, future), 0);
+	t_daemon_thaw(&w->daemon);
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 1, "2", "f");
 
