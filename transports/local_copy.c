@@ -170,6 +170,8 @@ static void hash_zeros(struct jb_copy *c, XXH3_state_t *hash, int64_t len)
 {
 	size_t part;
 
+	if (len == 0)
+		return;
 	memset(c->buffer, 0, JB_COPY_BUFFER);
 	for (; len > 0; len -= (int64_t)part) {
 		part = len < JB_COPY_BUFFER ? (size_t)len : JB_COPY_BUFFER;
