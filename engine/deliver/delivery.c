@@ -17,6 +17,8 @@
 
 #define US_PER_S      INT64_C(1000000)
 #define GONE_AT_ONCE  1000
+#define LOCK_PAUSE_NS 10000000
+#define LOCK_TRIES    300
 #define SCAN_LOOK_US  100000
 #define RETRY_US      US_PER_S
 #define MOST_RETRY_US (60 * US_PER_S)
@@ -50,22 +52,41 @@ const char *jb_phase_name(enum jb_delivery_phase phase)
 
 /* ---- open and close */
 
+/* The worker of a daemon that was killed ends a moment after it, and the next
+ * one may be there by then. */
+static bool wait_for_lock(int fd)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (errno != EWOULDBLOCK)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	errno = EWOULDBLOCK;
+	return false;
+}
+
 static int take_lock(struct jb_delivery *d, struct jb_error *err)
 {
 	char path[4096], text[32] = "?";
 	ssize_t n;
+	int busy;
 
 	snprintf(path, sizeof path, "%s/policy-%s.lock", d->config->state_dir,
 		 d->policy->name);
 	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (d->lock_fd < 0)
 		return jb_error_errno(err, errno, "%s", path);
-	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+	if (!wait_for_lock(d->lock_fd)) {
+		busy = errno;
 		n = pread(d->lock_fd, text, sizeof text - 1, 0);
 		if (n > 0)
 			text[n] = '\0';
 		text[strcspn(text, "\n")] = '\0';
-		return jb_error_set(err, JB_EBUSY, errno,
+		return jb_error_set(err, JB_EBUSY, busy,
 				    "policy '%s': another process (pid %s) "
 				    "works for it",
 				    d->policy->name, text);
