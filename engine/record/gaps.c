@@ -174,6 +174,27 @@ static int64_t passed_clock(struct jb_recorder *r, uint64_t oldest)
 	return clock;
 }
 
+/* Is a mark to be asked for? A batch that wrote asks for one. It is so young
+ * that the times of what was looked at are in doubt yet, and would be for good
+ * if all is quiet from now on: a scan would take untouched files for changed.
+ * So one more follows when two ticks have gone by, and then none. */
+static bool want_time(struct jb_recorder *r)
+{
+	int64_t now = jb_look_clock();
+
+	if (r->wrote)
+		r->looked = now;
+	if (r->time != NULL || r->looked == 0)
+		return false;
+	if (r->wrote)
+		return true;
+	/* Before it: the clock was set back. */
+	if (now >= r->looked && jb_look_is_racy(r->looked, now))
+		return false;
+	r->looked = 0;
+	return true;
+}
+
 static int settle_time(struct jb_recorder *r, uint64_t oldest,
 		       struct jb_error *err)
 {
@@ -190,7 +211,7 @@ static int settle_time(struct jb_recorder *r, uint64_t oldest,
 							err);
 		}
 	}
-	if (r->time == NULL && r->wrote)
+	if (want_time(r))
 		r->time = jb_mark_ref(jb_recorder_mark(r));
 	return rv;
 }

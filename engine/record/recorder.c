@@ -152,7 +152,8 @@ static enum jb_want what_next(struct jb_recorder *r)
 		    (root->detached.n_groups > 0 && !jb_gap_is_open(root)))
 			return JB_WANT_NOW;
 	}
-	return r->time != NULL ? JB_WANT_SOON : JB_WANT_EVENTS;
+	return r->time != NULL || r->looked != 0 ? JB_WANT_SOON
+						 : JB_WANT_EVENTS;
 }
 
 /* The batch is lost: back to what is committed, and everything is scanned. */

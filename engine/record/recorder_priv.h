@@ -111,14 +111,15 @@ struct jb_recorder {
 	struct jb_mark *mark;	    /* of this commit, made when asked for */
 	struct jb_mark *spare_mark; /* owned; so that asking can't fail */
 	struct jb_mark *time;	    /* owned; 'complete until' */
-	bool wrote;		    /* this batch wrote something */
-	struct jb_entries rows;	    /* scratch of look */
-	struct jb_entries page;	    /* scratch of list */
-	struct jb_entries below;    /* scratch of settle */
-	uint64_t structure;	    /* how often rows were moved or removed */
-	struct jb_error error;	    /* the first failure of this batch */
-	struct jb_rest_mark rest;   /* token 0: none is to be left */
-	bool rested;		    /* it was left */
+	int64_t looked; /* ns, when the last row was written; 0: settled */
+	bool wrote;	/* this batch wrote something */
+	struct jb_entries rows;	  /* scratch of look */
+	struct jb_entries page;	  /* scratch of list */
+	struct jb_entries below;  /* scratch of settle */
+	uint64_t structure;	  /* how often rows were moved or removed */
+	struct jb_error error;	  /* the first failure of this batch */
+	struct jb_rest_mark rest; /* token 0: none is to be left */
+	bool rested;		  /* it was left */
 
 	pthread_mutex_t mutex; /* guards what follows */
 	struct jb_flush *new_flushes;

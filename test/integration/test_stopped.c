@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What changes while the daemon is not there: a scan finds it, exactly. */
-#include "lib/t_case.h"
+#include "lib/t_mirror.h"
 #include "lib/t_round.h"
 
 #include "journal/change.h"
@@ -11,7 +11,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#define ROOT T_SPACE "/fs/r"
+#define ROOT	 T_SPACE "/fs/r"
+#define TICKS_US 20000 /* two of the slowest clock */
+#define SURE_MS	 20000
 
 /* Files of before are old: a young one may be doubtful, and looked at again. */
 static const char MADE[] =
@@ -101,6 +103,67 @@ static void nothing_changed(struct t_world *w)
 	t_round_fini(&r);
 }
 
+/* What the journal is sure of: times before this can't be given to a later
+ * change. In us. */
+static int64_t sure_until(struct t_daemon *d)
+{
+	json_t *status = t_daemon_status(d);
+	int64_t complete =
+		json_integer_value(t_daemon_root_member(status, "complete_us"));
+
+	json_decref(status);
+	return complete - TICKS_US;
+}
+
+/* All is quiet: soon nothing is in doubt any more. */
+static void await_sure(struct t_daemon *d, struct t_judge *j)
+{
+	int64_t newest = t_judge_number(
+		j, "SELECT max(mtime) / 1000 FROM j.entry WHERE mode & 32768");
+	int waited_ms;
+
+	for (waited_ms = 0; sure_until(d) <= newest; waited_ms += 20) {
+		if (waited_ms > SURE_MS)
+			fail_msg("all is quiet, and the last files that were "
+				 "written are in doubt");
+		assert_int_equal(t_process_wait(d->pid, 20), -1);
+	}
+}
+
+/* Files that were written just before all became quiet, and the daemon was
+ * killed: nobody takes them for changed, nor copies them again. */
+static void young_files(struct t_world *w)
+{
+	struct t_judge judge;
+	struct t_mirror m;
+	int64_t seq, at;
+	int i;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; seq 60 > d/old", "");
+	t_judge_init(&judge, w->daemon.state);
+	for (i = 0; i < 3; i++) {
+		t_shell("cd " T_MIRROR_ROOT "/d && seq 100 >> old &&"
+			" for i in $(seq 40); do seq 200 > %d-$i; done",
+			i);
+		t_mirror_check(&m);
+		await_sure(&w->daemon, &judge);
+		seq = t_judge_seq(&judge);
+		at = t_mirror_number(&m, "bytes");
+		assert_true(at > 0);
+		t_daemon_kill(&w->daemon);
+		t_daemon_begin(&w->daemon);
+		t_mirror_check(&m);
+		if (t_judge_seq(&judge) != seq) {
+			t_judge_show(&judge, seq);
+			fail_msg("rows of files that nobody has touched");
+		}
+		/* The worker is a new one. */
+		assert_int_equal(t_mirror_number(&m, "bytes"), 0);
+	}
+	t_judge_fini(&judge);
+	t_mirror_fini(&m);
+}
+
 /* The gap of the time between is told, closed, and says what was found. */
 static void gap_is_told(struct t_world *w)
 {
@@ -156,6 +219,8 @@ static const struct t_case cases[] = {
 	T_CASE(after_kill, ext4, inotify),
 	T_CASE(nothing_changed, ext4, fanotify),
 	T_CASE(nothing_changed, xfs, inotify),
+	T_CASE(young_files, ext4, fanotify),
+	T_CASE(young_files, xfs, inotify),
 	T_CASE(gap_is_told, ext4, fanotify),
 	T_CASE(root_replaced, ext4, fanotify),
 };
