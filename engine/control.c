@@ -2,7 +2,7 @@
 /* The control socket: one line of JSON is a request, one line of JSON is the
  * reply.
  *
- * Happy path: on_connection -> on_read collects a line -> a command answers at
+ * Happy path: on_connection -> on_line takes a request -> a command answers at
  * once, or its waiter does later (control_commands.c) -> the line is written ->
  * the connection waits for the next line or its end.
  *
@@ -20,49 +20,17 @@
 
 #define BACKLOG	    16
 #define MAX_CLIENTS 64
+#define REQUEST_MAX 65536     /* bytes of a line */
 #define UNREAD_MAX  (4 << 20) /* bytes of replies */
-
-struct reply {
-	uv_write_t req;
-	char *text; /* owned; with its newline */
-};
 
 static void close_client(struct jb_client *c);
 
 /* ---- replies */
 
-static void on_written(uv_write_t *req, int status)
-{
-	struct reply *reply = (struct reply *)req;
-
-	(void)status;
-	free(reply->text);
-	free(reply);
-}
-
 void jb_client_reply(struct jb_client *c, json_t *value)
 {
-	struct reply *reply = calloc(1, sizeof *reply);
-	char *text = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL;
-	size_t len = text != NULL ? strlen(text) : 0;
-	uv_buf_t buf;
-
-	json_decref(value);
-	if (reply == NULL || text == NULL) {
-		free(reply);
-		free(text);
+	if (jb_line_pipe_send(&c->pipe, value) != JB_OK)
 		close_client(c);
-		return;
-	}
-	text[len] = '\n'; /* where the NUL was: the length is told */
-	reply->text = text;
-	buf = uv_buf_init(text, (unsigned)len + 1);
-	if (uv_write(&reply->req, (uv_stream_t *)&c->pipe, &buf, 1,
-		     on_written) != 0) {
-		free(text);
-		free(reply);
-		close_client(c);
-	}
 }
 
 void jb_client_fail(struct jb_client *c, int code, const char *text)
@@ -73,9 +41,9 @@ void jb_client_fail(struct jb_client *c, int code, const char *text)
 
 /* ---- connections */
 
-static void on_client_closed(uv_handle_t *handle)
+static void on_client_closed(void *client)
 {
-	struct jb_client *c = handle->data, **p = &c->control->clients;
+	struct jb_client *c = client, **p = &c->control->clients;
 
 	while (*p != c)
 		p = &(*p)->next;
@@ -86,46 +54,26 @@ static void on_client_closed(uv_handle_t *handle)
 
 static void close_client(struct jb_client *c)
 {
-	if (uv_is_closing((uv_handle_t *)&c->pipe))
-		return;
-	if (c->waiter != NULL)
+	if (c->pipe.is_open && c->waiter != NULL)
 		jb_waiter_leave(c->waiter);
-	uv_close((uv_handle_t *)&c->pipe, on_client_closed);
+	jb_line_pipe_close(&c->pipe, on_client_closed);
 }
 
-static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
+static void on_line(void *client, json_t *request)
 {
-	struct jb_client *c = handle->data;
+	struct jb_client *c = client;
+	uv_stream_t *stream = (uv_stream_t *)&c->pipe.pipe;
 
-	(void)size;
-	*buf = uv_buf_init(c->line + c->len,
-			   (unsigned)(sizeof c->line - c->len));
+	jb_client_handle(c, request);
+	if (uv_stream_get_write_queue_size(stream) > UNREAD_MAX)
+		close_client(c);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void on_end(void *client, int why)
 {
-	struct jb_client *c = stream->data;
-	char *end;
-
-	(void)buf;
-	if (n < 0) {
-		close_client(c);
-		return;
-	}
-	c->len += (size_t)n;
-	while ((end = memchr(c->line, '\n', c->len)) != NULL) {
-		size_t len = (size_t)(end - c->line);
-
-		jb_client_handle(c, c->line, len);
-		c->len -= len + 1;
-		memmove(c->line, end + 1, c->len);
-	}
-	if (c->len == sizeof c->line) {
-		jb_client_fail(c, JB_EPROTO, "line too long");
-		close_client(c);
-	} else if (uv_stream_get_write_queue_size(stream) > UNREAD_MAX) {
-		close_client(c);
-	}
+	if (why == JB_EPROTO)
+		jb_client_fail(client, why, "line too long");
+	close_client(client);
 }
 
 /* The newest comes first. */
@@ -134,8 +82,7 @@ static struct jb_client *find_oldest_idle(const struct jb_control *control)
 	struct jb_client *idle = NULL;
 
 	for (struct jb_client *c = control->clients; c != NULL; c = c->next)
-		if (c->waiter == NULL &&
-		    !uv_is_closing((uv_handle_t *)&c->pipe))
+		if (c->waiter == NULL && c->pipe.is_open)
 			idle = c;
 	return idle;
 }
@@ -153,13 +100,12 @@ static void on_connection(uv_stream_t *server, int status)
 	if (c == NULL)
 		return; /* it waits until a client has gone */
 	c->control = control;
-	uv_pipe_init(server->loop, &c->pipe, 0);
-	c->pipe.data = c;
+	jb_line_pipe_init(&c->pipe, server->loop, REQUEST_MAX, c);
 	c->next = control->clients;
 	control->clients = c;
 	control->n_clients++;
-	if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 ||
-	    uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) != 0) {
+	if (uv_accept(server, (uv_stream_t *)&c->pipe.pipe) != 0 ||
+	    jb_line_pipe_start(&c->pipe, on_line, on_end) != 0) {
 		close_client(c);
 	} else if (full && idle == NULL) {
 		jb_client_fail(c, JB_EBUSY, "too many clients: try again");

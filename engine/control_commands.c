@@ -302,22 +302,19 @@ static const struct {
 	{"reload", do_reload},
 };
 
-void jb_client_handle(struct jb_client *c, const char *line, size_t len)
+void jb_client_handle(struct jb_client *c, const json_t *request)
 {
-	json_t *request = json_loadb(line, len, 0, NULL);
 	const char *name =
 		json_string_value(json_object_get(request, "command"));
 
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (name != NULL && strcmp(name, commands[i].name) == 0) {
 			commands[i].run(c, request);
-			json_decref(request);
 			return;
 		}
 	jb_client_fail(c, JB_EPROTO,
 		       request == NULL ? "not a line of JSON"
 				       : "unknown command");
-	json_decref(request);
 }
 
 /* ---- what is told */

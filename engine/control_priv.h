@@ -5,15 +5,12 @@
 #define JB_ENGINE_CONTROL_PRIV_H
 
 #include "engine/daemon_priv.h"
-
-#define JB_CONTROL_LINE 65536
+#include "engine/line_pipe.h"
 
 struct jb_client {
-	uv_pipe_t pipe;
+	struct jb_line_pipe pipe;
 	struct jb_control *control; /* borrowed */
 	struct jb_client *next;
-	char line[JB_CONTROL_LINE];
-	size_t len;
 	struct jb_waiter *waiter; /* what it waits for; that answers */
 };
 
@@ -43,8 +40,8 @@ struct jb_control {
 void jb_client_reply(struct jb_client *c, json_t *value);
 void jb_client_fail(struct jb_client *c, int code, const char *text);
 
-/* control_commands.c: a request, @len bytes. */
-void jb_client_handle(struct jb_client *c, const char *line, size_t len);
+/* control_commands.c: a request; NULL: a line that is no JSON. */
+void jb_client_handle(struct jb_client *c, const json_t *request);
 /* The answer is given, or nobody waits for it any more. */
 void jb_waiter_leave(struct jb_waiter *w);
 

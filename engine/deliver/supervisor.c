@@ -28,9 +28,9 @@ static void on_timer(uv_timer_t *timer)
 }
 
 /* Process and pipe are closed: the next one, after a while. */
-static void on_handle_closed(uv_handle_t *handle)
+static void count_closed(void *worker)
 {
-	struct jb_served *w = handle->data;
+	struct jb_served *w = worker;
 
 	if (--w->n_handles > 0)
 		return;
@@ -44,10 +44,12 @@ static void on_handle_closed(uv_handle_t *handle)
 
 void jb_served_close_pipe(struct jb_served *w)
 {
-	if (!w->is_open)
-		return;
-	w->is_open = false;
-	uv_close((uv_handle_t *)&w->pipe, on_handle_closed);
+	jb_line_pipe_close(&w->pipe, count_closed);
+}
+
+static void on_process_closed(uv_handle_t *handle)
+{
+	count_closed(handle->data);
 }
 
 /* It has said what it had to say: the pipe was read before. */
@@ -90,7 +92,7 @@ static void on_process_exit(uv_process_t *process, int64_t code,
 		w->wait_ms = MOST_WAIT_MS;
 	note_death(w, (int)code, term_signal);
 	jb_served_close_pipe(w);
-	uv_close((uv_handle_t *)process, on_handle_closed);
+	uv_close((uv_handle_t *)process, on_process_closed);
 }
 
 static void fail_start(struct jb_served *w, int rc)
@@ -112,7 +114,7 @@ static void start(struct jb_served *w)
 		{.flags = UV_INHERIT_FD, .data.fd = 1},
 		{.flags = UV_INHERIT_FD, .data.fd = 2},
 		{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE,
-		 .data.stream = (uv_stream_t *)&w->pipe},
+		 .data.stream = (uv_stream_t *)&w->pipe.pipe},
 	};
 	uv_process_options_t options = {
 		.exit_cb = on_process_exit,
@@ -123,16 +125,15 @@ static void start(struct jb_served *w)
 	};
 	int rc;
 
-	uv_pipe_init(s->loop, &w->pipe, 0);
-	w->pipe.data = w->process.data = w;
+	jb_line_pipe_init(&w->pipe, s->loop, JB_WORKER_LINE_MAX, w);
+	w->process.data = w;
 	w->n_handles = 2;
 	w->started_ms = uv_now(s->loop);
 	rc = uv_spawn(s->loop, &w->process, &options);
-	w->is_open = true;
 	if (rc != 0) {
 		fail_start(w, rc);
 		jb_served_close_pipe(w);
-		uv_close((uv_handle_t *)&w->process, on_handle_closed);
+		uv_close((uv_handle_t *)&w->process, on_process_closed);
 		return;
 	}
 	w->is_running = true;

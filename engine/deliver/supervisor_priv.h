@@ -6,8 +6,8 @@
 #define JB_DELIVER_SUPERVISOR_PRIV_H
 
 #include "engine/deliver/supervisor.h"
-
-#define JB_SERVED_LINE 65536
+#include "engine/deliver/worker.h"
+#include "engine/line_pipe.h"
 
 /* What was asked for and is to be answered. */
 struct jb_request {
@@ -24,9 +24,9 @@ struct jb_served {
 	struct jb_supervisor *supervisor;
 	const struct jb_config_section *policy; /* borrowed */
 	uv_process_t process;
-	uv_pipe_t pipe;
+	struct jb_line_pipe pipe;
 	uv_timer_t timer;
-	bool is_running, is_open, has_timer;
+	bool is_running, has_timer;
 	bool is_held;	    /* its root is released: none is to run */
 	bool was_well;	    /* this one has followed the journal */
 	unsigned n_handles; /* of process and pipe, not yet closed */
@@ -35,8 +35,6 @@ struct jb_served {
 	json_t *status;	 /* owned; what it said last, may be NULL */
 	char why[256];	 /* why it is not running */
 	char words[224]; /* its last ones, "" for none */
-	char line[JB_SERVED_LINE];
-	size_t len;
 };
 
 struct jb_supervisor {

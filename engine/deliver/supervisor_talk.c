@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A supervisor's words with its workers: requests and their answers. */
+#include "engine/base/log.h"
 #include "engine/deliver/supervisor_priv.h"
 
 #include <stdlib.h>
@@ -9,53 +10,14 @@
 
 /* ---- words to a worker */
 
-struct message {
-	uv_write_t req;
-	char *text; /* owned */
-};
-
-static void on_written(uv_write_t *req, int status)
-{
-	struct message *m = (struct message *)req;
-
-	(void)status;
-	free(m->text);
-	free(m);
-}
-
-static void send_line(struct jb_served *w, const json_t *value)
-{
-	struct message *m = calloc(1, sizeof *m);
-	char *text = json_dumps(value, JSON_COMPACT);
-	size_t len = text != NULL ? strlen(text) : 0;
-	uv_buf_t buf;
-
-	if (m == NULL || text == NULL || !w->is_open) {
-		free(m);
-		free(text);
-		return;
-	}
-	text[len] = '\n';
-	m->text = text;
-	buf = uv_buf_init(text, (unsigned)len + 1);
-	if (uv_write(&m->req, (uv_stream_t *)&w->pipe, &buf, 1, on_written) !=
-	    0) {
-		free(text);
-		free(m);
-	}
-}
-
 void jb_supervisor_wake(struct jb_supervisor *s, int64_t seq)
 {
-	json_t *wake;
-
 	if (s->stopping || seq <= s->seq)
 		return;
 	s->seq = seq;
-	wake = json_pack("{s:s}", "do", "wake");
 	for (size_t i = 0; i < s->n_workers; i++)
-		send_line(s->workers[i], wake);
-	json_decref(wake);
+		jb_line_pipe_send(&s->workers[i]->pipe,
+				  json_pack("{s:s}", "do", "wake"));
 }
 
 /* ---- words from a worker */
@@ -91,9 +53,9 @@ static bool is_well(const json_t *status)
 	return state != NULL && strcmp(state, "following") == 0;
 }
 
-static void take_line(struct jb_served *w, const char *line, size_t len)
+static void on_line(void *worker, json_t *message)
 {
-	json_t *message = json_loadb(line, len, 0, NULL);
+	struct jb_served *w = worker;
 	json_t *status = json_object_get(message, "status");
 	const char *words =
 		json_string_value(json_object_get(message, "dying"));
@@ -107,37 +69,17 @@ static void take_line(struct jb_served *w, const char *line, size_t len)
 	} else if (json_object_get(message, "reply") != NULL) {
 		take_reply(w->supervisor, message);
 	}
-	json_decref(message);
 }
 
-static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
+/* Without its pipe the worker ends by itself. */
+static void on_end(void *worker, int why)
 {
-	struct jb_served *w = handle->data;
+	struct jb_served *w = worker;
 
-	(void)size;
-	*buf = uv_buf_init(w->line + w->len,
-			   (unsigned)(sizeof w->line - w->len));
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	struct jb_served *w = stream->data;
-	char *at = w->line, *end;
-
-	(void)buf;
-	if (n < 0) {
-		jb_served_close_pipe(w);
-		return;
-	}
-	w->len += (size_t)n;
-	while ((end = memchr(at, '\n', w->len)) != NULL) {
-		take_line(w, at, (size_t)(end - at));
-		w->len -= (size_t)(end - at) + 1;
-		at = end + 1;
-	}
-	memmove(w->line, at, w->len);
-	if (w->len == sizeof w->line)
-		w->len = 0; /* nonsense */
+	if (why != JB_OK)
+		jb_log_error("policy '%s': its worker is not understood: %s",
+			     w->policy->name, jb_error_describe(why));
+	jb_served_close_pipe(w);
 }
 
 /* ---- requests */
@@ -198,15 +140,19 @@ void jb_served_dismiss(struct jb_served *w)
 	}
 }
 
+static void send_request(struct jb_served *w, const struct jb_request *r)
+{
+	jb_line_pipe_send(&w->pipe, json_incref(r->message));
+}
+
 void jb_served_greet(struct jb_served *w)
 {
-	w->len = 0;
 	w->was_well = false;
-	uv_read_start((uv_stream_t *)&w->pipe, on_alloc, on_read);
+	jb_line_pipe_start(&w->pipe, on_line, on_end);
 	for (struct jb_request *r = w->supervisor->requests; r != NULL;
 	     r = r->next)
 		if (is_for(r, w))
-			send_line(w, r->message);
+			send_request(w, r);
 }
 
 static struct jb_served *find_worker(struct jb_supervisor *s,
@@ -252,7 +198,7 @@ int jb_supervisor_request(struct jb_supervisor *s, const char *policy,
 	json_object_set_new(request, "policy", json_string(policy));
 	r->next = s->requests;
 	s->requests = r;
-	send_line(w, request);
+	send_request(w, r);
 	return JB_OK;
 }
 

@@ -270,14 +270,16 @@ static void on_closed(uv_handle_t *handle)
 static void close_all(struct jb_worker *w)
 {
 	uv_handle_t *handles[] = {
-		(uv_handle_t *)&w->pipe,      (uv_handle_t *)&w->due,
-		(uv_handle_t *)&w->report,    (uv_handle_t *)&w->term,
+		(uv_handle_t *)&w->due,
+		(uv_handle_t *)&w->report,
+		(uv_handle_t *)&w->term,
 		(uv_handle_t *)&w->interrupt,
 	};
 
 	for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
 		if (!uv_is_closing(handles[i]))
 			uv_close(handles[i], on_closed);
+	jb_line_pipe_close(&w->pipe, NULL);
 }
 
 void jb_worker_stop(struct jb_worker *w)

@@ -19,7 +19,8 @@
 
 #include "engine/base/config.h"
 
-#define JB_WORKER_FD 3
+#define JB_WORKER_FD	   3
+#define JB_WORKER_LINE_MAX (4 << 20) /* bytes, both ways */
 
 /* Serve until the pipe closes or SIGTERM comes. */
 int jb_worker_run(const struct jb_config *config, const char *policy,

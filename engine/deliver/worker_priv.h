@@ -7,11 +7,7 @@
 
 #include "engine/deliver/delivery.h"
 #include "engine/deliver/worker.h"
-
-#include <jansson.h>
-#include <uv.h>
-
-#define JB_WORKER_LINE 65536
+#include "engine/line_pipe.h"
 
 /* What was asked for and is to be answered. */
 struct jb_worker_ask {
@@ -29,7 +25,7 @@ struct jb_worker {
 	const struct jb_config *config;		/* borrowed */
 	const struct jb_config_section *policy; /* borrowed */
 	uv_loop_t loop;
-	uv_pipe_t pipe;
+	struct jb_line_pipe pipe;
 	uv_timer_t due, report;
 	uv_signal_t term, interrupt;
 	bool busy, stopping, closed;
@@ -42,8 +38,6 @@ struct jb_worker {
 	/* After the last work; the delivery lives while the loop runs. */
 	struct jb_delivery *delivery; /* borrowed from work */
 	struct jb_delivery_status status;
-	char line[JB_WORKER_LINE];
-	size_t len;
 
 	/* Of the running work: written by its thread, then read by the loop. */
 	struct {

@@ -8,45 +8,7 @@
 
 #define LISTED 10
 
-struct message {
-	uv_write_t req;
-	char *text; /* owned */
-};
-
 /* ---- out */
-
-static void on_written(uv_write_t *req, int status)
-{
-	struct message *m = (struct message *)req;
-
-	(void)status;
-	free(m->text);
-	free(m);
-}
-
-/* Takes over @value. */
-static void send_line(struct jb_worker *w, json_t *value)
-{
-	struct message *m = calloc(1, sizeof *m);
-	char *text = value != NULL ? json_dumps(value, JSON_COMPACT) : NULL;
-	size_t len = text != NULL ? strlen(text) : 0;
-	uv_buf_t buf;
-
-	json_decref(value);
-	if (m == NULL || text == NULL || w->stopping) {
-		free(m);
-		free(text);
-		return;
-	}
-	text[len] = '\n';
-	m->text = text;
-	buf = uv_buf_init(text, (unsigned)len + 1);
-	if (uv_write(&m->req, (uv_stream_t *)&w->pipe, &buf, 1, on_written) !=
-	    0) {
-		free(text);
-		free(m);
-	}
-}
 
 static const char *name_state(const struct jb_worker *w,
 			      enum jb_delivery_phase phase)
@@ -120,7 +82,8 @@ static json_t *make_status(struct jb_worker *w)
 
 void jb_worker_tell_status(struct jb_worker *w)
 {
-	send_line(w, json_pack("{s:o}", "status", make_status(w)));
+	jb_line_pipe_send(&w->pipe,
+			  json_pack("{s:o}", "status", make_status(w)));
 }
 
 void jb_worker_die(struct jb_worker *w, const char *why)
@@ -132,7 +95,7 @@ void jb_worker_die(struct jb_worker *w, const char *why)
 	if (text != NULL) {
 		bufs[0] = uv_buf_init(text, (unsigned)strlen(text));
 		bufs[1] = uv_buf_init("\n", 1);
-		uv_try_write((uv_stream_t *)&w->pipe, bufs, 2);
+		uv_try_write((uv_stream_t *)&w->pipe.pipe, bufs, 2);
 	}
 	_exit(EXIT_FAILURE);
 }
@@ -151,7 +114,7 @@ void jb_worker_answer(struct jb_worker *w, struct jb_worker_ask *ask, int code,
 	if (rest != NULL)
 		json_object_update(reply, rest);
 	json_decref(rest);
-	send_line(w, reply);
+	jb_line_pipe_send(&w->pipe, reply);
 	free(ask);
 }
 
@@ -257,58 +220,33 @@ static void take_ask(struct jb_worker *w, const char *what,
 	}
 }
 
-static void take_line(struct jb_worker *w, const char *line, size_t len)
+static void on_line(void *worker, json_t *message)
 {
-	json_t *message = json_loadb(line, len, 0, NULL);
+	struct jb_worker *w = worker;
 	const char *what = json_string_value(json_object_get(message, "do"));
 
 	if (what != NULL && strcmp(what, "wake") == 0)
 		w->wake = true;
 	else if (what != NULL)
 		take_ask(w, what, message);
-	json_decref(message);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
-{
-	struct jb_worker *w = handle->data;
-
-	(void)size;
-	*buf = uv_buf_init(w->line + w->len,
-			   (unsigned)(sizeof w->line - w->len));
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	struct jb_worker *w = stream->data;
-	char *end, *at = w->line;
-
-	(void)buf;
-	if (n < 0) {
-		jb_worker_stop(w); /* the daemon is gone */
-		return;
-	}
-	w->len += (size_t)n;
-	while ((end = memchr(at, '\n', w->len)) != NULL) {
-		take_line(w, at, (size_t)(end - at));
-		w->len -= (size_t)(end - at) + 1;
-		at = end + 1;
-	}
-	memmove(w->line, at, w->len);
-	if (w->len == sizeof w->line)
-		w->len = 0; /* not one of ours */
 	jb_worker_poke(w);
+}
+
+/* The daemon is gone, or nothing that we know. */
+static void on_end(void *worker, int why)
+{
+	(void)why;
+	jb_worker_stop(worker);
 }
 
 int jb_worker_listen(struct jb_worker *w, struct jb_error *err)
 {
 	int rc;
 
-	uv_pipe_init(&w->loop, &w->pipe, 0);
-	w->pipe.data = w;
-	rc = uv_pipe_open(&w->pipe, JB_WORKER_FD);
+	jb_line_pipe_init(&w->pipe, &w->loop, JB_WORKER_LINE_MAX, w);
+	rc = uv_pipe_open(&w->pipe.pipe, JB_WORKER_FD);
 	if (rc == 0)
-		rc = uv_read_start((uv_stream_t *)&w->pipe, on_alloc, on_read);
+		rc = jb_line_pipe_start(&w->pipe, on_line, on_end);
 	if (rc == 0)
 		return JB_OK;
 	return jb_error_set(err, JB_ESYS, rc,

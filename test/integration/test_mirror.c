@@ -125,6 +125,23 @@ static void strangers(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What waits is named, however long the names are (226 KB of JSON here). */
+static void long_answer(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, target_of(w),
+		      "n=$(printf '\\001%.0s' $(seq 250)); p=.;"
+		      " for i in $(seq 15); do p=$p/$n; done; mkdir -p $p",
+		      "");
+	t_mirror_check(&m);
+	t_shell("for top in %s %s; do d=$(find $top -mindepth 15 -type d);"
+		" for i in $(seq 12); do echo $top > $d/$i; done; done",
+		DST, SRC);
+	t_mirror_command(&m, 1, "not ours", "flush", "--policy", "m");
+	t_mirror_fini(&m);
+}
+
 /* Without its disk nothing is written to where it was mounted, and another
  * disk there is not taken for it. */
 static void target_gone(struct t_world *w)
@@ -473,6 +490,7 @@ static const struct t_case cases[] = {
 	T_CASE(renames, ext4, fanotify),
 	T_CASE(renames, ext4, inotify),
 	T_CASE(strangers, ext4, fanotify),
+	T_CASE(long_answer, ext4, fanotify),
 	T_CASE(target_gone, ext4, fanotify),
 	T_CASE(source_gone, ext4, fanotify),
 	T_CASE(killed, ext4, fanotify),
