@@ -4,7 +4,7 @@
  * policy's worker, release.c) has told. */
 #include "engine/control_priv.h"
 
-#include "engine/look.h"
+#include "engine/tree/look.h"
 
 #include <stdlib.h>
 #include <string.h>

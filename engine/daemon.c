@@ -11,7 +11,7 @@
 
 #include "engine/base/log.h"
 #include "engine/daemon_priv.h"
-#include "engine/look.h"
+#include "engine/tree/look.h"
 #include "engine/service.h"
 #include "journal/session.h"
 #include "journal/store.h"

@@ -12,7 +12,7 @@
 #include "engine/record/recorder.h"
 #include "engine/reload.h"
 #include "engine/retention.h"
-#include "engine/root.h"
+#include "engine/tree/root.h"
 #include "engine/scan/patrol.h"
 #include "engine/scan/scan.h"
 #include "engine/watch/intake.h"

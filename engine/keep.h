@@ -15,7 +15,7 @@
 #define JB_ENGINE_KEEP_H
 
 #include "engine/base/config.h"
-#include "engine/root.h"
+#include "engine/tree/root.h"
 #include "journal/rest.h"
 
 #include <stdbool.h>

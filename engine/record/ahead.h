@@ -16,9 +16,9 @@
 #ifndef JB_RECORD_AHEAD_H
 #define JB_RECORD_AHEAD_H
 
-#include "engine/look.h"
-#include "engine/root.h"
-#include "engine/scan/names.h"
+#include "engine/tree/look.h"
+#include "engine/tree/root.h"
+#include "engine/tree/names.h"
 
 struct jb_ahead;
 

@@ -11,7 +11,7 @@
 #ifndef JB_RECORD_DETACHED_H
 #define JB_RECORD_DETACHED_H
 
-#include "engine/record/barrier.h"
+#include "engine/watch/barrier.h"
 #include "jb/error.h"
 
 #include <stdbool.h>

@@ -6,7 +6,7 @@
  * be ours. Large directories are done in parts, a budget per batch. */
 #include "engine/record/recorder_priv.h"
 
-#include "engine/scan/names.h"
+#include "engine/tree/names.h"
 
 #include <stdlib.h>
 #include <unistd.h>

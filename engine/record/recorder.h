@@ -10,7 +10,7 @@
 #ifndef JB_RECORD_RECORDER_H
 #define JB_RECORD_RECORDER_H
 
-#include "engine/root.h"
+#include "engine/tree/root.h"
 #include "engine/watch/intake.h"
 #include "journal/patrol.h"
 #include "journal/rest.h"

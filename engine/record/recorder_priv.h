@@ -6,7 +6,7 @@
 #define JB_RECORD_RECORDER_PRIV_H
 
 #include "engine/base/pattern.h"
-#include "engine/look.h"
+#include "engine/tree/look.h"
 #include "engine/record/ahead.h"
 #include "engine/record/detached.h"
 #include "engine/record/filter.h"

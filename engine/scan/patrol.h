@@ -15,7 +15,7 @@
 #define JB_SCAN_PATROL_H
 
 #include "engine/record/recorder.h"
-#include "engine/root.h"
+#include "engine/tree/root.h"
 #include "engine/scan/scan.h"
 #include "engine/watch/intake.h"
 #include "journal/patrol.h"

@@ -13,7 +13,7 @@
 #define JB_SCAN_SCAN_H
 
 #include "engine/record/recorder.h"
-#include "engine/root.h"
+#include "engine/tree/root.h"
 #include "engine/watch/intake.h"
 
 #include <pthread.h>

@@ -4,9 +4,9 @@
 #ifndef JB_SCAN_WALK_H
 #define JB_SCAN_WALK_H
 
-#include "engine/look.h"
-#include "engine/root.h"
-#include "engine/scan/names.h"
+#include "engine/tree/look.h"
+#include "engine/tree/root.h"
+#include "engine/tree/names.h"
 #include "journal/catalog.h"
 
 /* Places that differ, as jb_intake_mark_places takes them. */

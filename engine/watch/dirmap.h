@@ -11,7 +11,7 @@
 #ifndef JB_WATCH_DIRMAP_H
 #define JB_WATCH_DIRMAP_H
 
-#include "engine/watch/handle.h"
+#include "engine/tree/handle.h"
 
 #include <stdbool.h>
 #include <stddef.h>

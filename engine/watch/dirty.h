@@ -13,7 +13,7 @@
 #ifndef JB_WATCH_DIRTY_H
 #define JB_WATCH_DIRTY_H
 
-#include "engine/watch/handle.h"
+#include "engine/tree/handle.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -13,7 +13,7 @@
 #ifndef JB_WATCH_INTAKE_H
 #define JB_WATCH_INTAKE_H
 
-#include "engine/record/barrier.h"
+#include "engine/watch/barrier.h"
 #include "engine/watch/dirty.h"
 #include "engine/watch/source.h"
 

@@ -4,7 +4,7 @@
  * on the condition. */
 #include "engine/watch/intake_priv.h"
 
-#include "engine/look.h"
+#include "engine/tree/look.h"
 
 #include <stdlib.h>
 #include <string.h>

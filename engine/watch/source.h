@@ -11,7 +11,7 @@
 #ifndef JB_WATCH_SOURCE_H
 #define JB_WATCH_SOURCE_H
 
-#include "engine/root.h"
+#include "engine/tree/root.h"
 #include "engine/watch/dirty.h"
 
 struct jb_source;

@@ -2,7 +2,7 @@
 /* The recorder's bookkeeping: order of looks, marks, groups of detached rows,
  * the filter, sets of keys, reading ahead. */
 #include "engine/record/ahead.h"
-#include "engine/record/barrier.h"
+#include "engine/watch/barrier.h"
 #include "engine/record/detached.h"
 #include "engine/record/filter.h"
 #include "engine/record/keyset.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/look.h"
+#include "engine/tree/look.h"
 
 #include <errno.h>
 #include <fcntl.h>

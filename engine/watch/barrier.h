@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/record/barrier.h - has everything that was queued at a moment been
+/* engine/watch/barrier.h - has everything that was queued at a moment been
  * read, looked at and committed?
  *
  * A mark is asked for by the recorder, counted by the loop thread (which alone
@@ -12,8 +12,8 @@
  * reference counted; the message to the loop holds a reference too. But for
  * refs and answered it belongs to the loop until it is answered, then to the
  * recorder. */
-#ifndef JB_RECORD_BARRIER_H
-#define JB_RECORD_BARRIER_H
+#ifndef JB_WATCH_BARRIER_H
+#define JB_WATCH_BARRIER_H
 
 #include "engine/watch/dirty.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/watch/handle.h - file handles: which object, whatever its path.
+/* engine/tree/handle.h - file handles: which object, whatever its path.
  *
  * A handle is kept as bytes: the kernel's handle type (4 bytes), then f_handle,
  * as name_to_handle_at(2) and fanotify(7) give them. A handle never lives
  * twice: it holds the inode's generation. Pure functions, any thread. */
-#ifndef JB_WATCH_HANDLE_H
-#define JB_WATCH_HANDLE_H
+#ifndef JB_TREE_HANDLE_H
+#define JB_TREE_HANDLE_H
 
 #include "jb/error.h"
 

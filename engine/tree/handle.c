@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/watch/handle.h"
+#include "engine/tree/handle.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/look.h - the truth: what stands at a place now (statx(2)).
+/* engine/tree/look.h - the truth: what stands at a place now (statx(2)).
  *
  * Any thread. A look never opens the object, so it neither blocks nor raises
  * events. */
-#ifndef JB_ENGINE_LOOK_H
-#define JB_ENGINE_LOOK_H
+#ifndef JB_TREE_LOOK_H
+#define JB_TREE_LOOK_H
 
 #include "jb/error.h"
 #include "journal/entry.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/scan/names.h - all names of an open directory, sorted by their bytes.
+/* engine/tree/names.h - all names of an open directory, sorted by their bytes.
  *
  * Lifecycle: zeroed -> read -> use -> reset (to read again) or fini. Any
  * thread, one owner. */
-#ifndef JB_SCAN_NAMES_H
-#define JB_SCAN_NAMES_H
+#ifndef JB_TREE_NAMES_H
+#define JB_TREE_NAMES_H
 
 #include "jb/error.h"
 

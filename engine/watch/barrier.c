@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/record/barrier.h"
+#include "engine/watch/barrier.h"
 
 #include <stdlib.h>
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/root.h - a watched tree at run time.
+/* engine/tree/root.h - a watched tree at run time.
  *
  * Lifecycle: open -> watched, recorded, scanned -> close. What is set by open
  * is never changed while threads run; the recorder's own state of a root is in
  * engine/record/. */
-#ifndef JB_ENGINE_ROOT_H
-#define JB_ENGINE_ROOT_H
+#ifndef JB_TREE_ROOT_H
+#define JB_TREE_ROOT_H
 
 #include "engine/base/config.h"
-#include "engine/watch/handle.h"
+#include "engine/tree/handle.h"
 #include "jb/error.h"
 #include "journal/entry.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/scan/names.h"
+#include "engine/tree/names.h"
 
 #include <dirent.h>
 #include <errno.h>

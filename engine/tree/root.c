@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/root.h"
+#include "engine/tree/root.h"
 
 #include "engine/base/mount_place.h"
 #include "engine/base/network_fs.h"
-#include "engine/look.h"
+#include "engine/tree/look.h"
 
 #include <errno.h>
 #include <stdio.h>
