@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/clock_step.h"
 
+#include "engine/base/clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define US_PER_S  1000000
@@ -12,17 +13,9 @@
 #define NEVER_S	  4102444800 /* in 2100 */
 #define MIN_US	  10000 /* below it the doubt about young files covers it */
 
-static int64_t now_us(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * US_PER_S + t.tv_nsec / NS_PER_US;
-}
-
 int64_t jb_clock_step_offset(void)
 {
-	return now_us(CLOCK_REALTIME) - now_us(CLOCK_BOOTTIME);
+	return jb_clock_us(CLOCK_REALTIME) - jb_clock_us(CLOCK_BOOTTIME);
 }
 
 bool jb_clock_step_is_one(int64_t moved_us)

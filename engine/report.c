@@ -2,6 +2,7 @@
 /* What `status` shows of a running daemon. */
 #include "engine/daemon_priv.h"
 
+#include "engine/base/clock.h"
 #include "jb/version.h"
 #include "journal/catalog.h"
 
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NS_PER_US 1000
@@ -24,12 +24,10 @@ static json_t *make_text(const char *text)
 static json_t *report_scan(struct jb_daemon *d, unsigned i)
 {
 	struct jb_scan_progress p;
-	struct timespec now;
 	int64_t left = 0, spent;
 
 	jb_scan_progress(&d->scans[i], &p);
-	clock_gettime(CLOCK_REALTIME, &now);
-	spent = (int64_t)now.tv_sec - p.began_us / 1000000;
+	spent = (jb_clock_us(CLOCK_REALTIME) - p.began_us) / 1000000;
 	if (p.running && p.done > 0 && p.total > p.done)
 		left = spent * (int64_t)(p.total - p.done) / (int64_t)p.done;
 	return json_pack("{s:b, s:I, s:I, s:I}", "running", p.running, "done",

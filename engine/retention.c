@@ -3,25 +3,17 @@
  * not. Where that can't be read, nothing is dropped: the next time is soon. */
 #include "engine/retention.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "journal/cursor.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LOOKS	  16 /* within the time that is kept */
 #define LEAST_MS  100
 #define MOST_MS	  (10 * 60 * 1000)
 #define US_PER_MS 1000u
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
 
 static bool reads_journal(const struct jb_config_section *policy)
 {
@@ -93,9 +85,9 @@ bool jb_retention_is_passed(struct jb_retention *r, const char *policy)
 
 static int64_t kept_since(const struct jb_retention *r)
 {
-	return r->config->retain_us > 0
-		       ? now_us() - (int64_t)r->config->retain_us
-		       : INT64_MIN;
+	return r->config->retain_us > 0 ? jb_clock_us(CLOCK_REALTIME) -
+						  (int64_t)r->config->retain_us
+					: INT64_MIN;
 }
 
 static void on_timer(uv_timer_t *timer)

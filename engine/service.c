@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/service.h"
 
+#include "engine/base/clock.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #define STATUS_SIZE 256
 #define SYNC_US	    5000000
@@ -68,11 +69,8 @@ void jb_service_sync(void)
 
 void jb_service_reloading(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-		   (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+		   (long long)jb_clock_us(CLOCK_MONOTONIC));
 }
 
 void jb_service_stopping(void)

@@ -7,6 +7,7 @@
  * next pass begins behind the last one. */
 #include "journal/query.h"
 
+#include "engine/base/clock.h"
 #include "journal/query_clock.h"
 #include "journal/query_cursor.h"
 #include "journal/query_match.h"
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SLICE_NS  100000000 /* a read transaction's longest life */
 #define WALK_MAX  20000	    /* so few changes are walked over at once */
@@ -63,14 +63,6 @@ struct jb_query {
 static int no_memory(struct jb_error *err)
 {
 	return jb_error_set(err, JB_ENOMEM, 0, "query: out of memory");
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 /* ---- opening ---- */
@@ -334,14 +326,14 @@ static bool is_page_done(const struct jb_query *q, const struct pass *p,
 			 size_t visited, int64_t stop)
 {
 	return q->page.n == JB_QUERY_PAGE || p->left == 0 ||
-	       (visited % 256 == 0 && now_ns() > stop);
+	       (visited % 256 == 0 && jb_clock_ns(CLOCK_MONOTONIC) > stop);
 }
 
 /* Visit rows until the page is full, time is up or the pass has ended; @p is
  * moved. */
 static int visit_rows(struct jb_query *q, struct pass *p, struct jb_error *err)
 {
-	int64_t stop = now_ns() + SLICE_NS, skip_to;
+	int64_t stop = jb_clock_ns(CLOCK_MONOTONIC) + SLICE_NS, skip_to;
 	sqlite3_stmt *st = q->planned ? q->one : bind_walk(q, p);
 	size_t visited = 0;
 	int rv;

@@ -6,11 +6,11 @@
  * they give is a superset, which jb_match_takes() narrows. */
 #include "journal/query_plan.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/pattern.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SLICE_NS 100000000 /* a read transaction's longest life */
 
@@ -122,14 +122,6 @@ static int add_seq(struct collector *c, int64_t seq, struct jb_error *err)
 	return JB_OK;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 static void bind_bytes(sqlite3_stmt *st, int i, const struct bytes *b)
 {
 	sqlite3_bind_blob(st, i, b->data, (int)b->len, SQLITE_STATIC);
@@ -140,7 +132,7 @@ static void bind_bytes(sqlite3_stmt *st, int i, const struct bytes *b)
 static int collect_slice(struct collector *c, sqlite3_stmt *st, struct range *r,
 			 bool *more, struct jb_error *err)
 {
-	int64_t stop = now_ns() + SLICE_NS;
+	int64_t stop = jb_clock_ns(CLOCK_MONOTONIC) + SLICE_NS;
 	const void *path;
 	size_t len, visited = 0;
 	int rv;
@@ -151,7 +143,8 @@ static int collect_slice(struct collector *c, sqlite3_stmt *st, struct range *r,
 		rv = add_seq(c, sqlite3_column_int64(st, 0), err);
 		if (rv != JB_OK || c->full)
 			break;
-		if (++visited % 1024 != 0 || now_ns() < stop)
+		if (++visited % 1024 != 0 ||
+		    jb_clock_ns(CLOCK_MONOTONIC) < stop)
 			continue;
 		/* Only where the path changes: else there is no way on. */
 		path = sqlite3_column_blob(st, 1);

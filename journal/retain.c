@@ -4,11 +4,12 @@
  * what it deletes, however large the journal is. */
 #include "journal/retain.h"
 
+#include "engine/base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define NS_PER_MS 1000000
 /* Free pages that are kept for what comes: a share of the file, and some. */
@@ -73,14 +74,6 @@ struct oldest {
 	int64_t seq, last_seq;
 	int64_t place, old_place; /* old_place 0: none */
 };
-
-static int64_t read_clock(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
 
 /* Can free pages be cut off? Not in a file that is older than this. */
 static int read_shrinks(struct jb_retain *r, struct jb_error *err)
@@ -201,7 +194,7 @@ static int read_batch(struct jb_retain *r, int64_t seq, int64_t *begin,
 static int is_old(struct jb_retain *r, const struct jb_retain_order *order,
 		  int64_t seq, struct jb_error *err)
 {
-	int64_t begin, time_us, now = read_clock(CLOCK_REALTIME) / 1000;
+	int64_t begin, time_us, now = jb_clock_us(CLOCK_REALTIME);
 	int rv;
 
 	if (order->before_us == INT64_MIN)
@@ -268,7 +261,7 @@ static int drop_changes(struct jb_retain *r,
 			struct jb_retained *done, bool *more,
 			struct jb_error *err)
 {
-	int64_t stop = read_clock(CLOCK_MONOTONIC) + JB_RETAIN_MS * NS_PER_MS;
+	int64_t stop = jb_clock_ns(CLOCK_MONOTONIC) + JB_RETAIN_MS * NS_PER_MS;
 	struct oldest o;
 	int most = order->gently ? JB_RETAIN_ROWS / GENTLY : JB_RETAIN_ROWS;
 	bool large;
@@ -283,7 +276,7 @@ static int drop_changes(struct jb_retain *r,
 			rv = is_old(r, order, o.seq, err);
 		*more = rv > 0;
 		if (rv <= 0 || n == most ||
-		    (n % 16 == 15 && read_clock(CLOCK_MONOTONIC) > stop))
+		    (n % 16 == 15 && jb_clock_ns(CLOCK_MONOTONIC) > stop))
 			break;
 		rv = run_with(r, ST_DELETE, o.seq, err);
 		note_place(r, o.place);
@@ -316,7 +309,7 @@ static int drop_gaps(struct jb_retain *r, const struct jb_retain_order *order,
 	else if (rv >= 0)
 		rv = 0;
 	if (rv > 0 && time_us > before &&
-	    time_us <= read_clock(CLOCK_REALTIME) / 1000)
+	    time_us <= jb_clock_us(CLOCK_REALTIME))
 		before = time_us;
 	if (rv < 0 || before == INT64_MIN)
 		return rv < 0 ? rv : JB_OK;

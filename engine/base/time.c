@@ -22,14 +22,6 @@ struct written {
 	bool has_date, has_clock;
 };
 
-int64_t jb_time_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * USEC + now.tv_nsec / 1000;
-}
-
 static int no_time(const char *text, const char *why, struct jb_error *err)
 {
 	return jb_error_set(err, JB_EINVAL, 0, "'%s' %s; " EXAMPLE, text, why);

@@ -21,9 +21,6 @@
 /* Enough for every formatted time, with its '\0'. */
 #define JB_TIME_TEXT_MAX 48
 
-/* Now, by the system's clock. */
-int64_t jb_time_now(void);
-
 /* Read all of @text; @now_us is what "now" and "today" are taken from. On
  * failure (JB_EINVAL) *ret_us is untouched and @err holds one line with an
  * example of what is right. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cli/client.h"
 
+#include "engine/base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -8,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REPLY_MAX (4 << 20)
@@ -20,14 +21,6 @@ struct call {
 	char *line;	 /* owned */
 	size_t len, size;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static int no_answer(const struct call *c, struct jb_error *err)
 {
@@ -97,7 +90,10 @@ static int send_line(struct call *c, const json_t *request,
 static int wait_readable(struct call *c, struct jb_error *err)
 {
 	struct pollfd fd = {.fd = c->fd, .events = POLLIN};
-	int64_t left = c->stop_ms < 0 ? -1 : c->stop_ms - now_ms();
+	int64_t left =
+		c->stop_ms < 0
+			? -1
+			: c->stop_ms - jb_clock_us(CLOCK_MONOTONIC) / 1000;
 	int n;
 
 	if (c->stop_ms >= 0 && left < 0)
@@ -199,7 +195,7 @@ int jb_client_call(const char *runtime_dir, const json_t *request,
 	int rv;
 
 	if (timeout_ms >= 0)
-		c.stop_ms = now_ms() + timeout_ms;
+		c.stop_ms = jb_clock_us(CLOCK_MONOTONIC) / 1000 + timeout_ms;
 	rv = open_socket(&c, err);
 	if (rv == JB_OK)
 		rv = send_line(&c, request, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cli/query_options.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/time.h"
 
 #include <ctype.h>
@@ -68,7 +69,8 @@ static bool parse_time(struct jb_cli *cli, const char *option, int64_t *ret)
 {
 	struct jb_error err;
 
-	if (jb_time_parse(optarg, jb_time_now(), ret, &err) == JB_OK)
+	if (jb_time_parse(optarg, jb_clock_us(CLOCK_REALTIME), ret, &err) ==
+	    JB_OK)
 		return true;
 	jb_cli_usage(cli, "%s: %s", option, err.text);
 	return false;

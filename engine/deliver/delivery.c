@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/deliver/delivery.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/pattern.h"
 #include "engine/deliver/compare.h"
 #include "engine/deliver/delivery_priv.h"
@@ -29,14 +30,6 @@
 /* Least and most of MaxDelete= and MaxReplace= as a share. */
 #define LEAST_LIMIT 100
 #define MOST_LIMIT  100000
-
-int64_t jb_delivery_now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * US_PER_S + now.tv_nsec / 1000;
-}
 
 const char *jb_phase_name(enum jb_delivery_phase phase)
 {
@@ -337,7 +330,7 @@ static int follows_first(struct jb_delivery *d, bool *ret, struct jb_error *err)
 /* When something that is pending may be tried again. */
 static int find_due(struct jb_delivery *d, int64_t *ret, struct jb_error *err)
 {
-	int64_t now = jb_delivery_now_us(), soon = 0, later = 0;
+	int64_t now = jb_clock_us(CLOCK_REALTIME), soon = 0, later = 0;
 	char sql[320];
 	int rv;
 
@@ -409,7 +402,7 @@ int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 	*ret = (struct jb_step){.more = false};
 	if (rv == JB_ENOENT || rv == JB_ESTALE ||
 	    (rv == JB_OK && !d->journal.complete)) {
-		ret->due_us = jb_delivery_now_us() + SCAN_LOOK_US;
+		ret->due_us = jb_clock_us(CLOCK_REALTIME) + SCAN_LOOK_US;
 		return JB_OK;
 	}
 	if (rv != JB_OK || d->paused)

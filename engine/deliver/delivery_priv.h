@@ -70,8 +70,6 @@ struct jb_delivery {
 	atomic_int_fast64_t began_us;
 };
 
-int64_t jb_delivery_now_us(void);
-
 /* delivery.c: the journal can't tell all that happened: look at everything. */
 int jb_delivery_owe_full(struct jb_delivery *d, struct jb_error *err);
 

@@ -2,6 +2,7 @@
 /* The host that a plugin is lent: views of catalog and replica by path. */
 #include "engine/deliver/host.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@ static void log_line(const struct jb_host *host, enum jb_host_level level,
 static int64_t now_us(const struct jb_host *host)
 {
 	(void)host;
-	return jb_delivery_now_us();
+	return jb_clock_us(CLOCK_REALTIME);
 }
 
 /* The next component of a path; 0 at its end. */

@@ -3,6 +3,8 @@
  * target, which configuration, whether it is paused or owes a full pass. */
 #include "engine/deliver/delivery_priv.h"
 
+#include "engine/base/clock.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -216,8 +218,8 @@ static int spoil(struct jb_delivery *d, uint64_t rid, struct jb_node_row *row,
 {
 	const struct jb_pending_row pending = {.id = row->src,
 					       .reason = JB_REASON_ROTTEN,
-					       .since_us =
-						       jb_delivery_now_us()};
+					       .since_us = jb_clock_us(
+						       CLOCK_REALTIME)};
 	int rv = jb_replica_begin(d->replica, err);
 
 	row->epoch = 0;

@@ -6,6 +6,7 @@
  * by the planner's own listings. A pass that is cut short begins anew; what it
  * has done costs a comparison then. The cursor moves with the last page, to
  * where the journal stood at the first one. */
+#include "engine/base/clock.h"
 #include "engine/deliver/compare.h"
 #include "engine/deliver/delivery_priv.h"
 
@@ -122,7 +123,7 @@ static int write_deferred(struct jb_delivery *d, struct jb_error *err)
 /* What was kept long enough goes; on a full disk the oldest goes sooner. */
 static void expire_trash(struct jb_delivery *d, bool is_full)
 {
-	int64_t now = jb_delivery_now_us();
+	int64_t now = jb_clock_us(CLOCK_REALTIME);
 	uint64_t removed, room = d->options.min_free_bytes + (64u << 20);
 
 	if (d->dry || (!is_full && now - d->expired_us < TRASH_EVERY_US))
@@ -184,7 +185,7 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 		.n_rids = d->sink.n_rids,
 		.cursor = cursor,
 		.epoch = d->journal.epoch,
-		.now_us = jb_delivery_now_us(),
+		.now_us = jb_clock_us(CLOCK_REALTIME),
 		.dry_run = d->dry,
 		.everything = d->dry && d->is_full,
 	};
@@ -302,7 +303,7 @@ static int begin_pass(struct jb_delivery *d, struct jb_error *err)
 	atomic_store(&d->phase, nodes == 0 ? JB_PHASE_FIRST : JB_PHASE_FULL);
 	atomic_store(&d->done, 0);
 	atomic_store(&d->total, (uint64_t)names);
-	atomic_store(&d->began_us, jb_delivery_now_us());
+	atomic_store(&d->began_us, jb_clock_us(CLOCK_REALTIME));
 	return JB_OK;
 }
 

@@ -3,6 +3,8 @@
  * source is not a deletion, an unmounted target is not a place to write to. */
 #include "engine/deliver/delivery_priv.h"
 
+#include "engine/base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -185,7 +187,7 @@ int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
 					   d->fsid, can, err);
 	if (rv == JB_OK)
 		d->target->ops->set_time(d->target,
-					 jb_delivery_now_us() / 1000000);
+					 jb_clock_us(CLOCK_REALTIME) / 1000000);
 	return rv;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/deliver/plugin.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/config_keys.h"
 #include "engine/base/duration.h"
 #include "engine/base/size.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Up to the last member of the first version. */
@@ -187,33 +187,26 @@ static int read_settings(struct jb_plugin *p,
 /* Written by the thread that calls, in this order; read by the one that
  * watches. since 0: nobody. */
 static _Atomic(const char *) running_call;
-static atomic_uint_fast64_t running_since_ms;
-
-static uint64_t read_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+static _Atomic int64_t running_since_us;
 
 static void enter(const char *call)
 {
 	atomic_store(&running_call, call);
-	atomic_store(&running_since_ms, read_clock_ms());
+	atomic_store(&running_since_us, jb_clock_us(CLOCK_MONOTONIC));
 }
 
 static void leave(void)
 {
-	atomic_store(&running_since_ms, 0);
+	atomic_store(&running_since_us, 0);
 }
 
 uint64_t jb_plugin_runs(const char **call)
 {
-	uint64_t since = atomic_load(&running_since_ms), now = read_clock_ms();
+	int64_t since = atomic_load(&running_since_us);
+	int64_t now = jb_clock_us(CLOCK_MONOTONIC);
 
 	*call = atomic_load(&running_call);
-	return since == 0 ? 0 : now - since + 1;
+	return since == 0 ? 0 : (uint64_t)(now - since) / 1000 + 1;
 }
 
 /* ---- load */

@@ -10,6 +10,7 @@
  * ends, and the daemon starts the next one. */
 #include "engine/deliver/worker_priv.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/deliver/plugin.h"
 #include "engine/deliver/replica.h"
@@ -129,7 +130,6 @@ static void note_failure(struct jb_worker *w)
 
 static void note_success(struct jb_worker *w)
 {
-	struct timespec now;
 	int64_t now_us;
 
 	if (w->failed.code != JB_OK)
@@ -139,8 +139,7 @@ static void note_success(struct jb_worker *w)
 	if (w->work.step.more) {
 		w->wake = true;
 	} else if (w->work.step.due_us != 0) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		now_us = now.tv_sec * 1000000 + now.tv_nsec / 1000;
+		now_us = jb_clock_us(CLOCK_REALTIME);
 		wait_for(w, (w->work.step.due_us - now_us) / 1000 + 1);
 	} else {
 		uv_timer_stop(&w->due);

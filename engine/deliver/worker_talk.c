@@ -2,6 +2,8 @@
 /* A worker's words with the daemon. */
 #include "engine/deliver/worker_priv.h"
 
+#include "engine/base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,14 +42,6 @@ static json_t *make_progress(const struct jb_progress *p, int64_t now_us)
 			 (json_int_t)(rate > 0 ? (double)left / rate : 0));
 }
 
-static int64_t read_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* While a step runs, `status` is of its beginning; the progress is live. */
 static json_t *make_status(struct jb_worker *w)
 {
@@ -71,7 +65,8 @@ static json_t *make_status(struct jb_worker *w)
 		"removed", (json_int_t)p.removed);
 	if (p.phase == JB_PHASE_FIRST || p.phase == JB_PHASE_FULL)
 		json_object_set_new(all, "progress",
-				    make_progress(&p, read_clock()));
+				    make_progress(&p,
+						  jb_clock_us(CLOCK_REALTIME)));
 	if (w->failed.code != JB_OK) {
 		json_object_set_new(all, "code",
 				    json_string(jb_error_name(w->failed.code)));

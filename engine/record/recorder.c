@@ -8,6 +8,7 @@
  * damaged database ends the thread: the daemon sets it aside. */
 #include "engine/record/recorder_priv.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 
 #include <assert.h>
@@ -47,11 +48,9 @@ uint64_t jb_recorder_oldest_left(const struct jb_recorder *r)
 
 static int record_batch(struct jb_recorder *r, struct jb_error *err)
 {
-	struct timespec now;
 	int rv;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	r->now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	r->now_us = jb_clock_us(CLOCK_REALTIME);
 	r->budget = JB_LIST_BUDGET;
 	r->batch_dirs = r->created_dirs;
 	r->wrote = false;
@@ -200,7 +199,7 @@ static void drop_set(struct jb_recorder *r)
 }
 
 /* Between two batches. */
-static enum jb_want keep_up(struct jb_recorder *r, uint64_t batch_ns,
+static enum jb_want keep_up(struct jb_recorder *r, int64_t batch_ns,
 			    enum jb_want want)
 {
 	bool more;
@@ -211,14 +210,6 @@ static enum jb_want keep_up(struct jb_recorder *r, uint64_t batch_ns,
 	if (r->upkeep.room.lacking)
 		return JB_WANT_NOW;
 	return more && want == JB_WANT_EVENTS ? JB_WANT_SOON : want;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* Is all that was handed over in the journal, or told by an open gap? */
@@ -250,12 +241,12 @@ static void *run(void *arg)
 	struct jb_recorder *r = arg;
 	struct jb_error err = {0}, why;
 	enum jb_want want = JB_WANT_NOW;
-	uint64_t start;
+	int64_t start;
 	int rv = JB_OK;
 
 	while (rv == JB_OK &&
 	       (r->set = jb_intake_take(r->intake, want)) != NULL) {
-		start = now_ns();
+		start = jb_clock_ns(CLOCK_MONOTONIC);
 		jb_flushes_take(r);
 		if (!jb_room_check(&r->upkeep.room)) {
 			drop_set(r);
@@ -278,7 +269,8 @@ static void *run(void *arg)
 			err = why;
 		}
 		if (rv == JB_OK)
-			want = keep_up(r, now_ns() - start, want);
+			want = keep_up(r, jb_clock_ns(CLOCK_MONOTONIC) - start,
+				       want);
 		publish(r);
 		jb_dirty_clear(r->set);
 	}

@@ -6,13 +6,13 @@
  * also what writing the WAL back may need. */
 #include "engine/record/room.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/size.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 #define WAL_BYTES     (INT64_C(64) << 20)
 #define LEAST_WAL     (INT64_C(256) << 10)
@@ -23,14 +23,6 @@
 #define BYTES_PER_ROW 8192 /* in the WAL, when every row has its page */
 #define CUT_WAIT_MS   100
 #define TELL_EVERY_US (INT64_C(60) * 1000000)
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -139,7 +131,7 @@ static void find_lack(const struct jb_room *room, char *text, size_t size)
 
 static void tell(struct jb_room *room, const char *text)
 {
-	int64_t now = now_us();
+	int64_t now = jb_clock_us(CLOCK_MONOTONIC);
 
 	if (*text != '\0' &&
 	    (!room->lacking || now - room->told_us > TELL_EVERY_US)) {

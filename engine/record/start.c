@@ -3,8 +3,9 @@
  * about gaps and detached entries, the map for the loop. */
 #include "engine/record/recorder_priv.h"
 
+#include "engine/base/clock.h"
+
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 static int load_root(struct jb_recorder *r, struct jb_record_root *root,
@@ -108,13 +109,11 @@ static int know_root(struct jb_recorder *r, struct jb_root *root,
 {
 	struct jb_known_root known = {0};
 	struct jb_gap gap;
-	struct timespec now;
 	struct jb_dir dir;
 	int64_t now_us;
 	int rv;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	now_us = jb_clock_us(CLOCK_REALTIME);
 	rv = jb_known_root_find(r->store, root->config->name, &known, err);
 	if (rv > 0) {
 		root->id = known.id;

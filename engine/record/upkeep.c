@@ -3,10 +3,10 @@
  * and ends its order: what it would have dropped goes with the next one. */
 #include "engine/record/upkeep.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define SHARE		 4	    /* of the batch's time */
 #define MOST_NS		 100000000u /* between two batches */
@@ -21,14 +21,6 @@ struct jb_upkeep_order {
 	struct jb_retained done;
 	void *waiting;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int jb_upkeep_open(struct jb_upkeep *u, struct jb_store *store,
 		   struct jb_changes *changes, int64_t max_bytes,
@@ -181,10 +173,10 @@ static void end_order(struct jb_upkeep *u,
 	free(o);
 }
 
-bool jb_upkeep_run(struct jb_upkeep *u, uint64_t batch_ns,
+bool jb_upkeep_run(struct jb_upkeep *u, int64_t batch_ns,
 		   const struct jb_recorder_events *events)
 {
-	uint64_t start = now_ns(), most = batch_ns / SHARE;
+	int64_t start = jb_clock_ns(CLOCK_MONOTONIC), most = batch_ns / SHARE;
 	bool more;
 
 	collect_orders(u);
@@ -199,7 +191,7 @@ bool jb_upkeep_run(struct jb_upkeep *u, uint64_t batch_ns,
 			most = batch_ns;
 		else if (u->room.lacking || most > MOST_NS)
 			most = MOST_NS;
-	} while (more && now_ns() - start < most);
+	} while (more && jb_clock_ns(CLOCK_MONOTONIC) - start < most);
 	return more;
 }
 

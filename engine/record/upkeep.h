@@ -44,7 +44,7 @@ int jb_upkeep_take(struct jb_upkeep *u, const struct jb_retain_order *order,
 
 /* Between two batches, of which the last took @batch_ns. True: there is more
  * to do. */
-bool jb_upkeep_run(struct jb_upkeep *u, uint64_t batch_ns,
+bool jb_upkeep_run(struct jb_upkeep *u, int64_t batch_ns,
 		   const struct jb_recorder_events *events);
 
 /* Within a batch, where its transaction may be cut in two: where room is short,

@@ -7,6 +7,7 @@
  * Failure: a page that can't be read is logged and left for the next round. */
 #include "engine/scan/patrol_priv.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 
 #include <errno.h>
@@ -38,14 +39,6 @@ struct jb_patrol_beat {
 	uint64_t done, total;
 	int64_t due; /* us */
 };
-
-static int64_t now_us(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * US_PER_S + now.tv_nsec / 1000;
-}
 
 /* ---- a page */
 
@@ -119,7 +112,7 @@ static void begin_round(struct jb_patrolman *m, struct jb_patrol_beat *b)
 {
 	struct jb_error err;
 
-	b->row.began = now_us(CLOCK_REALTIME);
+	b->row.began = jb_clock_us(CLOCK_REALTIME);
 	b->row.at = 0;
 	if (count_dirs(m, b, &err) != JB_OK)
 		jb_log_warning("patrol: %s", err.text);
@@ -141,7 +134,7 @@ static void tell(struct jb_patrolman *m, const struct jb_patrol_beat *b)
  * the time; a round that is late works a tenth of the time. */
 static void plan_next(struct jb_patrol_beat *b, int64_t took)
 {
-	int64_t now = now_us(CLOCK_REALTIME), rest = took * DUTY;
+	int64_t now = jb_clock_us(CLOCK_REALTIME), rest = took * DUTY;
 	int64_t end = b->row.began + (int64_t)b->root->config->patrol_us;
 	uint64_t left =
 		b->total > b->done ? (b->total - b->done) / PAGE_DIRS + 1 : 1;
@@ -149,7 +142,7 @@ static void plan_next(struct jb_patrol_beat *b, int64_t took)
 
 	if (b->row.began > now) /* the clock was set back */
 		spread = rest;
-	b->due = now_us(CLOCK_MONOTONIC) + (spread > rest ? spread : rest);
+	b->due = jb_clock_us(CLOCK_MONOTONIC) + (spread > rest ? spread : rest);
 }
 
 bool jb_patrol_enter(struct jb_patrol *p, const struct jb_root *root)
@@ -199,7 +192,7 @@ static int walk_page(struct jb_patrolman *m, struct jb_patrol_beat *b,
 		b->row.at = keys[n - 1];
 	b->done += n;
 	if (n < PAGE_DIRS) {
-		b->row.ended = now_us(CLOCK_REALTIME);
+		b->row.ended = jb_clock_us(CLOCK_REALTIME);
 		b->row.at = INT64_MAX; /* until the next one begins */
 		b->done = b->total;
 	}
@@ -208,7 +201,7 @@ static int walk_page(struct jb_patrolman *m, struct jb_patrol_beat *b,
 
 static void do_beat(struct jb_patrolman *m, struct jb_patrol_beat *b)
 {
-	int64_t start = now_us(CLOCK_MONOTONIC);
+	int64_t start = jb_clock_us(CLOCK_MONOTONIC);
 	struct jb_error err;
 	int rv;
 
@@ -224,7 +217,7 @@ static void do_beat(struct jb_patrolman *m, struct jb_patrol_beat *b)
 	if (rv != JB_OK)
 		jb_log_warning("root '%s': patrol: %s", b->root->config->name,
 			       err.text);
-	plan_next(b, now_us(CLOCK_MONOTONIC) - start);
+	plan_next(b, jb_clock_us(CLOCK_MONOTONIC) - start);
 	tell(m, b);
 }
 

@@ -11,6 +11,7 @@
  * such a directory is taken for deleted. */
 #include "engine/scan/scan.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/scan/walk.h"
 #include "journal/gap.h"
@@ -397,11 +398,9 @@ static void start_threads(struct jb_scan *s)
 
 int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 {
-	struct timespec now;
 	int rv;
 
 	join(s); /* the threads of the last one have ended */
-	clock_gettime(CLOCK_REALTIME, &now);
 	rv = count_dirs(s, err);
 	if (rv != JB_OK)
 		return rv;
@@ -409,7 +408,7 @@ int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 	s->next = from;
 	s->halted_at = UINT64_MAX;
 	s->done = 0;
-	s->began_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	s->began_us = jb_clock_us(CLOCK_REALTIME);
 	s->running = s->failed = false;
 	if (!s->halted) {
 		start_threads(s);

@@ -2,8 +2,9 @@
 /* engine/tree/root.h - a watched tree at run time.
  *
  * Lifecycle: open -> watched, recorded, scanned -> close. What is set by open
- * is never changed while threads run; the recorder's own state of a root is in
- * engine/record/. */
+ * stays as it is, but for what belongs to the mount (`fd`, `mount_id`,
+ * devices): roots.c replaces that when a missing root is back, before anybody
+ * is told. The recorder's own state of a root is in engine/record/. */
 #ifndef JB_TREE_ROOT_H
 #define JB_TREE_ROOT_H
 
