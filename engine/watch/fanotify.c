@@ -23,7 +23,6 @@
 
 #define BUFFER_SIZE	(256u << 10)
 #define UNITS_PER_EVENT 24u /* FAN_EVENT_METADATA_LEN, what FIONREAD counts */
-#define QUEUE_SYSCTL	"/proc/sys/fs/fanotify/max_queued_events"
 
 #define GROUP_FLAGS                                                            \
 	(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |                        \
@@ -417,47 +416,6 @@ static const struct jb_source_ops fanotify_ops = {
 	.close = close_source,
 };
 
-static long read_sysctl(void)
-{
-	FILE *file = fopen(QUEUE_SYSCTL, "re");
-	long value = -1;
-
-	if (file == NULL)
-		return -1;
-	if (fscanf(file, "%ld", &value) != 1)
-		value = -1;
-	fclose(file);
-	return value;
-}
-
-static void write_sysctl(long value)
-{
-	FILE *file = fopen(QUEUE_SYSCTL, "we");
-
-	if (file == NULL)
-		return; /* the default bound stays */
-	fprintf(file, "%ld\n", value);
-	fclose(file);
-}
-
-/* A group takes its bound from the sysctl when it is made: so ours can have
- * another one than the rest of the system. */
-static int init_group(uint32_t queue_limit, bool *limited)
-{
-	long before = queue_limit != 0 ? read_sysctl() : -1;
-	int fd, saved;
-
-	if (before > 0)
-		write_sysctl(queue_limit);
-	*limited = queue_limit == 0 || read_sysctl() == (long)queue_limit;
-	fd = fanotify_init(GROUP_FLAGS, O_RDONLY | O_LARGEFILE);
-	saved = errno;
-	if (before > 0)
-		write_sysctl(before);
-	errno = saved;
-	return fd;
-}
-
 /* The descriptor of an earlier process, if it is what we would make. */
 static int adopt(struct fanotify *f, int kept)
 {
@@ -489,7 +447,8 @@ int jb_fanotify_open(uint32_t queue_limit, int kept, struct jb_source **ret,
 	f->base.is_limited = true; /* as it was, if it was kept */
 	f->base.fd = adopt(f, kept);
 	if (f->base.fd < 0)
-		f->base.fd = init_group(queue_limit, &f->base.is_limited);
+		f->base.fd = jb_group_make(GROUP_FLAGS, queue_limit,
+					   &f->base.is_limited);
 	if (f->base.fd < 0) {
 		rv = errno == EPERM
 			     ? jb_error_set(err, JB_EACCES, errno,

@@ -2,15 +2,62 @@
 #include "engine/watch/group.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <sys/sysmacros.h>
+
+#define QUEUE_SYSCTL "/proc/sys/fs/fanotify/max_queued_events"
 
 /* The kernel's own way to write a device number (MKDEV). */
 #define MINOR_BITS 20
 #define MINOR_MASK ((1u << MINOR_BITS) - 1)
+
+/* ---- made */
+
+static long read_sysctl(void)
+{
+	FILE *file = fopen(QUEUE_SYSCTL, "re");
+	long value = -1;
+
+	if (file == NULL)
+		return -1;
+	if (fscanf(file, "%ld", &value) != 1)
+		value = -1;
+	fclose(file);
+	return value;
+}
+
+static void write_sysctl(long value)
+{
+	FILE *file = fopen(QUEUE_SYSCTL, "we");
+
+	if (file == NULL)
+		return; /* the default bound stays */
+	fprintf(file, "%ld\n", value);
+	fclose(file);
+}
+
+int jb_group_make(unsigned flags, uint32_t queue_limit, bool *limited)
+{
+	long before = queue_limit != 0 ? read_sysctl() : -1;
+	int fd, saved;
+
+	if (before > 0)
+		write_sysctl(queue_limit);
+	*limited = queue_limit == 0 || read_sysctl() == (long)queue_limit;
+	fd = fanotify_init(flags, O_RDONLY | O_LARGEFILE);
+	saved = errno;
+	if (before > 0)
+		write_sysctl(before);
+	errno = saved;
+	return fd;
+}
+
+/* ---- read */
 
 static int add_mark(struct jb_group *g, unsigned sdev, uint64_t mask)
 {

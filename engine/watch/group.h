@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/watch/group.h - what the kernel says of a fanotify descriptor: how its
- * group was made, and which file systems it watches (proc(5), fdinfo).
+/* engine/watch/group.h - a fanotify group: how it is made, and what the kernel
+ * says of its descriptor (proc(5), fdinfo).
  *
- * Lifecycle: zeroed -> read -> watches* -> fini. Any thread, one owner. */
+ * Lifecycle of what it says: zeroed -> read -> watches* -> fini. Any thread,
+ * one owner. */
 #ifndef JB_WATCH_GROUP_H
 #define JB_WATCH_GROUP_H
 
@@ -23,6 +24,12 @@ struct jb_group {
 	struct jb_group_mark *marks; /* owned */
 	size_t n_marks;
 };
+
+/* fanotify_init(2); the caller owns the descriptor, -1 with errno on failure. A
+ * group takes its bound from the sysctl when it is made, so this one can have
+ * another than the rest of the system. @queue_limit: events, 0: the system's;
+ * *limited: it is as was asked. */
+int jb_group_make(unsigned flags, uint32_t queue_limit, bool *limited);
 
 /* JB_EINVAL: @fd is no fanotify descriptor. On failure *ret stays zeroed. */
 int jb_group_read(int fd, struct jb_group *ret, struct jb_error *err);
