@@ -5,6 +5,7 @@
 #include "engine/base/clock.h"
 #include "jb/version.h"
 #include "journal/catalog.h"
+#include "journal/overview.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,40 +48,47 @@ static json_t *report_patrol(struct jb_daemon *d, const struct jb_root *root,
 			 (json_int_t)p.row.ended, "drift", (json_int_t)drift);
 }
 
+/* The journal as a reader sees it; what can't be read is left out. */
+struct reader {
+	struct jb_store *store;
+	struct jb_catalog *catalog;
+};
+
+static void open_reader(struct jb_daemon *d, struct reader *r)
+{
+	*r = (struct reader){NULL, NULL};
+	if (jb_store_open(d->config->state_dir, JB_STORE_READ, &r->store,
+			  NULL) == JB_OK)
+		(void)jb_catalog_open(r->store, &r->catalog, NULL);
+}
+
+static void close_reader(struct reader *r)
+{
+	jb_catalog_close(r->catalog);
+	jb_store_close(r->store);
+}
+
 /* Where the root ends because something else is mounted there. */
-static json_t *report_mounts(struct jb_daemon *d, const struct jb_root *root)
+static json_t *report_mounts(struct reader *r, const struct jb_root *root)
 {
 	json_t *list = json_array();
-	struct jb_catalog *catalog = NULL;
-	struct jb_store *store = NULL;
-	sqlite3_stmt *st = NULL;
-	struct jb_entry e;
+	struct jb_entries mounts = {0};
 	const char *path;
 	char *full;
 	size_t len;
 
-	if (jb_store_open(d->config->state_dir, JB_STORE_READ, &store, NULL) ==
-		    JB_OK &&
-	    jb_catalog_open(store, &catalog, NULL) == JB_OK &&
-	    jb_store_prepare(store,
-			     "SELECT " JB_ENTRY_COLUMNS " FROM entry"
-			     " WHERE root = ?1 AND flags & 4",
-			     &st, NULL) == JB_OK) {
-		sqlite3_bind_int64(st, 1, root->id);
-		while (jb_store_step(store, st, NULL) > 0) {
-			jb_entry_read(st, &e);
-			if (jb_catalog_path(catalog, e.parent, &path, &len,
-					    NULL) != JB_OK ||
-			    asprintf(&full, "%.*s%s%s", (int)len, path,
-				     len > 0 ? "/" : "", e.name) < 0)
-				continue;
-			json_array_append_new(list, make_text(full));
-			free(full);
-		}
+	if (r->catalog != NULL)
+		(void)jb_catalog_mounts(r->catalog, root->id, &mounts, NULL);
+	for (size_t i = 0; i < mounts.n; i++) {
+		if (jb_catalog_path(r->catalog, mounts.v[i].parent, &path, &len,
+				    NULL) != JB_OK ||
+		    asprintf(&full, "%.*s%s%s", (int)len, path,
+			     len > 0 ? "/" : "", mounts.v[i].name) < 0)
+			continue;
+		json_array_append_new(list, make_text(full));
+		free(full);
 	}
-	sqlite3_finalize(st);
-	jb_catalog_close(catalog);
-	jb_store_close(store);
+	jb_entries_fini(&mounts);
 	return list;
 }
 
@@ -102,11 +110,12 @@ static const char *name_state(enum jb_root_state state,
 	return st->gap_open ? "catching up" : "watching";
 }
 
-static json_t *report_root(struct jb_daemon *d, unsigned i)
+static json_t *report_root(struct jb_daemon *d, struct reader *r, unsigned i)
 {
 	const struct jb_root *root = &d->roots[i];
 	const struct jb_source *s = root->source;
 	struct jb_recorder_status st;
+
 	jb_recorder_status(d->recorder, root, &st);
 	return json_pack("{s:s, s:s*, s:I, s:o, s:s, s:s, s:s, s:I, s:I, s:I, "
 			 "s:o, s:o, s:o, s:b, s:b, "
@@ -121,22 +130,9 @@ static json_t *report_root(struct jb_daemon *d, unsigned i)
 			 (json_int_t)jb_intake_backlog(d->intake), "detached",
 			 (json_int_t)st.detached, "scan", report_scan(d, i),
 			 "patrol", report_patrol(d, root, st.drift), "mounts",
-			 report_mounts(d, root), "gap_open", st.gap_open,
+			 report_mounts(r, root), "gap_open", st.gap_open,
 			 "no_room", st.no_room, "events", (json_int_t)s->events,
 			 "overflows", (json_int_t)s->overflows);
-}
-
-static int64_t read_number(struct jb_store *store, const char *sql)
-{
-	sqlite3_stmt *st;
-	int64_t n = 0;
-
-	if (jb_store_prepare(store, sql, &st, NULL) != JB_OK)
-		return 0;
-	if (jb_store_step(store, st, NULL) > 0)
-		n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return n;
 }
 
 static int64_t file_size(const char *dir, const char *name)
@@ -148,17 +144,13 @@ static int64_t file_size(const char *dir, const char *name)
 	return stat(path, &st) == 0 ? st.st_size : 0;
 }
 
-static json_t *report_journal(struct jb_daemon *d)
+static json_t *report_journal(struct jb_daemon *d, struct reader *r)
 {
 	const char *dir = d->config->state_dir;
 	int64_t first = 0;
-	struct jb_store *store;
 
-	if (jb_store_open(dir, JB_STORE_READ, &store, NULL) == JB_OK) {
-		first = read_number(store,
-				    "SELECT ifnull(min(seq), 0) FROM change");
-		jb_store_close(store);
-	}
+	if (r->store != NULL)
+		(void)jb_overview_first_seq(r->store, &first, NULL);
 	return json_pack("{s:I, s:I, s:I, s:I}", "first_seq", (json_int_t)first,
 			 "last_seq",
 			 (json_int_t)jb_recorder_last_seq(d->recorder),
@@ -188,14 +180,18 @@ static json_t *report_policies(struct jb_daemon *d)
 
 json_t *jb_daemon_report(struct jb_daemon *d)
 {
-	json_t *roots = json_array();
+	json_t *roots = json_array(), *all;
+	struct reader r;
 	char epoch[32];
 
+	open_reader(d, &r);
 	for (unsigned i = 0; i < d->n_roots; i++)
-		json_array_append_new(roots, report_root(d, i));
+		json_array_append_new(roots, report_root(d, &r, i));
 	snprintf(epoch, sizeof epoch, "%016" PRIx64, (uint64_t)d->epoch);
-	return json_pack("{s:b, s:s, s:i, s:s, s:o, s:o, s:o}", "ok", 1,
-			 "version", JB_VERSION, "pid", (int)getpid(), "epoch",
-			 epoch, "roots", roots, "journal", report_journal(d),
-			 "policies", report_policies(d));
+	all = json_pack("{s:b, s:s, s:i, s:s, s:o, s:o, s:o}", "ok", 1,
+			"version", JB_VERSION, "pid", (int)getpid(), "epoch",
+			epoch, "roots", roots, "journal", report_journal(d, &r),
+			"policies", report_policies(d));
+	close_reader(&r);
+	return all;
 }

@@ -3,6 +3,7 @@
 
 #include "journal/catalog_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -42,6 +43,11 @@ static const char SQL_CLEAR[] = "DELETE FROM entry WHERE parent = ?1";
 static const char SQL_MAX_DET[] =
 	"SELECT ifnull(max(det), 0) FROM entry WHERE det <> 0";
 
+static const char SQL_MOUNTS[] = "SELECT " JB_ENTRY_COLUMNS " FROM entry"
+				 " WHERE flags & 4 AND det = 0";
+static const char SQL_ANY[] = "SELECT 1 FROM entry LIMIT 1";
+static_assert(JB_ENTRY_MOUNT == 4, "the index entry_mount, and its query");
+
 static const char *const statements[N_STATEMENTS] = {
 	[ST_GET] = SQL_GET,
 	[ST_BY_INO] = SQL_BY_INO,
@@ -55,6 +61,8 @@ static const char *const statements[N_STATEMENTS] = {
 	[ST_BELOW] = SQL_BELOW,
 	[ST_CLEAR] = SQL_CLEAR,
 	[ST_MAX_DET] = SQL_MAX_DET,
+	[ST_MOUNTS] = SQL_MOUNTS,
+	[ST_ANY] = SQL_ANY,
 	[ST_DIR_GET] = JB_SQL_DIR_GET,
 	[ST_DIR_INSERT] = JB_SQL_DIR_INSERT,
 	[ST_DIR_MOVE] = JB_SQL_DIR_MOVE,
@@ -213,6 +221,20 @@ int jb_catalog_detached(struct jb_catalog *c, uint32_t root, int64_t after,
 	sqlite3_bind_int64(st, 3, upto);
 	sqlite3_bind_int64(st, 4, (int64_t)max);
 	return collect(c, st, 0, ret, err);
+}
+
+int jb_catalog_mounts(struct jb_catalog *c, uint32_t root,
+		      struct jb_entries *ret, struct jb_error *err)
+{
+	return collect(c, c->st[ST_MOUNTS], root, ret, err);
+}
+
+int jb_catalog_has_names(struct jb_catalog *c, struct jb_error *err)
+{
+	int rv = jb_store_step(c->store, c->st[ST_ANY], err);
+
+	sqlite3_reset(c->st[ST_ANY]);
+	return rv;
 }
 
 static void bind_entry(sqlite3_stmt *st, const struct jb_entry *e)

@@ -68,6 +68,13 @@ int jb_catalog_detached(struct jb_catalog *c, uint32_t root, int64_t after,
 			int64_t upto, size_t max, struct jb_entries *ret,
 			struct jb_error *err);
 
+/* Attached rows where a mount begins, in @root (0: any root). */
+int jb_catalog_mounts(struct jb_catalog *c, uint32_t root,
+		      struct jb_entries *ret, struct jb_error *err);
+
+/* Is there any row? 1 or 0. */
+int jb_catalog_has_names(struct jb_catalog *c, struct jb_error *err);
+
 int jb_catalog_insert(struct jb_catalog *c, const struct jb_entry *e,
 		      struct jb_error *err);
 

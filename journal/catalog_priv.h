@@ -18,6 +18,8 @@ enum statement {
 	ST_BELOW,
 	ST_CLEAR,
 	ST_MAX_DET,
+	ST_MOUNTS,
+	ST_ANY,
 	ST_DIR_GET,
 	ST_DIR_INSERT,
 	ST_DIR_MOVE,

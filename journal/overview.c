@@ -9,6 +9,8 @@ static const char SQL_EXTENT[] =
 	" coalesce((SELECT max(seq) FROM change), 0),"
 	" (SELECT page_count FROM pragma_page_count) *"
 	" (SELECT page_size FROM pragma_page_size)";
+static const char SQL_FIRST[] =
+	"SELECT coalesce((SELECT min(seq) FROM change), 0)";
 static const char SQL_ROOTS[] =
 	"SELECT id, name, path, complete,"
 	" (SELECT count(*) FROM gap WHERE gap.root = root.id"
@@ -115,6 +117,21 @@ int jb_overview_read(struct jb_store *store, struct jb_overview *ov,
 	}
 	*ov = read;
 	return JB_OK;
+}
+
+int jb_overview_first_seq(struct jb_store *store, int64_t *ret,
+			  struct jb_error *err)
+{
+	sqlite3_stmt *st;
+	int rv = jb_store_prepare(store, SQL_FIRST, &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	rv = jb_store_step(store, st, err);
+	if (rv > 0)
+		*ret = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return rv < 0 ? rv : JB_OK;
 }
 
 void jb_overview_fini(struct jb_overview *ov)

@@ -43,6 +43,10 @@ struct jb_overview {
 int jb_overview_read(struct jb_store *store, struct jb_overview *ov,
 		     struct jb_error *err);
 
+/* The first change that is still there, 0: none; that alone. */
+int jb_overview_first_seq(struct jb_store *store, int64_t *ret,
+			  struct jb_error *err);
+
 /* Accepts a zeroed one. */
 void jb_overview_fini(struct jb_overview *ov);
 

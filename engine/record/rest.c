@@ -149,24 +149,15 @@ static int take_beyond(void *arg, const struct jb_rest_beyond *b)
 /* No event tells of a mount that has gone meanwhile. */
 static int look_at_mounts(struct jb_recorder *r, struct jb_error *err)
 {
-	sqlite3_stmt *st;
-	int rv = jb_store_prepare(r->store,
-				  "SELECT parent, name FROM entry"
-				  " WHERE flags & 4 AND det = 0",
-				  &st, err);
+	struct jb_entries list = {0};
+	int rv = jb_catalog_mounts(r->catalog, 0, &list, err);
 
-	if (rv != JB_OK)
-		return rv;
-	while ((rv = jb_store_step(r->store, st, err)) > 0) {
-		rv = jb_push_name(r, (uint64_t)sqlite3_column_int64(st, 0),
-				  sqlite3_column_blob(st, 1),
-				  (size_t)sqlite3_column_bytes(st, 1), 0,
+	for (size_t i = 0; i < list.n && rv == JB_OK; i++)
+		rv = jb_push_name(r, list.v[i].parent, list.v[i].name,
+				  list.v[i].name_len, 0,
 				  JB_DIRTY_EVENT | JB_DIRTY_LOSSY, &r->carry,
 				  err);
-		if (rv != JB_OK)
-			break;
-	}
-	sqlite3_finalize(st);
+	jb_entries_fini(&list);
 	return rv;
 }
 

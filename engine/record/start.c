@@ -147,14 +147,8 @@ static int know_root(struct jb_recorder *r, struct jb_root *root,
 /* A catalog without names: from now on the filter knows all of them. */
 static int begin_filter(struct jb_recorder *r, struct jb_error *err)
 {
-	sqlite3_stmt *st;
-	int rv = jb_store_prepare(r->store, "SELECT 1 FROM entry LIMIT 1", &st,
-				  err);
+	int rv = jb_catalog_has_names(r->catalog, err);
 
-	if (rv != JB_OK)
-		return rv;
-	rv = jb_store_step(r->store, st, err);
-	sqlite3_finalize(st);
 	if (rv == 0)
 		jb_filter_begin(&r->known);
 	return rv < 0 ? rv : JB_OK;
