@@ -5,6 +5,7 @@
 #include "engine/control_priv.h"
 
 #include "engine/tree/look.h"
+#include "journal/gap.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -239,7 +240,7 @@ static void do_scan(struct jb_client *c, const json_t *request)
 		if (name != NULL && strcmp(d->roots[i].config->name, name) != 0)
 			continue;
 		found = true;
-		jb_recorder_owe_scan(d->recorder, &d->roots[i], "asked for");
+		jb_recorder_owe_scan(d->recorder, &d->roots[i], JB_GAP_ASKED);
 	}
 	if (!found) {
 		jb_client_fail(c, JB_ENOENT, "scan: no such root");

@@ -13,6 +13,7 @@
 #include "engine/daemon_priv.h"
 #include "engine/tree/look.h"
 #include "engine/service.h"
+#include "journal/gap.h"
 #include "journal/session.h"
 #include "journal/store.h"
 
@@ -69,8 +70,8 @@ static void on_mounts(uv_poll_t *poll, int status, int events)
 static void on_clock_step(void *arg, int64_t moved_us)
 {
 	struct jb_daemon *d = arg;
-	const char *reason = moved_us < 0 ? "the clock was set back"
-					  : "the clock was set forward";
+	const char *reason =
+		moved_us < 0 ? JB_GAP_CLOCK_BACK : JB_GAP_CLOCK_FORWARD;
 
 	jb_log_warning("%s by %lld ms", reason,
 		       llabs(moved_us) / (long long)US_PER_MS);

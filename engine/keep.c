@@ -5,6 +5,7 @@
 #include "engine/base/pattern.h"
 #include "engine/clock_step.h"
 #include "engine/service.h"
+#include "journal/gap.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -99,13 +100,12 @@ void jb_keep_begin(struct jb_keep *k, const struct jb_config *config)
 	make_name(name, k->queue_limit, mark.token);
 	moved_us = jb_clock_step_offset() - mark.clock_us;
 	if (k->fd < 0)
-		k->missed = "the daemon was not running";
+		k->missed = JB_GAP_STOPPED;
 	else if (!marked || strcmp(k->name, name) != 0 ||
 		 mark.boot != read_boot())
-		k->missed = "the daemon was not stopped in order";
+		k->missed = JB_GAP_KILLED;
 	else if (jb_clock_step_is_one(moved_us))
-		k->missed = "the clock was set while the daemon was not "
-			    "running";
+		k->missed = JB_GAP_CLOCK_MEANWHILE;
 	if (k->missed == NULL)
 		jb_log_info("reading on where the last daemon stopped");
 }

@@ -343,8 +343,7 @@ void jb_daemon_rescan(struct jb_daemon *d)
 		    p->state != JB_ROOT_HERE || now < p->rescanned_ms + wait_ms)
 			continue;
 		p->rescanned_ms = now;
-		jb_recorder_owe_scan(d->recorder, root,
-				     "others may have changed it");
+		jb_recorder_owe_scan(d->recorder, root, JB_GAP_REMOTE);
 		jb_intake_poke(d->intake, NULL);
 	}
 }

@@ -4,6 +4,7 @@
 #include "engine/daemon_priv.h"
 
 #include "engine/base/log.h"
+#include "journal/gap.h"
 
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@ static void on_scan_owed(void *arg, struct jb_root *root, uint64_t progress)
 		return;
 	jb_log_error("root '%s': scan: %s", root->config->name, err.text);
 	jb_recorder_scan_ended(d->recorder, root);
-	jb_recorder_owe_scan(d->recorder, root, "a scan could not be started");
+	jb_recorder_owe_scan(d->recorder, root, JB_GAP_UNSTARTED);
 	jb_intake_poke(d->intake, NULL); /* nothing else may wake it */
 }
 

@@ -11,8 +11,29 @@
 #include "journal/entry.h"
 #include "journal/store.h"
 
-/* A gap of this reason is the first scan of a root. */
-#define JB_GAP_FIRST_SCAN "first scan"
+/* Why: stored and shown as they are; docs/operations.md says what helps. */
+#define JB_GAP_FIRST_SCAN    "first scan"
+#define JB_GAP_STOPPED	     "the daemon was not running"
+#define JB_GAP_KILLED	     "the daemon was not stopped in order"
+#define JB_GAP_CONFIGURED    "the configuration was changed"
+#define JB_GAP_CLOCK_BACK    "the clock was set back"
+#define JB_GAP_CLOCK_FORWARD "the clock was set forward"
+#define JB_GAP_CLOCK_MEANWHILE                                                 \
+	"the clock was set while the daemon was not running"
+#define JB_GAP_OVERFLOW	     "the kernel's event queue overflowed"
+#define JB_GAP_TOO_MANY	     "too many changes at once"
+#define JB_GAP_UNWATCHED     "a directory could not be watched"
+#define JB_GAP_UNOPENED	     "a directory could not be opened"
+#define JB_GAP_UNSTARTED     "a scan could not be started"
+#define JB_GAP_UNFINISHED    "a scan could not be finished"
+#define JB_GAP_ROOT_LOST     "the root is not there"
+#define JB_GAP_ROOT_RELEASED "the root was released"
+#define JB_GAP_UNWRITTEN     "the journal could not be written"
+#define JB_GAP_NO_ROOM	     "there was no room for the journal"
+#define JB_GAP_NO_MEMORY     "out of memory"
+#define JB_GAP_REMOTE	     "others may have changed it"
+#define JB_GAP_DRIFT	     "changed without an event"
+#define JB_GAP_ASKED	     "asked for"
 
 struct jb_gap {
 	int64_t id; /* 0: none */

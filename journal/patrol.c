@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "journal/patrol.h"
 
+#include "journal/gap.h"
+
 static const char SQL_READ[] =
 	"SELECT began, at, ifnull(ended, 0), drift FROM patrol WHERE root = ?1";
 static const char SQL_WRITE[] =

@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 /* A gap of this reason: changes that raised no event, found by a patrol. */
-#define JB_GAP_DRIFT "changed without an event"
 
 struct jb_patrol_row {
 	int64_t began; /* the present round; 0: none yet */

@@ -32,30 +32,28 @@ int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
 			   root->complete / 1000, r->now_us, &root->gap, err);
 }
 
-#define ROOT_LOST "the root is not there"
-
 int jb_gap_root_lost(struct jb_recorder *r, struct jb_record_root *root,
 		     const struct jb_error *why, struct jb_error *err)
 {
 	root->lost = true;
 	r->events.root_lost(r->events.arg, root->root, why);
-	return jb_gap_owe(r, root, ROOT_LOST, err);
+	return jb_gap_owe(r, root, JB_GAP_ROOT_LOST, err);
 }
 
 static const char *reason_of(enum jb_loss loss)
 {
 	switch (loss) {
 	case JB_LOSS_OVERFLOW:
-		return "the kernel's event queue overflowed";
+		return JB_GAP_OVERFLOW;
 	case JB_LOSS_TOO_MANY:
-		return "too many changes at once";
+		return JB_GAP_TOO_MANY;
 	case JB_LOSS_WATCH:
-		return "a directory could not be watched";
+		return JB_GAP_UNWATCHED;
 	case JB_LOSS_MEMORY:
 	case JB_LOSS_NONE:
 		break;
 	}
-	return "out of memory";
+	return JB_GAP_NO_MEMORY;
 }
 
 /* What other threads said, under the mutex. */
@@ -71,11 +69,11 @@ static void take_messages(struct jb_recorder *r, unsigned i, bool *ended,
 	r->owed_reason[i] = NULL;
 	if (r->root_lost[i]) {
 		root->lost = root->let_go = true;
-		*reason = ROOT_LOST;
+		*reason = JB_GAP_ROOT_LOST;
 	}
 	if (r->root_let_go[i]) {
 		root->lost = root->let_go = true;
-		*reason = "the root was released";
+		*reason = JB_GAP_ROOT_RELEASED;
 	}
 	if (r->root_back[i])
 		root->lost = false;

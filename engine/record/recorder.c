@@ -179,10 +179,8 @@ static int recover(struct jb_recorder *r, const struct jb_error *why,
 		rv = jb_recorder_load(r, err);
 	for (unsigned i = 0; i < r->settings.n_roots; i++)
 		jb_recorder_owe_scan(r, r->roots[i].root,
-				     why->code == JB_ENOSPC
-					     ? NO_ROOM
-					     : "the journal could not be "
-					       "written");
+				     why->code == JB_ENOSPC ? JB_GAP_NO_ROOM
+							    : JB_GAP_UNWRITTEN);
 	return rv;
 }
 
@@ -192,7 +190,7 @@ static void drop_set(struct jb_recorder *r)
 	struct timespec pause = {.tv_nsec = ROOM_LOOK_NS};
 
 	for (unsigned i = 0; i < r->settings.n_roots; i++)
-		jb_recorder_owe_scan(r, r->roots[i].root, NO_ROOM);
+		jb_recorder_owe_scan(r, r->roots[i].root, JB_GAP_NO_ROOM);
 	if (r->set->credits > 0)
 		r->events.credits(r->events.arg, r->set->credits);
 	nanosleep(&pause, NULL);

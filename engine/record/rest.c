@@ -189,6 +189,5 @@ const char *jb_rest_missed(const struct jb_recorder *r,
 	if (r->settings.missed != NULL)
 		return r->settings.missed;
 	/* No backend but fanotify can be handed over. */
-	return root->kept_as != 0 ? "the configuration was changed"
-				  : "the daemon was not running";
+	return root->kept_as != 0 ? JB_GAP_CONFIGURED : JB_GAP_STOPPED;
 }

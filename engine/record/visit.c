@@ -3,6 +3,7 @@
 #include "engine/record/recorder_priv.h"
 
 #include "engine/base/log.h"
+#include "journal/gap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,7 +82,7 @@ int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
 			       (int)len, path,
 			       len > 0 && *name != '\0' ? "/" : "", name);
 	}
-	return jb_gap_owe(r, root, "a directory could not be opened", err);
+	return jb_gap_owe(r, root, JB_GAP_UNOPENED, err);
 }
 
 /* 1: open; 0: nothing to look at here; or an error. */

@@ -287,8 +287,7 @@ static void fail(struct jb_scan *s, const struct jb_error *why)
 	pthread_mutex_unlock(&s->mutex);
 	jb_log_error("root '%s': scan: %s; done again in %u s",
 		     s->root->config->name, why->text, wait_s);
-	jb_recorder_owe_scan(s->recorder, s->root,
-			     "a scan could not be finished");
+	jb_recorder_owe_scan(s->recorder, s->root, JB_GAP_UNFINISHED);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += wait_s;
 	pthread_mutex_lock(&s->mutex);
