@@ -3,11 +3,9 @@
  * changes it found that no event had told. */
 #include "engine/record/recorder_priv.h"
 
-/* Only in a batch that a patrol led to: what a scan found may be settled later
- * than its gap. */
-void jb_drift_note(const struct jb_recorder *r, struct jb_record_root *root)
+void jb_drift_note(struct jb_record_root *root, unsigned dirty)
 {
-	if (r->set->patrolled && !jb_gap_is_open(root))
+	if ((dirty & JB_DIRTY_WHO) == JB_DIRTY_PATROL && !jb_gap_is_open(root))
 		root->found++;
 }
 

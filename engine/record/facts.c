@@ -31,12 +31,9 @@ int jb_write_change(struct jb_recorder *r, struct jb_record_root *root,
 	if (change->old_dir != 0)
 		jb_facts_name_dir(r, change->old_dir);
 	r->wrote = true;
-	if (rv != JB_OK || change->source != JB_SOURCE_SCAN)
-		return rv;
-	if (root->gap.id != 0)
+	if (rv == JB_OK && change->source == JB_SOURCE_SCAN &&
+	    root->gap.id != 0)
 		root->gap.found++;
-	else if (change->kind != JB_KIND_DELETED) /* see jb_detach */
-		jb_drift_note(r, root);
 	return rv;
 }
 
@@ -58,6 +55,7 @@ static int write_about(struct jb_recorder *r, struct jb_record_root *root,
 							: JB_SOURCE_SCAN,
 	};
 
+	jb_drift_note(root, flags->dirty);
 	return jb_write_change(r, root, &c, seq, err);
 }
 

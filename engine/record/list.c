@@ -100,7 +100,7 @@ static int load_page(struct jb_recorder *r, const struct jb_visit *v,
 static int walk(struct jb_recorder *r, struct jb_visit *v, struct jb_listing *l,
 		bool fresh, unsigned dirty, struct jb_error *err)
 {
-	struct jb_look_flags flags = {.dirty = dirty & JB_DIRTY_EVENT,
+	struct jb_look_flags flags = {.dirty = dirty & JB_DIRTY_WHO,
 				      .lossy = true,
 				      .listed = true,
 				      .have_known = true};

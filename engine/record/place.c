@@ -211,6 +211,7 @@ static int write_rename(struct jb_recorder *r, struct jb_visit *v,
 			      .facts = found->facts,
 			      .entries = -1};
 
+	jb_drift_note(v->root, flags->dirty);
 	return jb_write_change(r, v->root, &c, NULL, err);
 }
 
@@ -364,7 +365,7 @@ static int take_new(struct jb_recorder *r, struct jb_visit *v, const char *name,
 	if (rv == JB_OK && !S_ISDIR(e.facts.mode) && e.facts.nlink > 1)
 		rv = jb_catalog_spread(r->catalog, &e, err);
 	if (rv == JB_OK && S_ISDIR(e.facts.mode) && flag == 0)
-		rv = list_later(r, v, &e, flags->dirty & JB_DIRTY_EVENT,
+		rv = list_later(r, v, &e, flags->dirty & JB_DIRTY_WHO,
 				r->created_dirs, err);
 	return rv;
 }

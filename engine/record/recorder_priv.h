@@ -188,8 +188,9 @@ bool jb_rest_keeps(const struct jb_recorder *r, const struct jb_root *root,
 const char *jb_rest_missed(const struct jb_recorder *r,
 			   const struct jb_root *root);
 
-/* record/drift.c: something differed that no event had told. */
-void jb_drift_note(const struct jb_recorder *r, struct jb_record_root *root);
+/* record/drift.c: something differed at a place that is @dirty. It counts if
+ * only a patrol led there. */
+void jb_drift_note(struct jb_record_root *root, unsigned dirty);
 /* In the batch's transaction. */
 int jb_drift_write(struct jb_recorder *r, struct jb_error *err);
 

@@ -35,7 +35,7 @@ int jb_detach(struct jb_recorder *r, struct jb_record_root *root,
 	e->flags &= ~(uint32_t)JB_ENTRY_SCANNED;
 	if (!(dirty & JB_DIRTY_EVENT)) {
 		e->flags |= JB_ENTRY_SCANNED;
-		jb_drift_note(r, root);
+		jb_drift_note(root, dirty);
 	}
 	rv = jb_catalog_move(r->catalog, e, e->parent, e->name, e->name_len,
 			     r->next_det++, err);

@@ -178,6 +178,7 @@ static int walk_page(struct jb_patrolman *m, struct jb_patrol_beat *b,
 	int rv = take_page(m, b, keys, &n, err);
 
 	m->walk.root = b->root;
+	m->waited_us = 0;
 	for (size_t i = 0; i < n && rv == JB_OK; i++)
 		rv = jb_patrol_enter(m->patrol, b->root)
 			     ? compare_dir(m, keys[i], err)
@@ -217,7 +218,7 @@ static void do_beat(struct jb_patrolman *m, struct jb_patrol_beat *b)
 	if (rv != JB_OK)
 		jb_log_warning("root '%s': patrol: %s", b->root->config->name,
 			       err.text);
-	plan_next(b, jb_clock_us(CLOCK_MONOTONIC) - start);
+	plan_next(b, jb_clock_us(CLOCK_MONOTONIC) - start - m->waited_us);
 	tell(m, b);
 }
 
@@ -298,18 +299,19 @@ static struct jb_patrol_beat *find_next(struct jb_patrol *p)
 	return next;
 }
 
-/* True: it is time; false: stopped. */
-static bool wait_until(struct jb_patrol *p, int64_t due)
+bool jb_patrol_wait(struct jb_patrol *p, const struct jb_root *root,
+		    int64_t due)
 {
 	struct timespec at = {.tv_sec = due / US_PER_S,
 			      .tv_nsec = due % US_PER_S * 1000};
 	bool go;
 
 	pthread_mutex_lock(&p->mutex);
-	while (!p->stopping &&
-	       pthread_cond_timedwait(&p->cond, &p->mutex, &at) != ETIMEDOUT)
-		;
-	go = !p->stopping;
+	do {
+		go = !p->stopping &&
+		     (root == NULL || !p->kept_out[root->index]);
+	} while (go &&
+		 pthread_cond_timedwait(&p->cond, &p->mutex, &at) != ETIMEDOUT);
 	pthread_mutex_unlock(&p->mutex);
 	return go;
 }
@@ -331,7 +333,7 @@ static void *run(void *arg)
 		jb_log_error("patrol: %s", err.text);
 	while (rv == JB_OK && !is_stopping(p)) {
 		next = find_next(p);
-		if (next == NULL || !wait_until(p, next->due))
+		if (next == NULL || !jb_patrol_wait(p, NULL, next->due))
 			break;
 		do_beat(m, next);
 	}
@@ -406,6 +408,7 @@ void jb_patrol_keep_out(struct jb_patrol *p, const struct jb_root *root,
 	p->kept_out[root->index] = true;
 	p->left = left;
 	p->left_arg = arg;
+	pthread_cond_broadcast(&p->cond);
 	pthread_mutex_unlock(&p->mutex);
 }
 

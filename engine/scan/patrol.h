@@ -5,9 +5,10 @@
  * Patrol= each directory of a root is compared once with the catalog, a few at
  * a time, at the lowest priority. What differs because its event is still on
  * the way is none of its business: a place counts only if, after a barrier,
- * nobody has touched its row. Then the recorder looks there, as for a scan, and
- * counts what it finds as drift. No gap is open meanwhile, and where one is the
- * patrol waits: that root is scanned anyway.
+ * nobody has touched its row, also when the difference is some seconds old.
+ * Then the recorder looks there, as for a scan, and counts what it finds as
+ * drift. No gap is open meanwhile, and where one is the patrol waits: that root
+ * is scanned anyway.
  *
  * One thread for all roots. Lifecycle: init -> start -> stop -> fini; flushed
  * comes from the recorder. */

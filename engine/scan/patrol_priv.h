@@ -19,7 +19,8 @@ struct jb_suspect {
 	struct jb_id id; /* of the row */
 	struct jb_facts facts;
 	struct jb_id live_id;
-	struct jb_facts live;
+	int64_t seen;	 /* ns: when it was looked at, */
+	int64_t changed; /* and when it had been changed, at the latest */
 };
 
 struct jb_patrolman {
@@ -30,6 +31,7 @@ struct jb_patrolman {
 	struct jb_walk walk;
 	struct jb_suspect suspects[JB_SUSPECTS];
 	size_t n;
+	int64_t waited_us; /* for events, in this page */
 };
 
 /* Before something of the root is opened, and after; false: it was asked to
@@ -42,9 +44,14 @@ int jb_patrol_found(void *arg, uint64_t dir, const char *name, size_t len,
 		    const struct jb_entry *row, const struct jb_look *live,
 		    struct jb_error *err);
 
-/* Wait for a barrier, then mark the places where row and tree are as they
- * were.
- * JB_ECANCELED: stopped meanwhile. */
+/* False: it was stopped, or asked to keep out of @root, before @due_us of
+ * CLOCK_MONOTONIC. */
+bool jb_patrol_wait(struct jb_patrol *p, const struct jb_root *root,
+		    int64_t due_us);
+
+/* Wait for a barrier, and until events are no longer to be expected; then mark
+ * the places whose rows are as they were.
+ * JB_ECANCELED: stopped, or asked to keep out, meanwhile. */
 int jb_patrol_settle(struct jb_patrolman *m, struct jb_error *err);
 
 #endif

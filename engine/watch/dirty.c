@@ -77,7 +77,7 @@ void jb_dirty_clear(struct jb_dirty *d)
 	d->loss = JB_LOSS_NONE;
 	d->moved_unseen = false;
 	d->credits = 0;
-	d->poked = d->patrolled = false;
+	d->poked = false;
 	memset(d->upto, 0, sizeof d->upto);
 	shrink(d);
 }
@@ -198,8 +198,9 @@ static uint32_t dir_index(struct jb_dirty *d, uint64_t key)
 	return d->n_dirs++;
 }
 
-/* Room is short: directories with many names are listed instead. If that does
- * not free half of it, everything is scanned. */
+/* Room is short: directories with many names are listed instead, on behalf of
+ * those who told of the names. If that does not free half of it, everything is
+ * scanned. */
 static void collapse(struct jb_dirty *d)
 {
 	uint32_t kept = 0;
@@ -217,8 +218,10 @@ static void collapse(struct jb_dirty *d)
 		struct jb_dirty_place p = d->places[i];
 		struct jb_dirty_dir *dir = &d->dirs[p.dir];
 
-		if (dir->flags & JB_DIRTY_LIST)
+		if (dir->flags & JB_DIRTY_LIST) {
+			dir->flags |= p.flags & JB_DIRTY_WHO;
 			continue;
+		}
 		memmove(d->names + len, d->names + p.name, p.len);
 		p.name = (uint32_t)len;
 		len += p.len;
@@ -272,7 +275,7 @@ void jb_dirty_add(struct jb_dirty *d, uint64_t dir, const char *name,
 		p = &d->places[slot - 1];
 		if (p->dir == at && p->len == len &&
 		    memcmp(d->names + p->name, name, len) == 0) {
-			p->flags |= (uint8_t)flags;
+			p->flags |= (uint16_t)flags;
 			if (p->ino != ino)
 				p->ino = JB_DIRTY_SEVERAL;
 			return;
@@ -287,7 +290,7 @@ void jb_dirty_add(struct jb_dirty *d, uint64_t dir, const char *name,
 	p->dir = at;
 	p->name = (uint32_t)(d->names_len - len);
 	p->len = (uint8_t)len;
-	p->flags = (uint8_t)flags;
+	p->flags = (uint16_t)flags;
 	p->ino = ino != 0 ? ino : JB_DIRTY_SEVERAL;
 	put_slot(d->place_slots, d->n_place_slots, hash_place(d, p),
 		 d->n_places);
@@ -303,7 +306,7 @@ void jb_dirty_add_dir(struct jb_dirty *d, uint64_t dir, unsigned flags)
 		return;
 	at = dir_index(d, dir);
 	if (at != UINT32_MAX)
-		d->dirs[at].flags |= (uint8_t)flags;
+		d->dirs[at].flags |= (uint16_t)flags;
 }
 
 static struct jb_dirty_inode *ino_slot(const struct jb_dirty *d, uint8_t fs,

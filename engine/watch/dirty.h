@@ -28,15 +28,19 @@
 
 /* Bits of a place and of a directory. */
 enum jb_dirty_flag {
-	JB_DIRTY_EVENT = 1,   /* an event said so (else only a scan) */
-	JB_DIRTY_CONTENT = 2, /* written, known by place only (inotify) */
-	JB_DIRTY_ATTRIB = 4,  /* attributes changed */
-	JB_DIRTY_LIST = 8,    /* directory: look at all its names */
-	JB_DIRTY_SELF = 16,   /* directory: look at its own place */
-	JB_DIRTY_LOSSY = 32,  /* doubtful times count as a change */
-	JB_DIRTY_FROM = 64,   /* moved away from here */
-	JB_DIRTY_BORN = 128,  /* created here (inotify) */
+	JB_DIRTY_EVENT = 1,    /* an event said so (else only a scan) */
+	JB_DIRTY_CONTENT = 2,  /* written, known by place only (inotify) */
+	JB_DIRTY_ATTRIB = 4,   /* attributes changed */
+	JB_DIRTY_LIST = 8,     /* directory: look at all its names */
+	JB_DIRTY_SELF = 16,    /* directory: look at its own place */
+	JB_DIRTY_LOSSY = 32,   /* doubtful times count as a change */
+	JB_DIRTY_FROM = 64,    /* moved away from here */
+	JB_DIRTY_BORN = 128,   /* created here (inotify) */
+	JB_DIRTY_PATROL = 256, /* a patrol found it different */
 };
+
+/* Who told of a place; neither: a scan. */
+#define JB_DIRTY_WHO (JB_DIRTY_EVENT | JB_DIRTY_PATROL)
 
 /* Bits of an inode. */
 enum jb_dirty_ino {
@@ -66,14 +70,14 @@ struct jb_dirty_place {
 	uint32_t dir;  /* index of its directory */
 	uint32_t name; /* offset in names */
 	uint8_t len;
-	uint8_t flags;
+	uint16_t flags;
 };
 
 struct jb_dirty_dir {
 	uint64_t key;
 	uint32_t first; /* its places, index + 1 */
 	uint32_t count;
-	uint8_t flags;
+	uint16_t flags;
 };
 
 struct jb_dirty_inode {
@@ -108,7 +112,6 @@ struct jb_dirty {
 	bool moved_unseen; /* recorder, inotify: somebody unknown passed */
 	uint64_t upto[JB_SOURCES]; /* how far each queue was read */
 	uint32_t credits;	   /* messages of scans that it holds */
-	bool patrolled;		   /* a patrol's are among its places */
 	bool poked;		   /* the recorder has messages to read */
 	uint64_t no;		   /* number of the batch, once handed over */
 };

@@ -60,6 +60,7 @@ static void handle_remove(const struct jb_message *msg)
 static void handle_places(struct jb_intake *in, const struct jb_message *msg)
 {
 	const uint8_t *p = msg->places, *end = p + msg->size;
+	unsigned flags = JB_DIRTY_LOSSY | (msg->patrol ? JB_DIRTY_PATROL : 0);
 	uint64_t dir;
 	uint8_t len;
 
@@ -69,14 +70,12 @@ static void handle_places(struct jb_intake *in, const struct jb_message *msg)
 		p += sizeof dir + 1;
 		if (len > 0)
 			jb_dirty_add(in->front, dir, (const char *)p, len, 0,
-				     JB_DIRTY_LOSSY);
+				     flags);
 		else
-			jb_dirty_add_dir(in->front, dir,
-					 JB_DIRTY_LIST | JB_DIRTY_LOSSY);
+			jb_dirty_add_dir(in->front, dir, JB_DIRTY_LIST | flags);
 		p += len;
 	}
 	in->front->credits++;
-	in->front->patrolled = in->front->patrolled || msg->patrol;
 }
 
 static void handle(struct jb_intake *in, struct jb_message *msg)
