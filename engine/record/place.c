@@ -10,9 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LINKS_CHECKED 64 /* names of one file that a look goes after */
@@ -215,9 +213,9 @@ static int write_rename(struct jb_recorder *r, struct jb_visit *v,
 	return jb_write_change(r, v->root, &c, NULL, err);
 }
 
-static int list_later(struct jb_recorder *r, const struct jb_visit *v,
-		      const struct jb_entry *e, unsigned dirty, uint64_t needs,
-		      struct jb_error *err)
+int jb_place_list_later(struct jb_recorder *r, const struct jb_visit *v,
+			const struct jb_entry *e, unsigned dirty,
+			uint64_t needs, struct jb_error *err)
 {
 	struct jb_todo_item item = {.kind = JB_TODO_LIST,
 				    .origin = v->origin,
@@ -259,8 +257,8 @@ static int take_rename(struct jb_recorder *r, struct jb_visit *v,
 	src->flags &= ~(uint32_t)JB_ENTRY_SCANNED;
 	if (moved && src->dirkey != 0 && patterns != NULL &&
 	    jb_patterns_depend_on_path(patterns))
-		rv = list_later(r, v, src, flags->dirty | JB_DIRTY_SELF, 0,
-				err);
+		rv = jb_place_list_later(r, v, src,
+					 flags->dirty | JB_DIRTY_SELF, 0, err);
 	if (rv == JB_OK)
 		rv = jb_facts_compare(r, v->root, src, found, flags, true,
 				      v->clock, err);
@@ -325,11 +323,10 @@ static int push_new_dir(struct jb_recorder *r, struct jb_map_dir *dir,
 	return JB_OK;
 }
 
-/* @flag: 0, or JB_ENTRY_MOUNT: what is in it is not looked at. */
-static int take_new(struct jb_recorder *r, struct jb_visit *v, const char *name,
-		    size_t len, struct jb_look *found,
-		    const struct jb_look_flags *flags, uint32_t flag,
-		    struct jb_error *err)
+int jb_place_take_new(struct jb_recorder *r, struct jb_visit *v,
+		      const char *name, size_t len, struct jb_look *found,
+		      const struct jb_look_flags *flags, uint32_t flag,
+		      struct jb_error *err)
 {
 	struct jb_entry e = {.parent = v->dir,
 			     .name_len = (uint8_t)len,
@@ -365,8 +362,8 @@ static int take_new(struct jb_recorder *r, struct jb_visit *v, const char *name,
 	if (rv == JB_OK && !S_ISDIR(e.facts.mode) && e.facts.nlink > 1)
 		rv = jb_catalog_spread(r->catalog, &e, err);
 	if (rv == JB_OK && S_ISDIR(e.facts.mode) && flag == 0)
-		rv = list_later(r, v, &e, flags->dirty & JB_DIRTY_WHO,
-				r->created_dirs, err);
+		rv = jb_place_list_later(r, v, &e, flags->dirty & JB_DIRTY_WHO,
+					 r->created_dirs, err);
 	return rv;
 }
 
@@ -381,7 +378,7 @@ static int take_newcomer(struct jb_recorder *r, struct jb_visit *v,
 
 	rv = find_source(r, v, name, len, found, flags, &src, err);
 	if (rv == 0)
-		return take_new(r, v, name, len, found, flags, 0, err);
+		return jb_place_take_new(r, v, name, len, found, flags, 0, err);
 	if (rv > 0 && S_ISDIR(found->facts.mode))
 		rv = jb_cycle_cut(r, v, &src, name, len, flags, &cut, err);
 	if (rv < 0)
@@ -390,102 +387,7 @@ static int take_newcomer(struct jb_recorder *r, struct jb_visit *v,
 		   : take_rename(r, v, &src, name, len, found, flags, err);
 }
 
-/* ---- where another file system begins */
-
-static bool is_mount(const struct jb_visit *v, const struct jb_look *found)
-{
-	return found->mount_id != v->root->root->mount_id ||
-	       found->dev != v->root->root->dev;
-}
-
-/* See what a mount covers: through a private clone of our own mount, which has
- * nothing mounted on it. Returns a descriptor of the visited directory there,
- * -1 where that is not permitted. */
-static int open_covered(const struct jb_visit *v)
-{
-	return (int)syscall(SYS_open_tree, v->fd, "",
-			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-				    AT_EMPTY_PATH);
-}
-
-/* Where the covered directory can't be seen: some directory stands there. */
-static int take_unseen(struct jb_recorder *r, struct jb_visit *v,
-		       const char *name, size_t len,
-		       const struct jb_look *found,
-		       const struct jb_look_flags *flags, struct jb_error *err)
-{
-	struct jb_entry e = {.parent = v->dir,
-			     .name_len = (uint8_t)len,
-			     .root = v->root->root->id,
-			     .facts = found->facts,
-			     .flags = JB_ENTRY_MOUNT};
-	int rv;
-
-	memcpy(e.name, name, len);
-	e.name[len] = '\0';
-	e.facts.mode = S_IFDIR | 0755;
-	rv = jb_facts_created(r, v->root, &e, flags, err);
-	return rv == JB_OK ? jb_catalog_insert(r->catalog, &e, err) : rv;
-}
-
-/* Another file system begins here: there stands an empty directory. What the
- * catalog has below it is covered, not gone: it stays as it is. */
-static int take_mount(struct jb_recorder *r, struct jb_visit *v,
-		      const char *name, size_t len, struct jb_look *found,
-		      struct jb_entry *have, const struct jb_look_flags *flags,
-		      struct jb_error *err)
-{
-	struct jb_visit below = *v;
-	struct jb_look covered;
-	int rv = 0;
-
-	if (have != NULL && !(have->flags & JB_ENTRY_MOUNT)) {
-		have->flags |= JB_ENTRY_MOUNT;
-		r->wrote = true;
-		rv = jb_catalog_update(r->catalog, have, err);
-		if (rv != JB_OK)
-			return rv;
-	}
-	below.fd = open_covered(v);
-	if (below.fd >= 0)
-		rv = jb_look_at(below.fd, name, &covered, err);
-	if (rv > 0 && have != NULL && jb_look_same(&covered, have))
-		rv = jb_facts_compare(r, v->root, have, &covered, flags, false,
-				      v->clock, err);
-	else if (rv > 0 && have == NULL)
-		rv = take_new(r, &below, name, len, &covered, flags,
-			      JB_ENTRY_MOUNT, err);
-	else if (rv == 0 && have == NULL)
-		rv = take_unseen(r, v, name, len, found, flags, err);
-	if (below.fd >= 0)
-		close(below.fd);
-	return rv < 0 ? rv : JB_OK;
-}
-
-/* What was covered by a mount can be seen again. */
-static int uncover(struct jb_recorder *r, struct jb_visit *v,
-		   struct jb_entry *have, const struct jb_look *found,
-		   struct jb_error *err)
-{
-	int rv;
-
-	r->wrote = true;
-	if (have->id.ino == 0) {
-		/* Its own identity was never seen: not a deletion. */
-		r->structure++;
-		return jb_catalog_remove(r->catalog, have, err);
-	}
-	if (!jb_look_same(found, have))
-		return JB_OK;
-	have->flags &= ~(uint32_t)JB_ENTRY_MOUNT;
-	rv = jb_catalog_update(r->catalog, have, err);
-	/* It may be as new as this batch, but it has rows. */
-	if (rv == JB_OK && have->dirkey != 0)
-		rv = jb_list_map_new(r, err);
-	if (rv == JB_OK && have->dirkey != 0)
-		rv = list_later(r, v, have, 0, 0, err);
-	return rv;
-}
+/* ---- the look */
 
 int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
 		  size_t len, const struct jb_look_flags *flags,
@@ -513,11 +415,11 @@ int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
 	if (!has &&
 	    (flags->dirty & (JB_DIRTY_FROM | JB_DIRTY_BORN)) == JB_DIRTY_FROM)
 		r->set->moved_unseen = true;
-	if (there && is_mount(v, &found))
-		return take_mount(r, v, name, len, &found, has ? &have : NULL,
-				  flags, err);
+	if (there && jb_place_is_mount(v, &found))
+		return jb_place_take_mount(r, v, name, len, &found,
+					   has ? &have : NULL, flags, err);
 	if (has && there && have.flags & JB_ENTRY_MOUNT) {
-		rv = uncover(r, v, &have, &found, err);
+		rv = jb_place_uncover(r, v, &have, &found, err);
 		if (rv < 0)
 			return rv;
 		has = have.id.ino != 0;

@@ -211,6 +211,31 @@ int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
 		  size_t len, const struct jb_look_flags *flags,
 		  struct jb_error *err);
 
+/* Somebody new stands there. @flag: 0, or JB_ENTRY_MOUNT: what is in it is not
+ * looked at. */
+int jb_place_take_new(struct jb_recorder *r, struct jb_visit *v,
+		      const char *name, size_t len, struct jb_look *found,
+		      const struct jb_look_flags *flags, uint32_t flag,
+		      struct jb_error *err);
+/* The directory of row @e is listed in one of the next batches. @needs: not
+ * before so many new directories are in the map. */
+int jb_place_list_later(struct jb_recorder *r, const struct jb_visit *v,
+			const struct jb_entry *e, unsigned dirty,
+			uint64_t needs, struct jb_error *err);
+
+/* record/mount.c: does what was found belong to another mount? */
+bool jb_place_is_mount(const struct jb_visit *v, const struct jb_look *found);
+/* It does. @have: the row of the place, or NULL. */
+int jb_place_take_mount(struct jb_recorder *r, struct jb_visit *v,
+			const char *name, size_t len, struct jb_look *found,
+			struct jb_entry *have,
+			const struct jb_look_flags *flags,
+			struct jb_error *err);
+/* What was covered by a mount can be seen again. */
+int jb_place_uncover(struct jb_recorder *r, struct jb_visit *v,
+		     struct jb_entry *have, const struct jb_look *found,
+		     struct jb_error *err);
+
 /* record/facts.c */
 int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 		     struct jb_entry *e, const struct jb_look *found,
