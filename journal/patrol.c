@@ -19,8 +19,8 @@ static const char SQL_GAP[] =
 	" min(began, ifnull(ended, began)), ?3, ?3, ?2 FROM patrol"
 	" WHERE root = ?1";
 
-int jb_patrol_read(struct jb_store *s, uint32_t root, struct jb_patrol_row *ret,
-		   struct jb_error *err)
+int jb_patrol_row_read(struct jb_store *s, uint32_t root,
+		       struct jb_patrol_row *ret, struct jb_error *err)
 {
 	sqlite3_stmt *st;
 	int rv = jb_store_prepare(s, SQL_READ, &st, err);
@@ -41,8 +41,8 @@ int jb_patrol_read(struct jb_store *s, uint32_t root, struct jb_patrol_row *ret,
 	return rv < 0 ? rv : JB_OK;
 }
 
-int jb_patrol_write(struct jb_store *s, uint32_t root,
-		    const struct jb_patrol_row *row, struct jb_error *err)
+int jb_patrol_row_write(struct jb_store *s, uint32_t root,
+			const struct jb_patrol_row *row, struct jb_error *err)
 {
 	const int64_t values[] = {root, row->began, (int64_t)row->at,
 				  row->ended};
@@ -50,8 +50,8 @@ int jb_patrol_write(struct jb_store *s, uint32_t root,
 	return jb_store_run_once(s, SQL_WRITE, values, 4, err);
 }
 
-int jb_patrol_add_drift(struct jb_store *s, uint32_t root, int64_t found,
-			int64_t now, struct jb_error *err)
+int jb_patrol_row_add_drift(struct jb_store *s, uint32_t root, int64_t found,
+			    int64_t now, struct jb_error *err)
 {
 	const int64_t values[] = {root, found, now};
 	int rv = jb_store_run_once(s, SQL_DRIFT, values, 3, err);

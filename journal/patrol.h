@@ -21,16 +21,16 @@ struct jb_patrol_row {
 };
 
 /* A zeroed row if there is none. */
-int jb_patrol_read(struct jb_store *s, uint32_t root, struct jb_patrol_row *ret,
-		   struct jb_error *err);
+int jb_patrol_row_read(struct jb_store *s, uint32_t root,
+		       struct jb_patrol_row *ret, struct jb_error *err);
 
 /* Store all but drift. */
-int jb_patrol_write(struct jb_store *s, uint32_t root,
-		    const struct jb_patrol_row *row, struct jb_error *err);
+int jb_patrol_row_write(struct jb_store *s, uint32_t root,
+			const struct jb_patrol_row *row, struct jb_error *err);
 
 /* @found changes raised no event: add them up, and write the gap in which they
  * happened. */
-int jb_patrol_add_drift(struct jb_store *s, uint32_t root, int64_t found,
-			int64_t now, struct jb_error *err);
+int jb_patrol_row_add_drift(struct jb_store *s, uint32_t root, int64_t found,
+			    int64_t now, struct jb_error *err);
 
 #endif

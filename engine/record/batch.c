@@ -52,7 +52,7 @@ static struct jb_look_flags flags_of(const struct jb_recorder *r,
 	(void)r;
 	return (struct jb_look_flags){
 		.dirty = dirty,
-		.lossy = dirty & JB_DIRTY_LOSSY || jb_gap_is_open(v->root) ||
+		.lossy = dirty & JB_DIRTY_LOSSY || jb_gaps_is_open(v->root) ||
 			 v->root->root->source->needs_fd,
 	};
 }
@@ -99,7 +99,7 @@ static int has_left(struct jb_recorder *r, const struct jb_visit *v,
 	int rv;
 
 	if (p->ino == JB_DIRTY_SEVERAL || p->flags & JB_DIRTY_LOSSY ||
-	    !(p->flags & JB_DIRTY_FROM) || jb_gap_is_open(v->root) ||
+	    !(p->flags & JB_DIRTY_FROM) || jb_gaps_is_open(v->root) ||
 	    !(jb_dirty_ino(r->set, v->root->root->fs, p->ino) & JB_INO_SEEN))
 		return 0;
 	rv = jb_catalog_get(r->catalog, v->dir, r->set->names + p->name, p->len,

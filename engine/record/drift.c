@@ -5,7 +5,7 @@
 
 void jb_drift_note(struct jb_record_root *root, unsigned dirty)
 {
-	if ((dirty & JB_DIRTY_WHO) == JB_DIRTY_PATROL && !jb_gap_is_open(root))
+	if ((dirty & JB_DIRTY_WHO) == JB_DIRTY_PATROL && !jb_gaps_is_open(root))
 		root->found++;
 }
 
@@ -24,12 +24,12 @@ int jb_drift_write(struct jb_recorder *r, struct jb_error *err)
 		row = r->patrol[i];
 		pthread_mutex_unlock(&r->mutex);
 		if (told)
-			rv = jb_patrol_write(r->store, root->root->id, &row,
-					     err);
+			rv = jb_patrol_row_write(r->store, root->root->id, &row,
+						 err);
 		if (rv != JB_OK || root->found == 0)
 			continue;
-		rv = jb_patrol_add_drift(r->store, root->root->id, root->found,
-					 r->now_us, err);
+		rv = jb_patrol_row_add_drift(r->store, root->root->id,
+					     root->found, r->now_us, err);
 		root->drift += root->found;
 		root->found = 0;
 		r->wrote = true;

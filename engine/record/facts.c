@@ -214,7 +214,7 @@ int jb_facts_created(struct jb_recorder *r, struct jb_record_root *root,
 
 	if (S_ISREG(e->facts.mode) || S_ISLNK(e->facts.mode))
 		what |= JB_WHAT_CONTENT;
-	if (jb_gap_is_open(root) && root->gap.baseline &&
+	if (jb_gaps_is_open(root) && root->gap.baseline &&
 	    e->facts.ctime < root->gap.noticed * 1000) {
 		root->gap.found++;
 		e->cseq = jb_changes_last(r->changes);

@@ -8,7 +8,7 @@
 static bool any_gap(const struct jb_recorder *r)
 {
 	for (unsigned i = 0; i < r->settings.n_roots; i++)
-		if (jb_gap_is_open(&r->roots[i]) && !r->roots[i].lost)
+		if (jb_gaps_is_open(&r->roots[i]) && !r->roots[i].lost)
 			return true;
 	return false;
 }

@@ -9,14 +9,14 @@
 
 #include <unistd.h>
 
-bool jb_gap_is_open(const struct jb_record_root *root)
+bool jb_gaps_is_open(const struct jb_record_root *root)
 {
 	return root->owed || root->running || root->scan_mark != NULL ||
 	       root->scan_mark_due;
 }
 
-int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
-	       const char *reason, struct jb_error *err)
+int jb_gaps_owe(struct jb_recorder *r, struct jb_record_root *root,
+		const char *reason, struct jb_error *err)
 {
 	root->owed = true;
 	root->gap.progress = 0;
@@ -32,12 +32,12 @@ int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
 			   root->complete / 1000, r->now_us, &root->gap, err);
 }
 
-int jb_gap_root_lost(struct jb_recorder *r, struct jb_record_root *root,
-		     const struct jb_error *why, struct jb_error *err)
+int jb_gaps_root_lost(struct jb_recorder *r, struct jb_record_root *root,
+		      const struct jb_error *why, struct jb_error *err)
 {
 	root->lost = true;
 	r->events.root_lost(r->events.arg, root->root, why);
-	return jb_gap_owe(r, root, JB_GAP_ROOT_LOST, err);
+	return jb_gaps_owe(r, root, JB_GAP_ROOT_LOST, err);
 }
 
 static const char *reason_of(enum jb_loss loss)
@@ -99,7 +99,7 @@ int jb_gaps_note(struct jb_recorder *r, struct jb_error *err)
 		    r->set->loss != JB_LOSS_NONE)
 			reason = reason_of(r->set->loss);
 		if (reason != NULL)
-			rv = jb_gap_owe(r, root, reason, err);
+			rv = jb_gaps_owe(r, root, reason, err);
 	}
 	return rv;
 }
@@ -117,8 +117,8 @@ int jb_gaps_bound_carry(struct jb_recorder *r, struct jb_error *err)
 				    err);
 		root = rv > 0 ? jb_record_root_of(r, dir.root) : NULL;
 		if (root != NULL && !root->owed)
-			rv = jb_gap_owe(r, root, reason_of(JB_LOSS_TOO_MANY),
-					err);
+			rv = jb_gaps_owe(r, root, reason_of(JB_LOSS_TOO_MANY),
+					 err);
 		rv = rv < 0 ? rv : JB_OK;
 	}
 	if (rv == JB_OK)
@@ -202,7 +202,7 @@ static int settle_time(struct jb_recorder *r, uint64_t oldest,
 	for (unsigned i = 0; i < r->settings.n_roots && rv == JB_OK; i++) {
 		struct jb_record_root *root = &r->roots[i];
 
-		if (!jb_gap_is_open(root) && root->complete < clock) {
+		if (!jb_gaps_is_open(root) && root->complete < clock) {
 			root->complete = clock;
 			rv = jb_known_root_set_complete(r->store,
 							root->root->id, clock,

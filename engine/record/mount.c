@@ -47,9 +47,9 @@ static int take_unseen(struct jb_recorder *r, struct jb_visit *v,
 }
 
 int jb_place_take_mount(struct jb_recorder *r, struct jb_visit *v,
-		      const char *name, size_t len, struct jb_look *found,
-		      struct jb_entry *have, const struct jb_look_flags *flags,
-		      struct jb_error *err)
+			const char *name, size_t len, struct jb_look *found,
+			struct jb_entry *have,
+			const struct jb_look_flags *flags, struct jb_error *err)
 {
 	struct jb_visit below = *v;
 	struct jb_look covered;
@@ -70,7 +70,7 @@ int jb_place_take_mount(struct jb_recorder *r, struct jb_visit *v,
 				      v->clock, err);
 	else if (rv > 0 && have == NULL)
 		rv = jb_place_take_new(r, &below, name, len, &covered, flags,
-			      JB_ENTRY_MOUNT, err);
+				       JB_ENTRY_MOUNT, err);
 	else if (rv == 0 && have == NULL)
 		rv = take_unseen(r, v, name, len, found, flags, err);
 	if (below.fd >= 0)
@@ -79,8 +79,8 @@ int jb_place_take_mount(struct jb_recorder *r, struct jb_visit *v,
 }
 
 int jb_place_uncover(struct jb_recorder *r, struct jb_visit *v,
-		   struct jb_entry *have, const struct jb_look *found,
-		   struct jb_error *err)
+		     struct jb_entry *have, const struct jb_look *found,
+		     struct jb_error *err)
 {
 	int rv;
 

@@ -148,7 +148,7 @@ static enum jb_want what_next(struct jb_recorder *r)
 		/* Of a scan that has to be done again the mark is of no use. */
 		if ((root->scan_mark != NULL && !root->owed &&
 		     !root->running) ||
-		    (root->detached.n_groups > 0 && !jb_gap_is_open(root)))
+		    (root->detached.n_groups > 0 && !jb_gaps_is_open(root)))
 			return JB_WANT_NOW;
 	}
 	return r->time != NULL || r->looked != 0 ? JB_WANT_SOON
@@ -225,7 +225,7 @@ static bool may_rest(struct jb_recorder *r)
 /* Without it the stop is none the worse; the next start scans. */
 static int leave_mark(struct jb_recorder *r, struct jb_error *err)
 {
-	int rv = jb_rest_leave(r, err);
+	int rv = jb_recorder_rest_leave(r, err);
 
 	r->rested = rv == JB_OK;
 	if (rv == JB_OK || rv == JB_ECORRUPT)

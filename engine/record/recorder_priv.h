@@ -180,13 +180,13 @@ void jb_recorder_drop_memory(struct jb_recorder *r);
 
 /* record/rest.c: what a clean stop leaves, in a transaction of its own; take
  * it away again, in the one that learns the roots. */
-int jb_rest_leave(struct jb_recorder *r, struct jb_error *err);
-int jb_rest_take(struct jb_recorder *r, struct jb_error *err);
+int jb_recorder_rest_leave(struct jb_recorder *r, struct jb_error *err);
+int jb_recorder_rest_take(struct jb_recorder *r, struct jb_error *err);
 /* Was nothing missed of a root that was kept as @kept? Else the reason. */
-bool jb_rest_keeps(const struct jb_recorder *r, const struct jb_root *root,
-		   int64_t kept);
-const char *jb_rest_missed(const struct jb_recorder *r,
-			   const struct jb_root *root);
+bool jb_recorder_rest_keeps(const struct jb_recorder *r,
+			    const struct jb_root *root, int64_t kept);
+const char *jb_recorder_rest_missed(const struct jb_recorder *r,
+				    const struct jb_root *root);
 
 /* record/drift.c: something differed at a place that is @dirty. It counts if
  * only a patrol led there. */
@@ -292,7 +292,7 @@ int jb_detach(struct jb_recorder *r, struct jb_record_root *root,
 int jb_settle(struct jb_recorder *r, struct jb_error *err);
 
 /* record/gaps.c: which gaps are open, and when they close. */
-bool jb_gap_is_open(const struct jb_record_root *root);
+bool jb_gaps_is_open(const struct jb_record_root *root);
 /* At the start of a batch, and at the very end: what the set (if there is one)
  * and the scans say. */
 int jb_gaps_note(struct jb_recorder *r, struct jb_error *err);
@@ -303,11 +303,11 @@ int jb_gaps_settle(struct jb_recorder *r, struct jb_error *err);
 /* After the commit: roots that are to be released are; scans may begin. */
 void jb_gaps_let_go(struct jb_recorder *r);
 void jb_gaps_start_scans(struct jb_recorder *r);
-int jb_gap_owe(struct jb_recorder *r, struct jb_record_root *root,
-	       const char *reason, struct jb_error *err);
+int jb_gaps_owe(struct jb_recorder *r, struct jb_record_root *root,
+		const char *reason, struct jb_error *err);
 /* The root is not what it was: deletions stop, a gap opens. */
-int jb_gap_root_lost(struct jb_recorder *r, struct jb_record_root *root,
-		     const struct jb_error *why, struct jb_error *err);
+int jb_gaps_root_lost(struct jb_recorder *r, struct jb_record_root *root,
+		      const struct jb_error *why, struct jb_error *err);
 
 /* The mark of this commit; borrowed. */
 struct jb_mark *jb_recorder_mark(struct jb_recorder *r);

@@ -77,7 +77,7 @@ static int write_root(struct jb_recorder *r, struct jb_record_root *root,
 {
 	int rv = JB_OK;
 
-	if (jb_gap_is_open(root)) {
+	if (jb_gaps_is_open(root)) {
 		root->gap.progress = progress_of(r, root);
 		rv = jb_gap_update(r->store, &root->gap, err);
 	}
@@ -87,7 +87,7 @@ static int write_root(struct jb_recorder *r, struct jb_record_root *root,
 	return rv;
 }
 
-int jb_rest_leave(struct jb_recorder *r, struct jb_error *err)
+int jb_recorder_rest_leave(struct jb_recorder *r, struct jb_error *err)
 {
 	int rv = jb_store_begin(r->store, err);
 
@@ -161,7 +161,7 @@ static int look_at_mounts(struct jb_recorder *r, struct jb_error *err)
 	return rv;
 }
 
-int jb_rest_take(struct jb_recorder *r, struct jb_error *err)
+int jb_recorder_rest_take(struct jb_recorder *r, struct jb_error *err)
 {
 	int rv = jb_rest_each_look(r->store, take_look, r, err);
 
@@ -174,15 +174,15 @@ int jb_rest_take(struct jb_recorder *r, struct jb_error *err)
 	return rv == JB_OK ? jb_rest_clear(r->store, err) : rv;
 }
 
-bool jb_rest_keeps(const struct jb_recorder *r, const struct jb_root *root,
-		   int64_t kept)
+bool jb_recorder_rest_keeps(const struct jb_recorder *r,
+			    const struct jb_root *root, int64_t kept)
 {
 	return r->settings.missed == NULL && root->queue_kept &&
 	       root->kept_as != 0 && kept == (int64_t)root->kept_as;
 }
 
-const char *jb_rest_missed(const struct jb_recorder *r,
-			   const struct jb_root *root)
+const char *jb_recorder_rest_missed(const struct jb_recorder *r,
+				    const struct jb_root *root)
 {
 	if (root->fresh)
 		return JB_GAP_FIRST_SCAN;

@@ -370,13 +370,13 @@ static int settle_root(struct jb_recorder *r, struct jb_record_root *root,
 	if (rv != JB_OK)
 		return rv;
 	jb_detached_advance(&root->detached, r->set, oldest);
-	if (jb_gap_is_open(root) || root->detached.passed == 0)
+	if (jb_gaps_is_open(root) || root->detached.passed == 0)
 		return JB_OK; /* a scan may find them yet */
 	rv = any_passed(r, root, err);
 	if (rv <= 0)
 		return rv;
 	if (jb_root_check(root->root, &why) != JB_OK)
-		return jb_gap_root_lost(r, root, &why, err);
+		return jb_gaps_root_lost(r, root, &why, err);
 	rv = delete_passed(r, root, err);
 	if (root->detached.count == 0)
 		jb_detached_reset(&root->detached);

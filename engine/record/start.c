@@ -25,7 +25,7 @@ static int load_root(struct jb_recorder *r, struct jb_record_root *root,
 	root->complete = known.complete;
 	root->found = 0;
 	if (rv >= 0)
-		rv = jb_patrol_read(r->store, root->root->id, &patrol, err);
+		rv = jb_patrol_row_read(r->store, root->root->id, &patrol, err);
 	root->drift = patrol.drift;
 	jb_detached_fini(&root->detached);
 	jb_detached_init(&root->detached);
@@ -118,7 +118,8 @@ static int know_root(struct jb_recorder *r, struct jb_root *root,
 	if (rv > 0) {
 		root->id = known.id;
 		root->dirkey = known.dirkey;
-		r->roots[root->index].kept = jb_rest_keeps(r, root, known.kept);
+		r->roots[root->index].kept =
+			jb_recorder_rest_keeps(r, root, known.kept);
 		rv = jb_catalog_dir(r->catalog, known.dirkey, &dir, err);
 		if (rv > 0 && !jb_id_equal(dir.id, root->identity))
 			return jb_error_set(
@@ -164,7 +165,7 @@ static int know_roots(struct jb_recorder *r, struct jb_error *err)
 	for (unsigned i = 0; i < r->settings.n_roots && rv == JB_OK; i++)
 		rv = know_root(r, &r->settings.roots[i], err);
 	if (rv == JB_OK)
-		rv = jb_rest_take(r, err);
+		rv = jb_recorder_rest_take(r, err);
 	if (rv == JB_OK)
 		return jb_store_commit(r->store, err);
 	jb_store_rollback(r->store);
@@ -179,7 +180,7 @@ static void owe_scan(struct jb_recorder *r, struct jb_record_root *root)
 		root->owed = root->gap.id != 0;
 	else
 		r->owed_reason[root->root->index] =
-			jb_rest_missed(r, root->root);
+			jb_recorder_rest_missed(r, root->root);
 }
 
 int jb_recorder_open(struct jb_store *store,

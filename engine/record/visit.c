@@ -82,7 +82,7 @@ int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
 			       (int)len, path,
 			       len > 0 && *name != '\0' ? "/" : "", name);
 	}
-	return jb_gap_owe(r, root, JB_GAP_UNOPENED, err);
+	return jb_gaps_owe(r, root, JB_GAP_UNOPENED, err);
 }
 
 /* 1: open; 0: nothing to look at here; or an error. */

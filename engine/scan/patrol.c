@@ -274,7 +274,7 @@ static int load_beats(struct jb_patrolman *m, struct jb_error *err)
 		if (p->roots[i].config->patrol_us == 0)
 			continue;
 		b->root = &p->roots[i];
-		rv = jb_patrol_read(m->store, b->root->id, &b->row, err);
+		rv = jb_patrol_row_read(m->store, b->root->id, &b->row, err);
 		if (rv == JB_OK)
 			rv = count_dirs(m, b, err);
 		if (b->row.began != 0)
