@@ -158,7 +158,7 @@ bool jb_patrol_enter(struct jb_patrol *p, const struct jb_root *root)
 
 void jb_patrol_leave(struct jb_patrol *p)
 {
-	void (*left)(void *);
+	jb_patrol_left_fn *left;
 
 	pthread_mutex_lock(&p->mutex);
 	p->at = NULL;
@@ -402,7 +402,7 @@ bool jb_patrol_flushed(struct jb_patrol *p, const void *flush)
 }
 
 void jb_patrol_keep_out(struct jb_patrol *p, const struct jb_root *root,
-			void (*left)(void *arg), void *arg)
+			jb_patrol_left_fn *left, void *arg)
 {
 	pthread_mutex_lock(&p->mutex);
 	p->kept_out[root->index] = true;

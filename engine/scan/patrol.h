@@ -32,6 +32,9 @@ struct jb_patrol_progress {
 
 struct jb_patrol_beat; /* a root and where its round is */
 
+/* It is no longer where it was kept out of; any thread. */
+typedef void jb_patrol_left_fn(void *arg);
+
 struct jb_patrol {
 	struct jb_root *roots; /* borrowed; n of them */
 	unsigned n_roots;
@@ -48,7 +51,7 @@ struct jb_patrol {
 	bool stopping, flushed;
 	const struct jb_root *at; /* where it has directories open */
 	bool *kept_out;		  /* owned; one per root */
-	void (*left)(void *arg);  /* it is no longer there */
+	jb_patrol_left_fn *left;
 	void *left_arg;
 	struct jb_patrol_progress *progress; /* owned; one per root */
 };
@@ -65,7 +68,7 @@ void jb_patrol_halt(struct jb_patrol *p);
 /* Any thread: open nothing on @root any more. @left is called, on any thread,
  * when it has closed what it had open there. */
 void jb_patrol_keep_out(struct jb_patrol *p, const struct jb_root *root,
-			void (*left)(void *arg), void *arg);
+			jb_patrol_left_fn *left, void *arg);
 bool jb_patrol_is_at(struct jb_patrol *p, const struct jb_root *root);
 void jb_patrol_let_in(struct jb_patrol *p, const struct jb_root *root);
 /* Returns when the thread has ended. */

@@ -302,7 +302,7 @@ static void *run(void *arg)
 {
 	struct walker *w = arg;
 	struct jb_scan *s = w->scan;
-	void (*idle)(void *) = NULL;
+	jb_scan_idle_fn *idle = NULL;
 	struct jb_error err;
 	bool last;
 	int rv = walk_all(w, &err);
@@ -330,9 +330,9 @@ static void *run(void *arg)
 
 /* ---- life */
 
-int jb_scan_init(struct jb_scan *s, struct jb_root *root, const char *state_dir,
-		 struct jb_intake *intake, struct jb_recorder *recorder,
-		 struct jb_scan_credits *credits)
+void jb_scan_init(struct jb_scan *s, struct jb_root *root,
+		  const char *state_dir, struct jb_intake *intake,
+		  struct jb_recorder *recorder, struct jb_scan_credits *credits)
 {
 	memset(s, 0, sizeof *s);
 	s->root = root;
@@ -342,7 +342,6 @@ int jb_scan_init(struct jb_scan *s, struct jb_root *root, const char *state_dir,
 	s->credits = credits;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->cond, NULL);
-	return JB_OK;
 }
 
 static int count_dirs(struct jb_scan *s, struct jb_error *err)
@@ -418,7 +417,7 @@ int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err)
 	return rv;
 }
 
-void jb_scan_halt(struct jb_scan *s, void (*idle)(void *arg), void *arg)
+void jb_scan_halt(struct jb_scan *s, jb_scan_idle_fn *idle, void *arg)
 {
 	pthread_mutex_lock(&s->mutex);
 	s->halted = true;

@@ -24,6 +24,9 @@
 
 struct jb_scan_credits;
 
+/* A halted scan's last thread ends; called on it. */
+typedef void jb_scan_idle_fn(void *arg);
+
 struct jb_scan {
 	struct jb_root *root;		 /* borrowed */
 	struct jb_intake *intake;	 /* borrowed */
@@ -31,8 +34,8 @@ struct jb_scan {
 	const char *state_dir;		 /* borrowed */
 	struct jb_scan_credits *credits; /* borrowed */
 	pthread_t threads[JB_SCAN_THREADS];
-	unsigned n_threads;	 /* to be joined by whoever starts or stops */
-	void (*idle)(void *arg); /* its last thread ends; set by halt */
+	unsigned n_threads;    /* to be joined by whoever starts or stops */
+	jb_scan_idle_fn *idle; /* set by halt; may be NULL */
 	void *arg;
 	atomic_bool stopping;
 
@@ -70,16 +73,16 @@ bool jb_scan_credits_take(struct jb_scan_credits *c);
 void jb_scan_credits_return(struct jb_scan_credits *c, unsigned n);
 void jb_scan_credits_stop(struct jb_scan_credits *c);
 
-int jb_scan_init(struct jb_scan *s, struct jb_root *root, const char *state_dir,
-		 struct jb_intake *intake, struct jb_recorder *recorder,
-		 struct jb_scan_credits *credits);
+void jb_scan_init(struct jb_scan *s, struct jb_root *root,
+		  const char *state_dir, struct jb_intake *intake,
+		  struct jb_recorder *recorder,
+		  struct jb_scan_credits *credits);
 
 /* Walk the root from directory key @from on; tells the recorder when it has
  * ended. Once halted it only remembers @from. */
 int jb_scan_start(struct jb_scan *s, uint64_t from, struct jb_error *err);
-/* Any thread: let its threads end soon, and send what they have found. @idle
- * is called, on one of them, when the last one ends. */
-void jb_scan_halt(struct jb_scan *s, void (*idle)(void *arg), void *arg);
+/* Any thread: let its threads end soon, and send what they have found. */
+void jb_scan_halt(struct jb_scan *s, jb_scan_idle_fn *idle, void *arg);
 /* The opposite: it may be started again. None of its threads runs. */
 void jb_scan_go_on(struct jb_scan *s);
 /* After halt: is no thread running? None will be. */
