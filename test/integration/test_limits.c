@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Limits of what a policy may do by itself. MaxDelete= is test_mirror's. */
+/* Limits: of what a policy may do by itself (MaxDelete= is test_mirror's), and
+ * of who may ask the daemon at once. */
 #include "lib/t_mirror.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -98,10 +103,76 @@ static void root_released(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* ---- clients */
+
+#define CLIENTS 64
+
+static int connect_client(struct t_daemon *d)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_true(snprintf(addr.sun_path, sizeof addr.sun_path, "%s",
+			     d->control) < (int)sizeof addr.sun_path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+	return fd;
+}
+
+static void say(int fd, const char *line)
+{
+	assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+}
+
+static void expect_line(int fd, const char *words)
+{
+	char line[4096];
+	size_t n = 0;
+
+	while (n < sizeof line - 1 && read(fd, line + n, 1) == 1 &&
+	       line[n] != '\n')
+		n++;
+	line[n] = '\0';
+	if (strstr(line, words) == NULL)
+		fail_msg("not '%s' but: %s", words, line);
+}
+
+/* Those who wait for an answer stay; one more is told so. */
+static void too_many_clients(struct t_world *w)
+{
+	struct t_mirror m;
+	int fds[CLIENTS], more;
+	pid_t worker;
+
+	t_mirror_init(&m, w, T_ext4, "touch 1", "");
+	t_mirror_check(&m);
+	worker = (pid_t)t_mirror_number(&m, "pid");
+	assert_int_equal(kill(worker, SIGSTOP), 0);
+	for (int i = 0; i < CLIENTS; i++) {
+		fds[i] = connect_client(&w->daemon);
+		say(fds[i], "{\"command\":\"flush\",\"policy\":\"m\"}\n"
+			    "{\"command\":\"ping\"}\n");
+		expect_line(fds[i], "\"opened\"");
+	}
+	more = connect_client(&w->daemon);
+	expect_line(more, "too many clients");
+	close(more);
+	assert_int_equal(kill(worker, SIGCONT), 0);
+	for (int i = 0; i < CLIENTS; i++)
+		expect_line(fds[i], "\"pending\":0");
+	/* Nobody waits any more: the oldest makes room. */
+	t_mirror_command(&m, 0, "watching", "status", NULL, NULL);
+	assert_int_equal(recv(fds[0], &more, 1, 0), 0);
+	for (int i = 0; i < CLIENTS; i++)
+		close(fds[i]);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(overwrites_held, ext4, fanotify),
 	T_CASE(put_back, ext4, fanotify),
 	T_CASE(root_released, ext4, fanotify),
+	T_CASE(too_many_clients, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
