@@ -53,6 +53,7 @@ static int open_target(const struct jb_target_options *o,
 	l->top.fd = l->source.fd = -1;
 	jb_dirs_init(&l->dirs, &l->top);
 	jb_local_sync_init(&l->sync);
+	jb_local_room_init(&l->room, o->min_free);
 	l->require_mount = o->require_mount;
 	l->preserve = o->preserve;
 	l->threads = choose_threads(o->threads);
@@ -95,6 +96,7 @@ static void close_target(struct jb_target *t)
 	end_target(t);
 	jb_dirs_fini(&l->dirs);
 	jb_local_sync_fini(&l->sync);
+	jb_local_room_fini(&l->room);
 	free(l->name);
 	free(l->path);
 	free(l->under);
@@ -196,14 +198,17 @@ static int measure_space(struct jb_target *t, struct jb_space *ret,
 			 struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
+	uint64_t room = 0;
 	struct statfs fs;
 
-	if (fstatfs(l->top.fd, &fs) < 0)
+	if (fstatfs(l->top.fd, &fs) < 0 ||
+	    jb_local_room_left(&l->room, l->top.fd, &room) < 0)
 		return jb_error_errno(err, errno, "target '%s': %s", l->name,
 				      l->top.path);
 	*ret = (struct jb_space){
 		.free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize,
 		.size_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize,
+		.room_bytes = room,
 		.free_files = fs.f_files == 0 ? UINT64_MAX : fs.f_ffree,
 	};
 	return JB_OK;
@@ -354,4 +359,5 @@ const struct jb_target_ops jb_target_local = {
 	.expire = jb_local_trash_expire,
 	.stop = stop_target,
 	.hash_source = hash_source,
+	.trash_size = jb_local_trash_size,
 };

@@ -272,7 +272,8 @@ static int rewrite_blocks(struct jb_copy *c, XXH3_state_t *hash)
 	return ftruncate(c->to, c->size) < 0 ? -errno : 0;
 }
 
-/* A disk that is nearly full says so before the work, not after it. */
+/* A disk that is nearly full says so before the work, not after it; so does a
+ * quota, which the free room doesn't show. */
 static int allocate(struct jb_copy *c)
 {
 	if (c->size < ALLOCATE_MIN || c->is_sparse ||
@@ -301,8 +302,14 @@ static int fill(struct jb_copy *c, XXH3_state_t *hash)
 	if (c->old >= 0 && c->size >= BLOCK_MIN && !c->is_sparse &&
 	    clone_file(c->to, c->old, &c->pair->no_own_clone))
 		return rewrite_blocks(c, hash);
+	rv = jb_local_room_take(c->room, c->to, c->need);
+	if (rv < 0)
+		return rv;
 	rv = allocate(c);
-	return rv < 0 ? rv : copy_runs(c, hash);
+	if (rv == 0)
+		rv = copy_runs(c, hash);
+	jb_local_room_give(c->room, c->need);
+	return rv;
 }
 
 int jb_copy_data(struct jb_copy *c)

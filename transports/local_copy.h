@@ -4,6 +4,7 @@
 #ifndef JB_TRANSPORTS_LOCAL_COPY_H
 #define JB_TRANSPORTS_LOCAL_COPY_H
 
+#include "transports/local_room.h"
 #include "transports/transport.h"
 
 #include <stdatomic.h>
@@ -22,9 +23,11 @@ struct jb_copy {
 	int from, to;
 	int old;	/* the version that is replaced, -1: none */
 	int64_t size;	/* of @from, and how much is copied */
+	uint64_t need;	/* bytes that it will take at the target */
 	bool is_sparse; /* @from has holes */
 	bool want_hash;
 	struct jb_copy_pair *pair;  /* borrowed */
+	struct jb_local_room *room; /* borrowed */
 	char *buffer;		    /* borrowed, 2 * JB_COPY_BUFFER */
 	const atomic_bool *stopped; /* borrowed */
 
@@ -35,7 +38,8 @@ struct jb_copy {
 	bool is_short;	/* @from ended before @size */
 };
 
-/* Fill the empty @to. 0 or a negative errno; -ECANCELED when stopped. */
+/* Fill the empty @to. 0 or a negative errno; -ECANCELED when stopped, -ENOSPC
+ * before the work where that can be told. */
 int jb_copy_data(struct jb_copy *c);
 
 /* Are there reflinks between these two files? */

@@ -65,6 +65,7 @@ static enum jb_outcome classify_target(int errnum)
 		return JB_OUTCOME_NOT_EMPTY;
 	case ENOSPC:
 	case EDQUOT:
+		return JB_OUTCOME_NO_SPACE;
 	case EROFS:
 	case EIO:
 	case ENODEV:

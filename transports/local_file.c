@@ -112,13 +112,17 @@ static enum jb_outcome copy_content(struct jb_making *m)
 {
 	struct jb_work *w = m->w;
 	struct jb_local *l = m->h->local;
+	int64_t on_disk = w->source.blocks * 512;
 	struct jb_copy c = {
 		.from = m->from,
 		.to = m->to,
 		.size = w->source.size,
-		.is_sparse = w->source.blocks * 512 < w->source.size,
+		.need = (uint64_t)(on_disk < w->source.size ? on_disk
+							    : w->source.size),
+		.is_sparse = on_disk < w->source.size,
 		.want_hash = w->want_hash,
 		.pair = &l->pair,
+		.room = &l->room,
 		.buffer = m->h->buffer,
 		.stopped = &l->stopped,
 	};

@@ -110,6 +110,44 @@ int jb_local_remove_all(struct jb_local *l, int dirfd, const char *name,
 	return rv;
 }
 
+/* Directories that may be open at once. */
+#define MEASURED_DEPTH 64
+
+static int measure_dir(int dirfd, unsigned depth, uint64_t *bytes)
+{
+	DIR *dir = fdopendir(dirfd);
+	struct jb_object o;
+	struct dirent *d;
+	int fd, rv = 0;
+
+	if (dir == NULL) {
+		rv = -errno;
+		close(dirfd);
+		return rv;
+	}
+	while (rv == 0 && (d = readdir(dir)) != NULL) {
+		if (strcmp(d->d_name, ".") == 0 ||
+		    strcmp(d->d_name, "..") == 0 ||
+		    jb_tree_look(dirfd, d->d_name, &o) < 0)
+			continue;
+		/* One that has another name stays. */
+		if (S_ISDIR(o.mode) || o.nlink == 1)
+			*bytes += (uint64_t)o.blocks * 512;
+		if (!S_ISDIR(o.mode) || depth == MEASURED_DEPTH)
+			continue;
+		fd = openat(dirfd, d->d_name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		rv = fd < 0 ? -errno : measure_dir(fd, depth + 1, bytes);
+	}
+	closedir(dir);
+	return rv;
+}
+
+int jb_local_measure_all(int dirfd, uint64_t *bytes)
+{
+	return measure_dir(dirfd, 0, bytes);
+}
+
 enum jb_outcome jb_local_sweep(struct jb_target *t, const char *name,
 			       struct jb_error *err)
 {

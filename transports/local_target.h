@@ -42,6 +42,7 @@ struct jb_local {
 	atomic_bool no_tmpfile;	   /* threads */
 	atomic_bool stopped;	   /* threads */
 	struct jb_copy_pair pair;  /* threads */
+	struct jb_local_room room; /* threads */
 	struct jb_local_sync sync; /* threads, by its lock */
 	unsigned can;
 	bool is_probed;
@@ -129,14 +130,19 @@ enum jb_outcome jb_local_expect(struct jb_local *l, int dirfd,
 enum jb_outcome jb_local_trash_place(struct jb_local *l, struct jb_place where,
 				     int *dirfd, struct jb_error *err);
 int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
-			  uint64_t free_bytes, uint64_t *removed,
+			  uint64_t room_bytes, uint64_t *removed,
 			  struct jb_error *err);
+int jb_local_trash_size(struct jb_target *t, uint64_t *ret,
+			struct jb_error *err);
 
 /* local_sweep.c */
 /* Remove @name in @dirfd, which lies in JB_OWN_DIR, with all below it; adds
  * the number of entries to *removed (may be NULL). 0 or a negative errno. */
 int jb_local_remove_all(struct jb_local *l, int dirfd, const char *name,
 			uint64_t *removed);
+/* Add to *bytes what would come free by removing all below @dirfd, which it
+ * closes; what lies very deep doesn't count. 0 or a negative errno. */
+int jb_local_measure_all(int dirfd, uint64_t *bytes);
 enum jb_outcome jb_local_sweep(struct jb_target *t, const char *name,
 			       struct jb_error *err);
 

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define TRIES 1000
+/* A file system with fewer free ones is full, whatever its blocks say. */
+#define INODES_MIN 64
 
 static enum jb_outcome fail(struct jb_local *l, const char *dir, int errnum,
 			    struct jb_error *err)
@@ -28,18 +30,21 @@ static enum jb_outcome fail(struct jb_local *l, const char *dir, int errnum,
 static int descend(struct jb_local *l, int dirfd, const char *name)
 {
 	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int fd;
+	int fd, rv = 0;
 
 	fd = openat(dirfd, name, flags);
 	if (fd < 0 && errno == ENOENT) {
 		if (mkdirat(dirfd, name, 0700) == 0)
 			jb_local_note_dir(l, dirfd);
-		fd = openat(dirfd, name, flags);
+		else if (errno != EEXIST)
+			rv = -errno;
+		if (rv == 0)
+			fd = openat(dirfd, name, flags);
 	}
-	if (fd < 0)
-		fd = -errno;
+	if (fd < 0 && rv == 0)
+		rv = -errno;
 	close(dirfd);
-	return fd;
+	return fd < 0 ? rv : fd;
 }
 
 /* Open directory @path below the top, with all that is missing of it. */
@@ -129,17 +134,22 @@ static void free_list(struct dirent **list, int n)
 struct expiring {
 	struct jb_local *local;
 	int64_t before_s;
-	uint64_t free_bytes;
+	uint64_t room_bytes;
 	uint64_t removed;
 	bool is_over; /* what follows is young, and there is space */
 };
 
 static bool has_space(const struct expiring *e)
 {
+	const struct jb_local *l = e->local;
 	struct statfs fs;
+	uint64_t left;
 
-	return e->free_bytes == 0 || fstatfs(e->local->top.fd, &fs) < 0 ||
-	       (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= e->free_bytes;
+	if (e->room_bytes == 0 || fstatfs(l->top.fd, &fs) < 0 ||
+	    jb_local_room_left(&l->room, l->top.fd, &left) < 0)
+		return true;
+	return left >= e->room_bytes &&
+	       (fs.f_files == 0 || fs.f_ffree >= INODES_MIN);
 }
 
 /* Is the directory "DATE/TIME" to go? A name that is no time is not ours. */
@@ -186,11 +196,11 @@ static int expire_date(struct expiring *e, const char *date)
 }
 
 int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
-			  uint64_t free_bytes, uint64_t *removed,
+			  uint64_t room_bytes, uint64_t *removed,
 			  struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
-	struct expiring e = {l, before_s, free_bytes, 0, false};
+	struct expiring e = {l, before_s, room_bytes, 0, false};
 	struct dirent **list = NULL;
 	int n, rv = 0, trash;
 
@@ -210,6 +220,19 @@ int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
 	free_list(list, n);
 	*removed = e.removed;
 	if (rv == 0)
+		return JB_OK;
+	return jb_error_errno(err, -rv, "target '%s': %s/" JB_TRASH_DIR,
+			      l->name, l->top.path);
+}
+
+int jb_local_trash_size(struct jb_target *t, uint64_t *ret,
+			struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	int fd = jb_tree_enter(&l->top, JB_TRASH_DIR, O_RDONLY);
+	int rv = fd < 0 ? fd : jb_local_measure_all(fd, ret);
+
+	if (rv == 0 || rv == -ENOENT)
 		return JB_OK;
 	return jb_error_errno(err, -rv, "target '%s': %s/" JB_TRASH_DIR,
 			      l->name, l->top.path);

@@ -47,7 +47,9 @@
 	X(NOT_EMPTY, "not empty")                                              \
 	/* the target can't hold this one: name, size, rights, feature */      \
 	X(REFUSED, "refused")                                                  \
-	/* the target itself fails: full, read-only, broken, gone */           \
+	/* there is no room for this one: others may be smaller */             \
+	X(NO_SPACE, "no space")                                                \
+	/* the target itself fails: read-only, broken, gone */                 \
 	X(STOPPED, "target failed")                                            \
 	/* not tried: the batch was stopped before */                          \
 	X(SKIPPED, "not tried")
@@ -160,6 +162,8 @@ struct jb_work {
 
 struct jb_space {
 	uint64_t free_bytes, size_bytes;
+	uint64_t room_bytes; /* a new file may have: MinFree= and a reserve
+			      * are left alone */
 	uint64_t free_files; /* UINT64_MAX: no limit known */
 };
 
@@ -181,6 +185,7 @@ struct jb_target_options {
 	const char *under;  /* Under=, "" for none */
 	const char *source; /* the root's path, NULL: nothing is copied */
 	bool require_mount; /* RequireMount= */
+	uint64_t min_free;  /* MinFree=, in bytes */
 	unsigned preserve;  /* JB_PRESERVE_* */
 	unsigned threads;   /* 0: as many as gain */
 };
@@ -284,9 +289,10 @@ struct jb_target_ops {
 	/* From now on the old versions go to the trash under @time_s. */
 	void (*set_time)(struct jb_target *t, int64_t time_s);
 	/* Remove from the trash what was put there before @before_s, and on,
-	 * oldest first, until @free_bytes are free (0: no more than that). */
+	 * oldest first, until a file of @room_bytes has room (0: no more than
+	 * that). */
 	int (*expire)(struct jb_target *t, int64_t before_s,
-		      uint64_t free_bytes, uint64_t *removed,
+		      uint64_t room_bytes, uint64_t *removed,
 		      struct jb_error *err);
 
 	/* End a make() or attrs() that is running; what is left of it is
@@ -298,6 +304,9 @@ struct jb_target_ops {
 				       const struct jb_stamp *expect,
 				       struct jb_hash *ret,
 				       struct jb_error *err);
+	/* How many bytes come free when the whole trash goes. */
+	int (*trash_size)(struct jb_target *t, uint64_t *ret,
+			  struct jb_error *err);
 	/* new members go here; never reorder */
 };
 

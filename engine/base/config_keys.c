@@ -110,7 +110,7 @@ const struct jb_config_option jb_config_options[] = {
 	 .help = "A directory below Path= for all policies."},
 	{.section = "Target", .key = "MinFree",
 	 .type = JB_CONFIG_SIZE, .offset = ELSEWHERE, .fallback = "off",
-	 .help = "Stop before less than this is free there."},
+	 .help = "Leave this much free there: files that need it wait."},
 
 	/* [Policy NAME] */
 	{.section = "Policy", .key = "Plugin",

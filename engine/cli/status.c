@@ -312,6 +312,13 @@ static void print_policy_notes(const json_t *p, FILE *f)
 			"'" JB_PROGRAM " release %s' approves them\n",
 			name, jb_out_count(get_int(p, "held_overwrites"), n),
 			name);
+	if (get_int(p, "no_space") > 0)
+		fprintf(f,
+			"%s: no space at target '%s' for %s of its entries, "
+			"the others go on: make room there, or leave some out "
+			"by Exclude=\n",
+			name, get_text(p, "target"),
+			jb_out_count(get_int(p, "no_space"), n));
 	if (get_int(p, "restarts") > 0)
 		fprintf(f, "%s: its worker was started again %s %s\n", name,
 			jb_out_count(get_int(p, "restarts"), n),

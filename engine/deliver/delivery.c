@@ -23,6 +23,7 @@
 #define SCAN_LOOK_US  100000
 #define RETRY_US      US_PER_S
 #define MOST_RETRY_US (60 * US_PER_S)
+#define ROOM_LOOK_US  (60 * US_PER_S)
 /* A write sets the times when it begins and is told of when it ends: a copy
  * that was made in between looks complete. What was this young when it was
  * copied is copied again if the journal then tells of a write. */
@@ -145,7 +146,6 @@ static void read_options(struct jb_delivery *d)
 			(int64_t)jb_config_duration(p, "DeleteWindow"),
 		.max_delete = read_limit(p, "MaxDelete"),
 		.max_replace = read_limit(p, "MaxReplace"),
-		.min_free_bytes = jb_config_size(d->section, "MinFree"),
 		.keep_deleted = d->keep_us > 0,
 		.keep_hashes = true,
 		.racy_ns = LONG_WRITE_NS,
@@ -351,6 +351,8 @@ static int find_due(struct jb_delivery *d, int64_t *ret, struct jb_error *err)
 	*ret = soon <= now ? now + d->retry_wait_us : later;
 	if (later != 0 && later < *ret)
 		*ret = later;
+	if (d->lacking > 0 && *ret > now + ROOM_LOOK_US)
+		*ret = now + ROOM_LOOK_US;
 	return rv;
 }
 
@@ -363,6 +365,15 @@ static int add_gone(void *arg, const char *path,
 	const struct jb_policy_entry e = {.id = {row->id.ino, row->id.birth}};
 
 	return path == NULL ? jb_sink_look(&d->sink, &e) : 0;
+}
+
+static int try_again(struct jb_delivery *d, struct jb_error *err)
+{
+	int rv = jb_delivery_look_for_room(d, err);
+
+	return rv == JB_OK
+		       ? jb_delivery_unsynced(d, GONE_AT_ONCE, add_gone, d, err)
+		       : rv;
 }
 
 static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,
@@ -381,13 +392,12 @@ static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		ret->more = ret->more || d->is_full;
 		return rv;
 	}
-	if (!d->more && !retry)
+	if (!d->more && !d->again && !retry)
 		return JB_OK;
-	rv = retry ? jb_delivery_unsynced(d, GONE_AT_ONCE, add_gone, d, err)
-		   : JB_OK;
+	rv = retry ? try_again(d, err) : JB_OK;
 	if (rv == JB_OK)
 		rv = jb_delivery_plan(d, 0, err);
-	ret->more = d->more;
+	ret->more = d->more || d->again;
 	ret->worked = true;
 	if (retry && d->retry_wait_us < MOST_RETRY_US)
 		d->retry_wait_us *= 2;
@@ -506,7 +516,7 @@ int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err)
 
 bool jb_delivery_reached(const struct jb_delivery *d, int64_t seq)
 {
-	return d->journal.complete && !d->is_full && !d->more &&
+	return d->journal.complete && !d->is_full && !d->more && !d->again &&
 	       d->cursor >= seq;
 }
 
@@ -528,6 +538,7 @@ int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 		rv = jb_replica_count_rows(d->replica, "owed", &ret->owed, err);
 	if (rv == JB_OK)
 		rv = jb_replica_get(d->replica, "nodes", 0, &ret->entries, err);
+	ret->lacking = d->lacking;
 	return rv;
 }
 

@@ -36,6 +36,7 @@ struct jb_delivery_status {
 	struct jb_holding holding; /* what waits for release */
 	int64_t cursor, last_seq;  /* of the journal */
 	int64_t pending, owed;
+	int64_t lacking; /* of both: there is no room at the target */
 	int64_t entries; /* the target holds */
 };
 

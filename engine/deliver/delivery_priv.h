@@ -57,6 +57,11 @@ struct jb_delivery {
 	bool more; /* a plan left listings */
 	int64_t retry_wait_us;
 	int64_t expired_us; /* when the trash was last looked through */
+	int64_t lacking;    /* pending, owed: no room at the target */
+	uint64_t room;	    /* bytes there were when that was found */
+	uint64_t room_files;
+	bool again;    /* some of it may have room now */
+	bool no_trash; /* nor in the trash */
 
 	jb_effect_fn *on_effect;
 	void *effect_arg;
@@ -83,6 +88,15 @@ int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
 /* The next page of a full pass; the last one ends it. */
 int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
 		     struct jb_error *err);
+
+/* room.c: how much lacks room, from the database. */
+int jb_delivery_count_lacking(struct jb_delivery *d, struct jb_error *err);
+/* After a plan, the target still started: make room in the trash for what
+ * lacked it, and try again what may have room now. */
+int jb_delivery_make_room(struct jb_delivery *d, const struct jb_report *r,
+			  struct jb_error *err);
+/* Has somebody made room? Not between start and end. */
+int jb_delivery_look_for_room(struct jb_delivery *d, struct jb_error *err);
 
 /* place_check.c */
 int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err);

@@ -179,6 +179,8 @@ int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 	d->adopt = (unsigned)adopt;
 	d->fsid = (uint64_t)fsid;
 	if (rv == JB_OK)
+		rv = jb_delivery_count_lacking(d, err);
+	if (rv == JB_OK)
 		rv = revisit_dirs(d, err);
 	return rv == JB_OK ? check_config(d, err) : rv;
 }

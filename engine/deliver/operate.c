@@ -26,6 +26,10 @@ static bool prepare(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b,
 static bool done(struct jb_plan *p, enum jb_outcome o,
 		 const struct jb_error *err)
 {
+	p->why = o == JB_OUTCOME_NO_SPACE ? JB_REASON_NO_SPACE
+					  : JB_REASON_FAILED;
+	if (o == JB_OUTCOME_NO_SPACE)
+		jb_plan_lack(p, 0);
 	return jb_plan_outcome(p, o, err) == JB_OUTCOME_DONE;
 }
 
@@ -138,6 +142,7 @@ bool jb_op_replace(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to,
 	jb_draft_cut(&p->d, from);
 	jb_draft_cut(&p->d, to);
 	jb_draft_add(&p->d, to, n);
+	p->report->freed += last;
 	if (last)
 		jb_draft_forget(&p->d, old);
 	jb_plan_touch(p, from->dir);
@@ -158,11 +163,15 @@ bool jb_op_remove(struct jb_plan *p, struct jb_slot *s, bool last)
 		return false;
 	if (s->dir == p->d.own && n->was != NULL)
 		told = n->was;
-	if (!done(p, t->ops->remove(t, at[0], &n->row.at, keep, &err), &err))
+	if (!done(p, t->ops->remove(t, at[0], &n->row.at, keep, &err), &err)) {
+		p->report->kept_back +=
+			keep != NULL && p->why == JB_REASON_NO_SPACE;
 		return false;
+	}
 	jb_draft_cut(&p->d, s);
 	if (n->places == NULL) {
 		jb_draft_forget(&p->d, n);
+		p->report->freed += !jb_node_is_dir(n);
 		p->report->removed++;
 	}
 	/* An old version that its new one has replaced is no removal. */

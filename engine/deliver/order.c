@@ -120,7 +120,7 @@ static struct jb_slot *park(struct jb_plan *p, struct jb_node *n,
 	if (jb_op_rename(p, s, to))
 		return to;
 	if (goes_on(p, n))
-		jb_plan_fail(p, n, JB_REASON_FAILED);
+		jb_plan_fail(p, n, p->why);
 	return NULL;
 }
 
@@ -188,7 +188,7 @@ static struct jb_slot *find_source(struct jb_plan *p, struct jb_node *n)
 		if (!can_link(p) || !jb_op_link(p, any, from)) {
 			if (goes_on(p, n))
 				jb_plan_fail(p, n,
-					     can_link(p) ? JB_REASON_FAILED
+					     can_link(p) ? p->why
 							 : JB_REASON_REFUSED);
 			return NULL;
 		}
@@ -212,7 +212,7 @@ static void move_to_free(struct jb_plan *p, struct jb_slot *from,
 		if (goes_on(p, n))
 			jb_plan_fail(p, n, JB_REASON_FOREIGN);
 	} else if (!jb_op_rename(p, from, to) && goes_on(p, n)) {
-		jb_plan_fail(p, n, JB_REASON_FAILED);
+		jb_plan_fail(p, n, p->why);
 	}
 }
 
@@ -237,7 +237,7 @@ static void exchange(struct jb_plan *p, struct jb_slot *from,
 	}
 	if (can_exchange(p)) {
 		if (!jb_op_exchange(p, from, to) && goes_on(p, n))
-			jb_plan_fail(p, n, JB_REASON_FAILED);
+			jb_plan_fail(p, n, p->why);
 		return;
 	}
 	park(p, old, to);
@@ -264,7 +264,7 @@ static void displace(struct jb_plan *p, struct jb_slot *from,
 	if (!is_replaceable(n, old, from, last))
 		exchange(p, from, to);
 	else if (!jb_op_replace(p, from, to, last) && goes_on(p, n))
-		jb_plan_fail(p, n, JB_REASON_FAILED);
+		jb_plan_fail(p, n, p->why);
 }
 
 /* Can the place be settled at all? Else its entry is told why. */
@@ -368,7 +368,7 @@ static void remove_name(struct jb_plan *p, struct jb_node *n, struct jb_slot *s)
 		return;
 	last = !has_others(p, n, s);
 	if (!jb_op_remove(p, s, last) && goes_on(p, n))
-		jb_plan_fail(p, n, JB_REASON_FAILED);
+		jb_plan_fail(p, n, p->why);
 }
 
 /* A node that goes: never from a place that a blocked newcomer still wants,

@@ -120,17 +120,33 @@ static int write_deferred(struct jb_delivery *d, struct jb_error *err)
 	return rv;
 }
 
-/* What was kept long enough goes; on a full disk the oldest goes sooner. */
-static void expire_trash(struct jb_delivery *d, bool is_full)
+/* What was kept long enough goes. */
+static void expire_trash(struct jb_delivery *d)
 {
 	int64_t now = jb_clock_us(CLOCK_REALTIME);
-	uint64_t removed, room = d->options.min_free_bytes + (64u << 20);
+	uint64_t removed;
 
-	if (d->dry || (!is_full && now - d->expired_us < TRASH_EVERY_US))
+	if (now - d->expired_us < TRASH_EVERY_US)
 		return;
 	d->expired_us = now;
 	d->target->ops->expire(d->target, (now - (int64_t)d->keep_us) / 1000000,
-			       is_full ? room : 0, &removed, NULL);
+			       0, &removed, NULL);
+}
+
+/* The target is still started. */
+static int clean_up(struct jb_delivery *d, const struct jb_report *r, int rv,
+		    struct jb_error *err)
+{
+	int failed = JB_OK;
+
+	d->no_trash = false;
+	if (d->dry)
+		return rv;
+	if (rv == JB_OK)
+		expire_trash(d);
+	if (r->no_space > 0 || d->lacking > 0)
+		failed = jb_delivery_make_room(d, r, rv == JB_OK ? err : NULL);
+	return rv == JB_OK ? failed : rv;
 }
 
 /* How many entries a new tree may add to one plan: what a crash costs is what
@@ -154,6 +170,7 @@ static int run_planner(struct jb_delivery *d, const struct jb_batch *batch,
 	int rv;
 
 	d->options.page = choose_page(d);
+	d->options.keep_deleted = d->keep_us > 0 && !d->no_trash;
 	d->options.adopt = d->adopt > 0;
 	d->options.adopt_content = d->adopt > 1;
 	rv = jb_planner_new(d->replica, d->view, d->target, can, &d->options,
@@ -199,10 +216,11 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 		rv = check_stopped(d, err);
 	if (rv == JB_OK)
 		rv = write_deferred(d, err);
-	if (rv == JB_OK)
+	if (rv == JB_OK) {
+		d->again = false;
 		rv = run_planner(d, &batch, can, &report, err);
-	if (rv == JB_OK || rv == JB_ENOSPC)
-		expire_trash(d, rv == JB_ENOSPC);
+	}
+	rv = clean_up(d, &report, rv, err);
 	d->target->ops->end(d->target);
 	jb_sink_empty(&d->sink);
 	tell_outcomes(d);
@@ -277,7 +295,7 @@ int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
 		ret->worked = true;
 	}
 	d->cursor = page.last_seq;
-	ret->more = page.more || d->more;
+	ret->more = page.more || d->more || d->again;
 	return JB_OK;
 }
 

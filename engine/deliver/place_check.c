@@ -77,6 +77,7 @@ int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err)
 			.source = d->root->path,
 			.require_mount =
 				jb_config_bool(d->section, "RequireMount"),
+			.min_free = jb_config_size(d->section, "MinFree"),
 			.preserve = preserve,
 		},
 		&d->target, err);

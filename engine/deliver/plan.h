@@ -70,6 +70,7 @@ struct jb_plan {
 	bool hold_new; /* overwrites are held; those that were released go */
 
 	bool changed;		 /* something was changed at the target */
+	enum jb_reason why;	 /* the last operation that failed did so */
 	struct jb_node *touched; /* directories, by next_touched */
 };
 
@@ -146,6 +147,9 @@ void jb_plan_fail(struct jb_plan *p, struct jb_node *n, enum jb_reason why);
 
 /* Why an operation at the target didn't come off. */
 enum jb_reason jb_plan_reason(enum jb_outcome outcome);
+
+/* @bytes had no room. */
+void jb_plan_lack(struct jb_plan *p, int64_t bytes);
 
 /* The row at this place was contradicted: drop it, tell its entry. */
 void jb_plan_lost(struct jb_plan *p, struct jb_slot *s);

@@ -154,8 +154,11 @@ void jb_plan_sync(struct jb_plan *p)
 {
 	struct jb_target *t = p->planner->target;
 
-	if (!jb_plan_failed(p))
-		p->d.rv = t->ops->sync(t, &p->d.err);
+	if (jb_plan_failed(p))
+		return;
+	p->d.rv = t->ops->sync(t, &p->d.err);
+	if (p->d.rv == JB_ENOSPC)
+		jb_plan_lack(p, 0);
 }
 
 enum jb_outcome jb_plan_outcome(struct jb_plan *p, enum jb_outcome outcome,
@@ -190,9 +193,21 @@ enum jb_reason jb_plan_reason(enum jb_outcome outcome)
 		return JB_REASON_NOT_EMPTY;
 	case JB_OUTCOME_REFUSED:
 		return JB_REASON_REFUSED;
+	case JB_OUTCOME_NO_SPACE:
+		return JB_REASON_NO_SPACE;
 	default:
 		return JB_REASON_FAILED;
 	}
+}
+
+void jb_plan_lack(struct jb_plan *p, int64_t bytes)
+{
+	struct jb_report *r = p->report;
+
+	if (r->no_space == 0 || (uint64_t)bytes < r->least_lacking)
+		r->least_lacking = (uint64_t)bytes;
+	r->lacking_bytes += (uint64_t)bytes;
+	r->no_space++;
 }
 
 void jb_plan_fail(struct jb_plan *p, struct jb_node *n, enum jb_reason why)
@@ -301,28 +316,10 @@ void jb_planner_on_effect(struct jb_planner *p, jb_effect_fn *fn, void *arg)
 	p->effect_arg = arg;
 }
 
-static void check_space(struct jb_plan *p)
-{
-	struct jb_target *t = p->planner->target;
-	struct jb_space space;
-
-	if (jb_plan_failed(p) || p->planner->o.min_free_bytes == 0)
-		return;
-	p->d.rv = t->ops->space(t, &space, &p->d.err);
-	if (!jb_plan_failed(p) &&
-	    space.free_bytes < p->planner->o.min_free_bytes)
-		p->d.rv = jb_error_set(
-			&p->d.err, JB_ENOSPC, 0,
-			"target: %llu bytes free, MinFree= asks for %llu",
-			(unsigned long long)space.free_bytes,
-			(unsigned long long)p->planner->o.min_free_bytes);
-}
-
 static void carry_out(struct jb_plan *p)
 {
 	p->d.rv = jb_replica_epoch(p->d.replica, p->batch->epoch, &p->epoch,
 				   &p->d.err);
-	check_space(p);
 	if (!p->batch->dry_run) {
 		jb_plan_settle(p);
 		jb_plan_sweep(p);

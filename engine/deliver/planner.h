@@ -36,7 +36,6 @@ struct jb_planner_options {
 	int64_t delete_window_us;    /* DeleteWindow=1h */
 	struct jb_limit max_delete;  /* MaxDelete=10% */
 	struct jb_limit max_replace; /* MaxReplace=off */
-	uint64_t min_free_bytes;     /* MinFree= */
 
 	bool keep_deleted;  /* KeepDeleted=: old versions go to the trash */
 	bool keep_hashes;   /* XXH3 of what is copied, for `verify` */
@@ -99,9 +98,14 @@ struct jb_report {
 	uint64_t closed; /* entries and nodes that were looked at */
 	uint64_t copied, bytes, made, linked, renamed, removed, attrs, adopted;
 	uint64_t moved, torn;
-	uint64_t operations; /* at the target, names only */
-	uint64_t held;	     /* what the guard holds, of this plan */
-	bool hold;	     /* the policy's deletions or overwrites are held */
+	uint64_t no_space;	/* that the target had no room for */
+	uint64_t lacking_bytes; /* of these, as far as it is known */
+	uint64_t least_lacking; /* bytes of the smallest */
+	uint64_t kept_back;	/* removals that had no room in the trash */
+	uint64_t freed;		/* files that have no name there any more */
+	uint64_t operations;	/* at the target, names only */
+	uint64_t held;		/* what the guard holds, of this plan */
+	bool hold; /* the policy's deletions or overwrites are held */
 	bool more; /* a new tree is not listed to its end: run again */
 };
 

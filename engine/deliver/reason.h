@@ -23,7 +23,8 @@
 	X(OLD_VERSION, 14, 0, "an old version, until the new one is there")    \
 	X(SETTLING, 15, 0, "waits until it is quiet")                          \
 	X(RELEASED, 16, 0, "released, its turn comes")                         \
-	X(ROTTEN, 17, 0, "its copy's content is wrong, it is made again")
+	X(ROTTEN, 17, 0, "its copy's content is wrong, it is made again")      \
+	X(NO_SPACE, 18, 1, "no space at the target")
 
 enum jb_reason {
 #define X(name, number, counts, text) JB_REASON_##name = number,

@@ -31,7 +31,8 @@
 		    " ON CONFLICT DO UPDATE SET rid = ?3")                     \
 	X(DROP_NAME, "DELETE FROM name WHERE prid = ?1 AND name = ?2")         \
 	X(DUE, "SELECT ino, birth, reason, attempts, since, next"              \
-	       " FROM pending WHERE next <= ?1")                               \
+	       " FROM pending WHERE next <= ?1"                                \
+	       " ORDER BY next LIMIT 20000")                                   \
 	X(PENDING, "SELECT ino, birth, reason, attempts, since, next"          \
 		   " FROM pending WHERE ino = ?1 AND birth = ?2")              \
 	X(PUT_PENDING, "INSERT OR REPLACE INTO pending(ino, birth, reason,"    \

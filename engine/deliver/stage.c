@@ -180,6 +180,8 @@ static void take_result(struct jb_plan *p, struct jb_work *w)
 	why = jb_plan_reason(w->outcome);
 	p->report->moved += why == JB_REASON_MOVED;
 	p->report->torn += why == JB_REASON_TORN;
+	if (why == JB_REASON_NO_SPACE)
+		jb_plan_lack(p, jb_seen_is_dir(e) ? 0 : e->facts.size);
 	jb_plan_tell(p, JB_VERB_COPY, why, e, 0);
 	give_up(p, e, why);
 }

@@ -164,6 +164,25 @@ static void note_holding(struct jb_worker *w)
 	w->holds = holds;
 }
 
+static void note_lacking(struct jb_worker *w)
+{
+	bool lacks = w->status.lacking > 0;
+
+	if (lacks && !w->lacks)
+		jb_log(JB_LOG_WARNING,
+		       "policy '%s': target '%s' has no room for some entries, "
+		       "the others go on: make room there, or leave some out "
+		       "by "
+		       "Exclude=; see 'journalctl-backup query --policy %s "
+		       "--unsynced'",
+		       w->policy->name, jb_config_text(w->policy, "Target"),
+		       w->policy->name);
+	else if (!lacks && w->lacks)
+		jb_log_notice("policy '%s': there is room for all again",
+			      w->policy->name);
+	w->lacks = lacks;
+}
+
 static void close_all(struct jb_worker *w);
 
 static void on_worked(uv_work_t *req, int status)
@@ -193,6 +212,7 @@ static void on_worked(uv_work_t *req, int status)
 	if (w->work.has_status) {
 		w->status = w->work.status;
 		note_holding(w);
+		note_lacking(w);
 	}
 	if (ask != NULL) {
 		jb_worker_tell_status(w);

@@ -35,6 +35,7 @@ struct jb_worker {
 	int64_t backoff_ms;
 	struct jb_error failed; /* JB_OK: nothing */
 	bool holds;		/* what waits for 'release', as the log says */
+	bool lacks;		/* room at the target, as the log says */
 	/* After the last work; the delivery lives while the loop runs. */
 	struct jb_delivery *delivery; /* borrowed from work */
 	struct jb_delivery_status status;

@@ -52,14 +52,14 @@ static json_t *make_status(struct jb_worker *w)
 	if (w->delivery != NULL)
 		jb_delivery_progress(w->delivery, &p);
 	all = json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I}",
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, "
+		"s:I, s:I, s:I}",
 		"state", name_state(w, p.phase), "cursor", (json_int_t)s.cursor,
 		"last_seq", (json_int_t)s.last_seq, "pending",
-		(json_int_t)s.pending, "owed", (json_int_t)s.owed, "entries",
-		(json_int_t)s.entries, "held", s.holding.on, "held_count",
-		(json_int_t)s.holding.deletions, "held_overwrites",
-		(json_int_t)s.holding.overwrites, "held_seq",
+		(json_int_t)s.pending, "owed", (json_int_t)s.owed, "no_space",
+		(json_int_t)s.lacking, "entries", (json_int_t)s.entries, "held",
+		s.holding.on, "held_count", (json_int_t)s.holding.deletions,
+		"held_overwrites", (json_int_t)s.holding.overwrites, "held_seq",
 		(json_int_t)s.holding.seq, "copied", (json_int_t)p.copied,
 		"bytes", (json_int_t)p.bytes, "renamed", (json_int_t)p.renamed,
 		"removed", (json_int_t)p.removed);

@@ -46,49 +46,6 @@ static void expect(struct t_mirror *m, int code, const char *words)
 	check_journal(m->w, "meanwhile");
 }
 
-/* A full target says so and waits; what it holds stays; room is enough to make
- * it go on. */
-static void full(struct t_world *w)
-{
-	struct t_mirror m;
-
-	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
-	t_mirror_check(&m);
-	w->daemon.quiet = true;
-	t_shell("cat /dev/zero > %s/theirs 2>/dev/null; "
-		"truncate -s -1M %s/theirs",
-		DST, DST);
-	/* At once: a file that grows is copied as it is. */
-	t_shell("cd %s; head -c 8M /dev/urandom > ../big; mv ../big .; "
-		"echo b > a",
-		SRC);
-	expect(&m, 1, "No space left on device");
-	assert_false(exists(DST "/big"));
-	assert_true(exists(DST "/a"));
-	t_shell("rm %s/theirs", DST);
-	t_mirror_check(&m);
-	t_mirror_fini(&m);
-}
-
-/* MinFree= stops before the disk is full. */
-static void nearly_full(struct t_world *w)
-{
-	struct t_mirror m;
-
-	t_mirror_init(&m, w, T_ext4, "echo a > a", "[Target t]\nMinFree=10M");
-	t_mirror_check(&m);
-	w->daemon.quiet = true;
-	t_shell("fallocate -l $(($(df --output=avail -B1 %s | tail -1) - "
-		"9000000)) %s/theirs",
-		DST, DST);
-	t_shell("echo b > %s/b", SRC);
-	expect(&m, 1, "MinFree=");
-	assert_false(exists(DST "/b"));
-	t_shell("rm %s/theirs", DST);
-	t_mirror_check(&m);
-	t_mirror_fini(&m);
-}
-
 /* A target that turned read-only. */
 static void read_only(struct t_world *w)
 {
@@ -322,8 +279,6 @@ static void has_keys(struct t_world *w)
 }
 
 static const struct t_case cases[] = {
-	T_CASE(full, ext4, fanotify),
-	T_CASE(nearly_full, ext4, fanotify),
 	T_CASE(read_only, ext4, fanotify),
 	T_CASE(failing, ext4, fanotify),
 	T_CASE(missing, ext4, fanotify),

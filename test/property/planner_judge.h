@@ -41,6 +41,7 @@ struct policy {
 	unsigned n_truth;
 	unsigned bound; /* of operations of the running plan */
 	uint64_t n_plans, n_crashes, n_closed;
+	struct jb_report report; /* of the last plan */
 };
 
 /* How exactly must target and catalog agree? */

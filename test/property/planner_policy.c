@@ -188,6 +188,7 @@ static bool run_plan(struct policy *p, struct jb_batch *batch)
 	judge_count(p);
 	p->crash_commits = false;
 	p->sim->n_watched = 0;
+	p->report = report;
 	p->n_closed += report.closed;
 	if (rv != JB_OK) {
 		p->n_crashes++;

@@ -32,6 +32,7 @@ void sim_init(struct sim *s, struct world *w)
 	s->objects[SIM_TOP] = (struct sim_object){.type = 'd', .ours = true};
 	s->objects[SIM_OWN] = (struct sim_object){.type = 'd', .ours = true};
 	s->n_objects = 10;
+	s->room = -1;
 	s->stamp = INT64_C(1) << 40;
 }
 
@@ -181,6 +182,12 @@ bool sim_has_begun_there(const struct sim *s, const struct sim_name *n)
 	return false;
 }
 
+static void give_room(struct sim *s)
+{
+	if (s->room >= 0)
+		s->room++;
+}
+
 /* The last name of what is ours may go only when it is in the trash. */
 static void remove_name(struct sim *s, struct sim_name *n)
 {
@@ -196,11 +203,18 @@ static void remove_name(struct sim *s, struct sim_name *n)
 	if (count_names(s, no) > 0)
 		return;
 	s->removed[s->n_removed++] = no;
+	give_room(s);
 	if (o->type != 'd' && !o->trashed)
 		sim_break(s, "object %u lost without trash", no);
 }
 
 /* ---- every operation begins and ends here */
+
+static enum jb_outcome lack_room(struct jb_error *err)
+{
+	jb_error_set(err, JB_ENOSPC, 28, "full");
+	return JB_OUTCOME_NO_SPACE;
+}
 
 static enum jb_outcome start(struct sim *s, struct jb_error *err)
 {
@@ -213,6 +227,8 @@ static enum jb_outcome start(struct sim *s, struct jb_error *err)
 	}
 	if ((s->fail_in > 0 && --s->fail_in == 0) ||
 	    world_may(s->world, s->p_fail)) {
+		if (s->p_fail > 0 && world_below(s->world, 2) == 0)
+			return lack_room(err);
 		jb_error_set(err, JB_EACCES, 13, "no");
 		return JB_OUTCOME_REFUSED;
 	}
@@ -380,6 +396,9 @@ static enum jb_outcome make_one(struct sim *s, struct jb_work *w)
 	if (sim_at(s, dir, w->to.name) != 0)
 		return JB_OUTCOME_FOREIGN;
 	check_ours(s, w->to);
+	if (s->room == 0)
+		return lack_room(&w->err);
+	s->room -= s->room > 0;
 	if (e->type != 'd') {
 		s->n_copies++;
 		if (s->is_needless(s->needless_arg, e->no, e->data))
@@ -473,6 +492,8 @@ static enum jb_outcome sim_link(struct jb_target *t, struct jb_place from,
 	enum jb_outcome out = start(s, err);
 	unsigned no, dir;
 
+	if (out == JB_OUTCOME_DONE && s->full_names)
+		return lack_room(err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
 	no = expect(s, from, e, err);
@@ -511,6 +532,8 @@ static enum jb_outcome sim_rename(struct jb_target *t, struct jb_place from,
 	enum jb_outcome out = start(s, err);
 	unsigned no, dir;
 
+	if (out == JB_OUTCOME_DONE && s->full_names)
+		return lack_room(err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
 	no = expect(s, from, e, err);
@@ -599,6 +622,8 @@ static enum jb_outcome sim_remove(struct jb_target *t, struct jb_place p,
 	enum jb_outcome out = start(s, err);
 	unsigned no;
 
+	if (out == JB_OUTCOME_DONE && s->full_names && keep_as != NULL)
+		return lack_room(err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
 	no = expect(s, p, e, err);
@@ -629,6 +654,8 @@ static void discard(struct sim *s, unsigned dir, const char *name)
 		i = 0;
 	}
 	sim_cut(s, sim_find(s, dir, name));
+	if (count_names(s, no) == 0)
+		give_room(s);
 	if (!s->objects[no].ours && count_names(s, no) == 0)
 		sim_break(s, "foreign entry swept: object %u", no);
 }

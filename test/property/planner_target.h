@@ -50,6 +50,8 @@ struct sim {
 	/* percent */
 	double p_crash, p_fail, p_other, p_live;
 	unsigned fail_in; /* the how many'th operation fails; 0: none */
+	bool full_names;  /* there is no room for a name anywhere */
+	int room;	  /* objects that can still be made; < 0: any number */
 	bool crashed;	  /* nothing may be done any more */
 	bool is_busy;	  /* a plan runs */
 	unsigned n_operations;

@@ -120,6 +120,8 @@ static void start_policy(struct fixture *f, struct policy *p)
 		p->options.max_replace =
 			(struct jb_limit){.on = true, .least = 1, .most = 1};
 	p->options.adopt_content = world_below(w, 2);
+	if (world_below(w, 4) == 0)
+		p->sim->room = (int)world_below(w, 12);
 }
 
 /* A batch of rows, with a catalog that may be newer. */
@@ -169,6 +171,7 @@ static bool run_to_the_end(struct fixture *f, struct policy *p)
 	bool others = s->p_other > 0;
 
 	s->p_crash = s->p_fail = s->p_other = s->p_live = 0;
+	s->room = -1;
 	/* What failed before is due, and the guard's window is over. */
 	if (p->step < 2000000000) {
 		p->now += INT64_C(4000000000);

@@ -158,8 +158,12 @@ static void test_failures(void **state)
 	struct jb_error err;
 	char deep[3000];
 
-	assert_int_equal(jb_local_fail_target(&err, ENOSPC, &f->tree, p, ""),
+	assert_int_equal(jb_local_fail_target(&err, EROFS, &f->tree, p, ""),
 			 JB_OUTCOME_STOPPED);
+	assert_int_equal(jb_local_fail_target(&err, EDQUOT, &f->tree, p, ""),
+			 JB_OUTCOME_NO_SPACE);
+	assert_int_equal(jb_local_fail_target(&err, ENOSPC, &f->tree, p, ""),
+			 JB_OUTCOME_NO_SPACE);
 	assert_int_equal(err.code, JB_ENOSPC);
 	assert_int_equal(jb_local_fail_target(&err, ENAMETOOLONG, &f->tree, p,
 					      ""),

@@ -1,111 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Stories of the planner, at a simulated target: one thing at a time. Whether
  * it also holds when everything happens at once is test_planner_model's. */
-#include "property/planner_judge.h"
+#include "property/planner_scene.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
-
-#define LIMIT_NONE 1000
-
-struct scene {
-	struct world w;
-	struct policy p;
-	unsigned operations; /* of the last plan: names only */
-	uint64_t copies;
-};
-
-static const struct w_select everything = {{NULL}, {NULL}};
-
-static int set_up(void **state)
-{
-	static struct scene s;
-
-	memset(&s, 0, sizeof s);
-	policy_init(&s.p);
-	world_init(&s.w, 1);
-	s.p.step = 2000000000;
-	policy_reset(&s.p, &s.w, &everything, LIMIT_NONE);
-	*state = &s;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct scene *s = *state;
-
-	policy_fini(&s->p);
-	world_fini(&s->w);
-	return 0;
-}
-
-static void limit_deletions(struct scene *s, unsigned limit,
-			    const struct w_select *sel)
-{
-	policy_reset(&s->p, &s->w, sel, limit);
-}
-
-/* One plan of all rows there are; the target must keep what it promises. */
-static void plan(struct scene *s)
-{
-	unsigned before = s->p.sim->n_operations;
-	uint64_t copies = s->p.sim->n_copies;
-	bool ok;
-
-	ok = policy_plan(&s->p, s->w.n_rows, s->w.n_states - 1, false);
-	assert_true(ok);
-	if (!policy_check(&s->p, P_ANYHOW))
-		fail_msg("%s", s->p.sim->broken);
-	s->operations = s->p.sim->n_operations - before;
-	s->copies = s->p.sim->n_copies - copies;
-}
-
-static void assert_equal_trees(struct scene *s)
-{
-	if (!policy_check(&s->p, P_FULLY))
-		fail_msg("%s", s->p.sim->broken);
-}
-
-/* The object at a path of the target, a byte per name; 0: nothing. */
-static unsigned object_at(const struct scene *s, const char *path)
-{
-	unsigned at = SIM_TOP;
-	char name[2] = "";
-
-	for (; *path != '\0' && at != 0; path++) {
-		name[0] = *path;
-		at = sim_at(s->p.sim, at, name);
-	}
-	return at;
-}
-
-static int64_t number(struct scene *s, const char *sql)
-{
-	struct jb_store *store = jb_replica_store(s->p.replica);
-	sqlite3_stmt *st;
-	int64_t n;
-
-	assert_int_equal(sqlite3_prepare_v2(store->db, sql, -1, &st, NULL),
-			 SQLITE_OK);
-	n = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : -1;
-	sqlite3_finalize(st);
-	return n;
-}
-
-static void make_tree(struct scene *s)
-{
-	world_make(&s->w, "a", 'd');
-	world_make(&s->w, "ab", 'd');
-	for (int c = 'c'; c <= 'l'; c++)
-		world_make(&s->w, (char[]){'a', 'b', (char)c, '\0'}, 'f');
-	world_make(&s->w, "c", 'd');
-	world_make(&s->w, "ca", 'f');
-	plan(s);
-	assert_equal_trees(s);
-}
 
 /* A new tree is made where nobody sees it, and appears by one rename. */
 static void test_new_tree(void **state)
@@ -116,10 +18,10 @@ static void test_new_tree(void **state)
 	world_make(&s->w, "ab", 'd');
 	world_make(&s->w, "aba", 'f');
 	world_make(&s->w, "abb", 'l');
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 2);
 	assert_int_equal(s->operations, 4 /* made */ + 1 + 2 /* attrs */);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* A directory that was renamed costs one rename, and no inode changes. */
@@ -128,17 +30,17 @@ static void test_renamed_directory(void **state)
 	struct scene *s = *state;
 	unsigned dir, file;
 
-	make_tree(s);
-	dir = object_at(s, "ab");
-	file = object_at(s, "abc");
+	scene_make_tree(s);
+	dir = scene_object_at(s, "ab");
+	file = scene_object_at(s, "abc");
 	world_rename(&s->w, "ab", "z");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
 	/* The rename, the attributes of what moved and where it was. */
 	assert_int_equal(s->operations, 1 + 2);
-	assert_int_equal(object_at(s, "z"), dir);
-	assert_int_equal(object_at(s, "zc"), file);
-	assert_equal_trees(s);
+	assert_int_equal(scene_object_at(s, "z"), dir);
+	assert_int_equal(scene_object_at(s, "zc"), file);
+	scene_assert_equal_trees(s);
 }
 
 /* Two directories swap: one exchange; a file saved over another: one rename. */
@@ -147,22 +49,22 @@ static void test_swap_and_save(void **state)
 	struct scene *s = *state;
 	unsigned a, c;
 
-	make_tree(s);
-	a = object_at(s, "a");
-	c = object_at(s, "c");
+	scene_make_tree(s);
+	a = scene_object_at(s, "a");
+	c = scene_object_at(s, "c");
 	world_swap(&s->w, "a", "c");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
 	assert_int_equal(s->operations, 1);
-	assert_int_equal(object_at(s, "a"), c);
-	assert_int_equal(object_at(s, "c"), a);
+	assert_int_equal(scene_object_at(s, "a"), c);
+	assert_int_equal(scene_object_at(s, "c"), a);
 
 	world_make(&s->w, "t", 'f');
 	world_remove(&s->w, "aa");
 	world_rename(&s->w, "t", "aa");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 1);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* mv d e; mkdir d with the same names: nothing that only moved is copied. */
@@ -171,16 +73,16 @@ static void test_moved_aside(void **state)
 	struct scene *s = *state;
 	unsigned old;
 
-	make_tree(s);
-	old = object_at(s, "abc");
+	scene_make_tree(s);
+	old = scene_object_at(s, "abc");
 	world_rename(&s->w, "ab", "ae");
 	world_make(&s->w, "ab", 'd');
 	for (int c = 'c'; c <= 'l'; c++)
 		world_make(&s->w, (char[]){'a', 'b', (char)c, '\0'}, 'f');
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 10);
-	assert_int_equal(object_at(s, "aec"), old);
-	assert_equal_trees(s);
+	assert_int_equal(scene_object_at(s, "aec"), old);
+	scene_assert_equal_trees(s);
 }
 
 /* mv a/b x; mv a x/a: each is put into what was inside it. */
@@ -188,12 +90,12 @@ static void test_inversion(void **state)
 {
 	struct scene *s = *state;
 
-	make_tree(s);
+	scene_make_tree(s);
 	world_rename(&s->w, "ab", "x");
 	world_rename(&s->w, "a", "xa");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* File to directory and back. */
@@ -201,16 +103,16 @@ static void test_type_changes(void **state)
 {
 	struct scene *s = *state;
 
-	make_tree(s);
+	scene_make_tree(s);
 	world_remove(&s->w, "abc");
 	world_make(&s->w, "abc", 'd');
 	world_make(&s->w, "abca", 'f');
-	plan(s);
-	assert_equal_trees(s);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 	world_remove(&s->w, "abc");
 	world_make(&s->w, "abc", 'f');
-	plan(s);
-	assert_equal_trees(s);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 }
 
 /* New content of a file with three names is copied once. */
@@ -218,17 +120,17 @@ static void test_hard_links(void **state)
 {
 	struct scene *s = *state;
 
-	make_tree(s);
+	scene_make_tree(s);
 	world_link(&s->w, "abc", "m");
 	world_link(&s->w, "abc", "cm");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_int_equal(object_at(s, "m"), object_at(s, "abc"));
+	assert_int_equal(scene_object_at(s, "m"), scene_object_at(s, "abc"));
 	world_write(&s->w, "m");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 1);
-	assert_int_equal(object_at(s, "cm"), object_at(s, "abc"));
-	assert_equal_trees(s);
+	assert_int_equal(scene_object_at(s, "cm"), scene_object_at(s, "abc"));
+	scene_assert_equal_trees(s);
 }
 
 /* A new link takes the place of somebody who is detached and steps aside; so
@@ -241,19 +143,19 @@ static void test_links_while_detached(void **state)
 	world_make(&s->w, "a", 'f');
 	world_make(&s->w, "b", 'f');
 	world_make(&s->w, "c", 'f');
-	plan(s);
+	scene_plan(s);
 	away = world_detach(&s->w, "c");
 	world_link(&s->w, "b", "c");
-	plan(s);
-	assert_int_equal(object_at(s, "c"), object_at(s, "b"));
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "c"), scene_object_at(s, "b"));
 	world_rename(&s->w, "a", "s");
 	world_link(&s->w, "b", "a");
-	plan(s);
-	assert_int_equal(object_at(s, "a"), object_at(s, "b"));
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "a"), scene_object_at(s, "b"));
 	world_attach(&s->w, away, "u");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* A target that has no hard links holds one name, and says so of the others. */
@@ -262,18 +164,18 @@ static void test_target_without_links(void **state)
 	struct scene *s = *state;
 
 	s->p.can = JB_CAN_EXCHANGE;
-	make_tree(s);
+	scene_make_tree(s);
 	world_link(&s->w, "abc", "m");
 	world_make(&s->w, "n", 'f');
-	plan(s);
-	assert_int_equal(object_at(s, "m"), 0);
-	assert_int_not_equal(object_at(s, "n"), 0);
-	assert_int_equal(number(s, "SELECT reason FROM pending"),
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "m"), 0);
+	assert_int_not_equal(scene_object_at(s, "n"), 0);
+	assert_int_equal(scene_number(s, "SELECT reason FROM pending"),
 			 JB_REASON_REFUSED);
-	assert_int_equal(number(s, "SELECT count(*) FROM pending"), 1);
+	assert_int_equal(scene_number(s, "SELECT count(*) FROM pending"), 1);
 	world_remove(&s->w, "m");
-	plan(s);
-	assert_equal_trees(s);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 }
 
 /* Attributes alone are applied alone. */
@@ -281,12 +183,12 @@ static void test_attributes(void **state)
 {
 	struct scene *s = *state;
 
-	make_tree(s);
+	scene_make_tree(s);
 	world_chmod(&s->w, "abc");
 	world_chmod(&s->w, "ab");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* Restored with all its times: other inodes, no copy, nothing deleted. */
@@ -295,13 +197,13 @@ static void test_restored_source(void **state)
 	struct scene *s = *state;
 	unsigned file;
 
-	make_tree(s);
-	file = object_at(s, "abc");
+	scene_make_tree(s);
+	file = scene_object_at(s, "abc");
 	world_restore(&s->w);
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_int_equal(object_at(s, "abc"), file);
-	assert_equal_trees(s);
+	assert_int_equal(scene_object_at(s, "abc"), file);
+	scene_assert_equal_trees(s);
 }
 
 /* W6: what we did not make survives everything, and is not overwritten. */
@@ -310,20 +212,20 @@ static void test_foreign_name(void **state)
 	struct scene *s = *state;
 	unsigned foreign;
 
-	make_tree(s);
+	scene_make_tree(s);
 	s->p.sim->had_foreign = true;
 	foreign = sim_create(s->p.sim, SIM_TOP, "n", 'f', -1, false);
 	world_make(&s->w, "n", 'f');
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_int_equal(object_at(s, "n"), foreign);
-	assert_int_equal(number(s, "SELECT reason FROM pending"),
+	assert_int_equal(scene_object_at(s, "n"), foreign);
+	assert_int_equal(scene_number(s, "SELECT reason FROM pending"),
 			 JB_REASON_FOREIGN);
 
 	sim_clean(s->p.sim);
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 1);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* A directory that goes is kept as long as something foreign is in it. */
@@ -332,16 +234,17 @@ static void test_foreign_in_ours(void **state)
 	struct scene *s = *state;
 	unsigned foreign;
 
-	make_tree(s);
+	scene_make_tree(s);
 	s->p.sim->had_foreign = true;
-	foreign = sim_create(s->p.sim, object_at(s, "ab"), "n", 'f', -1, false);
+	foreign = sim_create(s->p.sim, scene_object_at(s, "ab"), "n", 'f', -1,
+			     false);
 	world_remove(&s->w, "a");
-	plan(s);
-	assert_int_equal(object_at(s, "abc"), 0);
-	assert_int_equal(object_at(s, "abn"), foreign);
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "abc"), 0);
+	assert_int_equal(scene_object_at(s, "abn"), foreign);
 	sim_clean(s->p.sim);
-	plan(s);
-	assert_equal_trees(s);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 }
 
 /* Our file, changed by somebody at the target, is no longer ours to touch. */
@@ -351,20 +254,20 @@ static void test_changed_at_target(void **state)
 	struct sim_object *o;
 	unsigned no;
 
-	make_tree(s);
-	no = object_at(s, "ca");
+	scene_make_tree(s);
+	no = scene_object_at(s, "ca");
 	o = &s->p.sim->objects[no];
 	o->mtime = ++s->p.sim->stamp;
 	o->data = -2;
 	o->ours = false;
 	s->p.sim->had_foreign = true;
 	world_write(&s->w, "ca");
-	plan(s);
-	assert_int_equal(object_at(s, "ca"), no);
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "ca"), no);
 	assert_int_equal(o->data, -2);
 	world_remove(&s->w, "ca");
-	plan(s);
-	assert_int_equal(object_at(s, "ca"), no);
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "ca"), no);
 }
 
 /* Selection is of the path: in and out of it by renames. */
@@ -373,16 +276,16 @@ static void test_selection(void **state)
 	static const struct w_select sel = {{NULL}, {"c"}};
 	struct scene *s = *state;
 
-	limit_deletions(s, LIMIT_NONE, &sel);
-	make_tree(s);
+	scene_limit_deletions(s, LIMIT_NONE, &sel);
+	scene_make_tree(s);
 	world_rename(&s->w, "ab", "cb");
-	plan(s);
-	assert_int_equal(object_at(s, "ab"), 0);
-	assert_equal_trees(s);
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "ab"), 0);
+	scene_assert_equal_trees(s);
 	world_rename(&s->w, "cb", "x");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 10);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* Too many deletions are held, whatever else goes on, until release. */
@@ -392,13 +295,13 @@ static void test_held_at_once(void **state)
 	struct jb_holding h;
 	int rv;
 
-	limit_deletions(s, 4, &everything);
-	make_tree(s);
+	scene_limit_deletions(s, 4, &scene_everything);
+	scene_make_tree(s);
 	world_remove(&s->w, "ab");
 	world_make(&s->w, "n", 'f');
-	plan(s);
-	assert_int_not_equal(object_at(s, "abc"), 0);
-	assert_int_not_equal(object_at(s, "n"), 0);
+	scene_plan(s);
+	assert_int_not_equal(scene_object_at(s, "abc"), 0);
+	assert_int_not_equal(scene_object_at(s, "n"), 0);
 	rv = jb_planner_holding(s->p.replica, &h, NULL);
 	assert_int_equal(rv, JB_OK);
 	assert_true(h.on);
@@ -407,13 +310,13 @@ static void test_held_at_once(void **state)
 
 	/* Still held, and more of it; then approved up to what was shown. */
 	world_remove(&s->w, "ca");
-	plan(s);
-	assert_int_not_equal(object_at(s, "ca"), 0);
+	scene_plan(s);
+	assert_int_not_equal(scene_object_at(s, "ca"), 0);
 	rv = jb_planner_release(s->p.replica, h.seq, NULL);
 	assert_int_equal(rv, JB_OK);
-	plan(s);
-	assert_int_equal(object_at(s, "abc"), 0);
-	assert_int_not_equal(object_at(s, "ca"), 0);
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "abc"), 0);
+	assert_int_not_equal(scene_object_at(s, "ca"), 0);
 }
 
 /* The same slowly: the window counts across plans. */
@@ -421,16 +324,17 @@ static void test_held_slowly(void **state)
 {
 	struct scene *s = *state;
 
-	limit_deletions(s, 2, &everything);
-	make_tree(s);
+	scene_limit_deletions(s, 2, &scene_everything);
+	scene_make_tree(s);
 	for (int c = 'c'; c <= 'e'; c++) {
 		world_remove(&s->w, (char[]){'a', 'b', (char)c, '\0'});
-		plan(s);
+		scene_plan(s);
 	}
-	assert_int_equal(object_at(s, "abc"), 0);
-	assert_int_equal(object_at(s, "abd"), 0);
-	assert_int_not_equal(object_at(s, "abe"), 0);
-	assert_int_equal(number(s, "SELECT reason FROM owed"), JB_REASON_HELD);
+	assert_int_equal(scene_object_at(s, "abc"), 0);
+	assert_int_equal(scene_object_at(s, "abd"), 0);
+	assert_int_not_equal(scene_object_at(s, "abe"), 0);
+	assert_int_equal(scene_number(s, "SELECT reason FROM owed"),
+			 JB_REASON_HELD);
 }
 
 /* Overwriting what was deleted is no deletion, and is never held. */
@@ -438,14 +342,14 @@ static void test_replaced_is_not_held(void **state)
 {
 	struct scene *s = *state;
 
-	limit_deletions(s, 2, &everything);
-	make_tree(s);
+	scene_limit_deletions(s, 2, &scene_everything);
+	scene_make_tree(s);
 	for (int c = 'c'; c <= 'l'; c++) {
 		world_remove(&s->w, (char[]){'a', 'b', (char)c, '\0'});
 		world_make(&s->w, (char[]){'a', 'b', (char)c, '\0'}, 'f');
 	}
-	plan(s);
-	assert_equal_trees(s);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 }
 
 static int64_t n_overwritten(struct scene *s)
@@ -456,7 +360,7 @@ static int64_t n_overwritten(struct scene *s)
 		const char path[] = {'a', 'b', (char)c, '\0'};
 		unsigned no = state_find(world_live(&s->w), path);
 
-		n += s->p.sim->objects[object_at(s, path)].data ==
+		n += s->p.sim->objects[scene_object_at(s, path)].data ==
 		     state_entry(world_live(&s->w), no)->data;
 	}
 	return n;
@@ -471,15 +375,15 @@ static void test_overwrites_held(void **state)
 
 	s->p.options.max_replace =
 		(struct jb_limit){.on = true, .least = 4, .most = 4};
-	make_tree(s);
+	scene_make_tree(s);
 	for (int c = 'c'; c <= 'h'; c++)
 		world_write(&s->w, (char[]){'a', 'b', (char)c, '\0'});
 	world_make(&s->w, "n", 'f');
-	plan(s);
-	assert_int_not_equal(object_at(s, "n"), 0);
+	scene_plan(s);
+	assert_int_not_equal(scene_object_at(s, "n"), 0);
 	assert_int_equal(n_overwritten(s), 4); /* those that did not change */
 	world_write(&s->w, "abi");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(n_overwritten(s), 3);
 	assert_int_equal(jb_planner_holding(s->p.replica, &h, NULL), JB_OK);
 	assert_true(h.on);
@@ -487,10 +391,10 @@ static void test_overwrites_held(void **state)
 	assert_int_equal(h.overwrites, 7);
 	assert_int_equal(jb_planner_release(s->p.replica, h.seq, NULL), JB_OK);
 	world_write(&s->w, "abj");
-	plan(s);
-	assert_equal_trees(s);
-	assert_int_equal(number(s, "SELECT sum(count) FROM deleted"
-				   " WHERE what = 1"),
+	scene_plan(s);
+	scene_assert_equal_trees(s);
+	assert_int_equal(scene_number(s, "SELECT sum(count) FROM deleted"
+					 " WHERE what = 1"),
 			 1);
 }
 
@@ -501,13 +405,13 @@ static void test_overwrites_counted(void **state)
 
 	s->p.options.max_replace =
 		(struct jb_limit){.on = true, .least = 2, .most = 2};
-	make_tree(s);
+	scene_make_tree(s);
 	for (int c = 'c'; c <= 'e'; c++) {
 		world_write(&s->w, (char[]){'a', 'b', (char)c, '\0'});
-		plan(s);
+		scene_plan(s);
 	}
 	assert_int_equal(n_overwritten(s), 9);
-	assert_int_equal(number(s, "SELECT reason FROM pending"),
+	assert_int_equal(scene_number(s, "SELECT reason FROM pending"),
 			 JB_REASON_HELD);
 }
 
@@ -516,15 +420,15 @@ static void test_emptied_top(void **state)
 {
 	struct scene *s = *state;
 
-	limit_deletions(s, 100, &everything);
+	scene_limit_deletions(s, 100, &scene_everything);
 	world_make(&s->w, "a", 'f');
-	plan(s);
+	scene_plan(s);
 	world_remove(&s->w, "a");
-	plan(s);
-	assert_int_not_equal(object_at(s, "a"), 0);
+	scene_plan(s);
+	assert_int_not_equal(scene_object_at(s, "a"), 0);
 	policy_release(&s->p);
-	plan(s);
-	assert_equal_trees(s);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 }
 
 /* An existing copy is taken over: what equals the source is not copied, what
@@ -548,14 +452,14 @@ static void test_adoption(void **state)
 			->sig;
 	sim->objects[dir].old_copy = sim->objects[same].old_copy = true;
 	s->p.options.adopt = true;
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_int_equal(object_at(s, "ab"), same);
-	assert_int_equal(object_at(s, "ac"), other);
-	assert_int_equal(number(s, "SELECT reason FROM pending"),
+	assert_int_equal(scene_object_at(s, "ab"), same);
+	assert_int_equal(scene_object_at(s, "ac"), other);
+	assert_int_equal(scene_number(s, "SELECT reason FROM pending"),
 			 JB_REASON_FOREIGN);
-	assert_int_equal(number(s, "SELECT count(*) FROM node WHERE rid > 2"),
-			 2);
+	assert_int_equal(
+		scene_number(s, "SELECT count(*) FROM node WHERE rid > 2"), 2);
 }
 
 /* The same by content: times don't matter, and what has the size and time of
@@ -577,15 +481,15 @@ static void test_adoption_by_content(void **state)
 	sim->objects[other].mtime = e->sig;
 	sim->objects[same].old_copy = true;
 	s->p.options.adopt = s->p.options.adopt_content = true;
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_int_equal(object_at(s, "b"), same);
-	assert_int_equal(object_at(s, "c"), other);
+	assert_int_equal(scene_object_at(s, "b"), same);
+	assert_int_equal(scene_object_at(s, "c"), other);
 	assert_int_equal(sim->objects[other].data, -1);
-	assert_int_equal(number(s, "SELECT reason FROM pending"),
+	assert_int_equal(scene_number(s, "SELECT reason FROM pending"),
 			 JB_REASON_FOREIGN);
-	assert_int_equal(number(s, "SELECT count(*) FROM node WHERE rid > 2"),
-			 1);
+	assert_int_equal(
+		scene_number(s, "SELECT count(*) FROM node WHERE rid > 2"), 1);
 }
 
 /* Gone is not deleted: a detached entry stays until the journal knows more. */
@@ -594,25 +498,25 @@ static void test_detached(void **state)
 	struct scene *s = *state;
 	unsigned no, object;
 
-	make_tree(s);
-	object = object_at(s, "ab");
+	scene_make_tree(s);
+	object = scene_object_at(s, "ab");
 	no = world_detach(&s->w, "ab");
 	world_write(&s->w, "ca");
-	plan(s);
-	assert_int_equal(object_at(s, "ab"), object);
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "ab"), object);
 
 	/* Somebody else takes its name: it steps aside, whole. */
 	world_make(&s->w, "ab", 'f');
-	plan(s);
-	assert_int_not_equal(object_at(s, "ab"), object);
+	scene_plan(s);
+	assert_int_not_equal(scene_object_at(s, "ab"), object);
 	assert_int_equal(s->copies, 1);
 
 	world_attach(&s->w, no, "z");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_int_equal(object_at(s, "z"), object);
-	plan(s);
-	assert_equal_trees(s);
+	assert_int_equal(scene_object_at(s, "z"), object);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 }
 
 /* A new tree larger than a page takes several plans, and misses nothing. */
@@ -622,8 +526,8 @@ static void test_pages(void **state)
 	unsigned plans = 0;
 
 	s->p.options.page = 3;
-	make_tree(s);
-	policy_reset(&s->p, &s->w, &everything, LIMIT_NONE);
+	scene_make_tree(s);
+	policy_reset(&s->p, &s->w, &scene_everything, LIMIT_NONE);
 	s->p.options.page = 3;
 	policy_plan(&s->p, 0, 0, false); /* of the time before the tree */
 	/* Only the top ones are told of. */
@@ -631,12 +535,12 @@ static void test_pages(void **state)
 	world_chmod(&s->w, "a");
 	world_chmod(&s->w, "c");
 	do {
-		plan(s);
+		scene_plan(s);
 		plans++;
 		assert_true(s->copies <= 6);
 	} while (s->p.more && plans < 20);
 	assert_true(plans > 2);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* Listings that end where the page does, with others left: there is more. */
@@ -656,10 +560,10 @@ static void test_full_pages(void **state)
 	s->w.n_rows = 1;
 	s->p.options.page = 5;
 	do
-		plan(s);
+		scene_plan(s);
 	while (s->p.more && ++plans < 20);
 	assert_true(plans > 2);
-	assert_equal_trees(s);
+	scene_assert_equal_trees(s);
 }
 
 /* A restored tree is matched whole, however small the pages: what comes in a
@@ -669,17 +573,17 @@ static void test_restored_in_pages(void **state)
 	struct scene *s = *state;
 	unsigned file;
 
-	make_tree(s);
-	file = object_at(s, "abl");
+	scene_make_tree(s);
+	file = scene_object_at(s, "abl");
 	s->p.options.page = 2;
 	world_restore(&s->w);
 	/* Of the new identities only those at the top are told of. */
 	s->w.n_rows = s->p.cursor;
 	world_chmod(&s->w, "a");
 	world_chmod(&s->w, "c");
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_int_equal(object_at(s, "abl"), file);
+	assert_int_equal(scene_object_at(s, "abl"), file);
 }
 
 /* A file that was written and moved into a new directory, which is gone before
@@ -689,7 +593,7 @@ static void test_moved_into_what_goes(void **state)
 	struct scene *s = *state;
 	unsigned seen;
 
-	make_tree(s);
+	scene_make_tree(s);
 	world_make(&s->w, "n", 'd');
 	world_write(&s->w, "abc");
 	world_rename(&s->w, "abc", "nc");
@@ -697,12 +601,12 @@ static void test_moved_into_what_goes(void **state)
 	world_rename(&s->w, "n", "m");
 	/* The catalog is of the time before the renaming. */
 	assert_true(policy_plan(&s->p, s->w.n_rows - 1, seen, false));
-	assert_int_not_equal(object_at(s, "abc"), 0);
-	assert_int_equal(number(s, "SELECT count(*) FROM pending"), 2);
+	assert_int_not_equal(scene_object_at(s, "abc"), 0);
+	assert_int_equal(scene_number(s, "SELECT count(*) FROM pending"), 2);
 	world_remove(&s->w, "m");
-	plan(s);
-	assert_int_equal(object_at(s, "abc"), 0);
-	assert_equal_trees(s);
+	scene_plan(s);
+	assert_int_equal(scene_object_at(s, "abc"), 0);
+	scene_assert_equal_trees(s);
 }
 
 /* The new version is made, and its first renaming fails. */
@@ -721,17 +625,17 @@ static void test_old_version_stays(void **state)
 	struct scene *s = *state;
 	unsigned old;
 
-	make_tree(s);
-	old = object_at(s, "abc");
+	scene_make_tree(s);
+	old = scene_object_at(s, "abc");
 	overwrite_in_vain(s);
-	assert_int_equal(object_at(s, "abc"), old);
-	plan(s);
-	assert_equal_trees(s);
+	assert_int_equal(scene_object_at(s, "abc"), old);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 
 	jb_planner_without = 1u << JB_RULE_OLDSTAYS;
 	overwrite_in_vain(s);
 	jb_planner_without = 0;
-	assert_int_equal(object_at(s, "abc"), 0);
+	assert_int_equal(scene_object_at(s, "abc"), 0);
 	assert_false(policy_check(&s->p, P_ANYHOW));
 }
 
@@ -740,22 +644,22 @@ static void test_failing_path(void **state)
 {
 	struct scene *s = *state;
 
-	make_tree(s);
+	scene_make_tree(s);
 	world_write(&s->w, "ca");
 	s->p.sim->p_fail = 100;
-	plan(s);
+	scene_plan(s);
 	assert_int_equal(s->copies, 0);
-	assert_int_equal(number(s, "SELECT attempts FROM pending"), 1);
+	assert_int_equal(scene_number(s, "SELECT attempts FROM pending"), 1);
 	s->p.step = 1;
-	plan(s);
-	assert_int_equal(number(s, "SELECT attempts FROM pending"), 1);
+	scene_plan(s);
+	assert_int_equal(scene_number(s, "SELECT attempts FROM pending"), 1);
 	s->p.step = 1000000;
-	plan(s);
-	assert_int_equal(number(s, "SELECT attempts FROM pending"), 2);
+	scene_plan(s);
+	assert_int_equal(scene_number(s, "SELECT attempts FROM pending"), 2);
 	s->p.sim->p_fail = 0;
 	s->p.step = 10000000;
-	plan(s);
-	assert_equal_trees(s);
+	scene_plan(s);
+	scene_assert_equal_trees(s);
 }
 
 /* A dry run tells, and changes neither target nor replica. */
@@ -769,7 +673,7 @@ static void test_dry_run(void **state)
 	unsigned before;
 	int rv;
 
-	make_tree(s);
+	scene_make_tree(s);
 	look.id = world_id(world_write(&s->w, "abc"));
 	before = s->p.sim->n_operations;
 	s->p.view.state = world_live(&s->w);
@@ -783,12 +687,13 @@ static void test_dry_run(void **state)
 	assert_int_equal(rv, JB_OK);
 	assert_int_equal(report.copied, 1);
 	assert_int_equal(s->p.sim->n_operations, before);
-	assert_int_equal(number(s, "SELECT count(*) FROM intent"), 0);
+	assert_int_equal(scene_number(s, "SELECT count(*) FROM intent"), 0);
 }
 
 int main(void)
 {
-#define STORY(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define STORY(f)                                                               \
+	cmocka_unit_test_setup_teardown(f, scene_set_up, scene_tear_down)
 	const struct CMUnitTest tests[] = {
 		STORY(test_new_tree),
 		STORY(test_renamed_directory),

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A target without room for something. What it had no room for is pending; the
+ * rest of the plan was carried out. When that gave room, or the trash can, it
+ * is tried again at once, else when somebody has made room: that is looked for
+ * now and then. Nothing is tried again and again for nothing: each try at once
+ * follows on something that went. */
+#include "engine/deliver/delivery_priv.h"
+
+/* Less more room than this isn't worth a try. */
+#define MB    UINT64_C(1048576)
+#define FILES 16
+/* How many are tried again at once: those that have waited longest. */
+#define AT_ONCE "1000"
+
+static const char SQL_DUE[] =
+	"UPDATE pending SET next = 1 WHERE (ino, birth) IN"
+	" (SELECT ino, birth FROM pending WHERE reason = 18"
+	"  ORDER BY next LIMIT " AT_ONCE ");"
+	"UPDATE owed SET next = 1 WHERE reason = 18";
+static const char SQL_COUNT[] =
+	"SELECT (SELECT count(*) FROM pending WHERE reason = 18) +"
+	" (SELECT count(*) FROM owed WHERE reason = 18)";
+
+_Static_assert(JB_REASON_NO_SPACE == 18, "its number is stored");
+
+int jb_delivery_count_lacking(struct jb_delivery *d, struct jb_error *err)
+{
+	return jb_delivery_number(d, SQL_COUNT, &d->lacking, err);
+}
+
+static int make_due(struct jb_delivery *d, struct jb_error *err)
+{
+	int rv = jb_replica_begin(d->replica, err);
+
+	if (rv == JB_OK)
+		rv = jb_store_exec(jb_replica_store(d->replica), SQL_DUE, err);
+	if (rv == JB_OK)
+		rv = jb_replica_commit(d->replica, err);
+	if (rv != JB_OK) {
+		jb_replica_rollback(d->replica);
+		return rv;
+	}
+	d->again = true;
+	return JB_OK;
+}
+
+/* What the trash is to make room for: all that lacks it, else the smallest, but
+ * nothing where that would be in vain. */
+static uint64_t choose_room(struct jb_delivery *d, const struct jb_report *r,
+			    const struct jb_space *space)
+{
+	struct jb_target *t = d->target;
+	uint64_t most = space->room_bytes;
+
+	if (t->ops->trash_size == NULL ||
+	    t->ops->trash_size(t, &most, NULL) != JB_OK)
+		return 0;
+	if (r->lacking_bytes + MB <= most)
+		return r->lacking_bytes + MB;
+	/* Names and directories may do with less. */
+	return r->least_lacking + MB <= most || r->least_lacking == 0
+		       ? r->least_lacking + MB
+		       : 0;
+}
+
+int jb_delivery_make_room(struct jb_delivery *d, const struct jb_report *r,
+			  struct jb_error *err)
+{
+	struct jb_target *t = d->target;
+	struct jb_space space = {0};
+	uint64_t expired = 0, room;
+	int rv = t->ops->space(t, &space, err);
+
+	if (rv != JB_OK)
+		return rv;
+	if (r->no_space > 0) {
+		room = choose_room(d, r, &space);
+		if (room > 0)
+			t->ops->expire(t, 0, room, &expired, NULL);
+		rv = t->ops->space(t, &space, err);
+	}
+	/* With nothing in the trash that could go first, it goes for good. */
+	d->no_trash = r->kept_back > 0 && expired == 0;
+	d->room = space.room_bytes;
+	d->room_files = space.free_files;
+	if (rv == JB_OK)
+		rv = jb_delivery_count_lacking(d, err);
+	if (rv == JB_OK && d->lacking > 0 &&
+	    (expired > 0 || r->freed > 0 || d->no_trash))
+		rv = make_due(d, err);
+	return rv;
+}
+
+static bool has_grown(const struct jb_delivery *d, const struct jb_space *now)
+{
+	return now->room_bytes >= d->room + MB ||
+	       (now->free_files > d->room_files &&
+		now->free_files - d->room_files >= FILES);
+}
+
+int jb_delivery_look_for_room(struct jb_delivery *d, struct jb_error *err)
+{
+	struct jb_space space = {0};
+	unsigned can = 0;
+	int rv;
+
+	if (d->lacking == 0)
+		return JB_OK;
+	rv = jb_delivery_start_target(d, &can, err);
+	if (rv == JB_OK)
+		rv = d->target->ops->space(d->target, &space, err);
+	d->target->ops->end(d->target);
+	if (rv == JB_OK && has_grown(d, &space))
+		rv = make_due(d, err);
+	return rv;
+}
