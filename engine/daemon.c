@@ -13,6 +13,7 @@
 #include "engine/daemon_priv.h"
 #include "engine/tree/look.h"
 #include "engine/service.h"
+#include "journal/damage.h"
 #include "journal/gap.h"
 #include "journal/session.h"
 #include "journal/store.h"
@@ -258,7 +259,8 @@ static int set_aside(struct jb_daemon *d, const struct jb_error *why,
 	int rv;
 
 	drop_journal(d);
-	rv = jb_store_set_aside(d->config->state_dir, name, sizeof name, err);
+	rv = jb_damage_set_aside(d->config->state_dir, "journal.db", why, name,
+				 sizeof name, err);
 	if (rv == JB_OK)
 		jb_log_error("%s: set aside as %s/%s; a new journal is built "
 			     "by a scan",
@@ -374,6 +376,8 @@ static int start(struct jb_daemon *d, struct jb_error *err)
 
 static void fini(struct jb_daemon *d)
 {
+	struct jb_error why;
+
 	jb_patrol_stop(&d->patrol);
 	jb_patrol_fini(&d->patrol);
 	for (unsigned i = 0; d->scans != NULL && i < d->n_roots; i++) {
@@ -389,6 +393,8 @@ static void fini(struct jb_daemon *d)
 				d->sources[i]->ops->close(d->sources[i]);
 	jb_supervisor_close(d->supervisor);
 	drop_journal(d);
+	if (d->result == JB_ECORRUPT && set_aside(d, &d->error, &why) != JB_OK)
+		d->error = why;
 	jb_daemon_close_roots(d);
 	if (d->mounts_fd >= 0)
 		close(d->mounts_fd);
@@ -408,7 +414,6 @@ int jb_daemon_run(const struct jb_config *config, struct jb_reload *ret,
 			      .keep = {.fd = -1},
 			      .reload = {.fd = -1},
 			      .clock = {.fd = -1}};
-	struct jb_error ignored;
 	int rv;
 
 	*ret = d.reload;
@@ -436,14 +441,12 @@ int jb_daemon_run(const struct jb_config *config, struct jb_reload *ret,
 		jb_daemon_close_handles(&d);
 	}
 	uv_run(&d.loop, UV_RUN_DEFAULT);
-	if (rv == JB_OK && d.result == JB_ECORRUPT)
-		set_aside(&d, &d.error, &ignored);
 	fini(&d);
 	uv_loop_close(&d.loop);
 	*ret = d.reload;
 	if (rv == JB_OK && d.result != JB_OK) {
-		rv = d.result;
 		*err = d.error;
+		rv = d.error.code;
 	}
 	return rv;
 }

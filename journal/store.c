@@ -3,14 +3,12 @@
 
 #include "journal/schema.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_MS	 5000
@@ -162,28 +160,6 @@ void jb_store_close(struct jb_store *s)
 	sqlite3_close(s->db);
 	free(s->path);
 	free(s);
-}
-
-int jb_store_set_aside(const char *dir, char *name, size_t size,
-		       struct jb_error *err)
-{
-	static const char *const suffixes[] = {"-wal", "-shm", ""};
-	char from[4096], to[4096], stamp[32];
-	time_t now = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-	snprintf(name, size, "journal.db.damaged-%s", stamp);
-	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-		snprintf(from, sizeof from, "%s/journal.db%s", dir,
-			 suffixes[i]);
-		snprintf(to, sizeof to, "%s/%s%s", dir, name, suffixes[i]);
-		if (access(from, F_OK) == 0 && rename(from, to) != 0)
-			return jb_error_errno(err, errno, "%s: set aside",
-					      from);
-	}
-	return JB_OK;
 }
 
 int jb_store_prepare(struct jb_store *s, const char *sql, sqlite3_stmt **ret,

@@ -42,11 +42,6 @@ void jb_store_make_file(const char *path);
 /* Accepts NULL. All statements must have been finalized. */
 void jb_store_close(struct jb_store *s);
 
-/* Move DIR/journal.db (and its WAL) aside under a name that says so; nothing
- * is deleted. @name (of @size bytes) receives the new name. */
-int jb_store_set_aside(const char *dir, char *name, size_t size,
-		       struct jb_error *err);
-
 /* Prepare a statement that lives as long as the store is used. */
 int jb_store_prepare(struct jb_store *s, const char *sql, sqlite3_stmt **ret,
 		     struct jb_error *err);

@@ -6,6 +6,7 @@
 #include "engine/deliver/compare.h"
 #include "engine/deliver/delivery_priv.h"
 #include "engine/deliver/host.h"
+#include "journal/damage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -167,7 +168,8 @@ static int open_replica(struct jb_delivery *d, struct jb_error *err)
 		*err = why;
 	if (rv != JB_ECORRUPT || d->dry)
 		return rv;
-	rv = jb_replica_set_aside(dir, name, aside, sizeof aside, err);
+	snprintf(path, sizeof path, "policy-%s.db", name);
+	rv = jb_damage_set_aside(dir, path, &why, aside, sizeof aside, err);
 	if (rv != JB_OK)
 		return rv;
 	return jb_error_set(err, JB_EHELD, 0, "%s; it is set aside as %s/%s",

@@ -4,12 +4,10 @@
 #include "engine/deliver/replica_priv.h"
 #include "engine/deliver/replica_schema.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_MS 5000
@@ -100,28 +98,6 @@ void jb_replica_close(struct jb_replica *r)
 	sqlite3_close(r->store.db);
 	free(r->store.path);
 	free(r);
-}
-
-int jb_replica_set_aside(const char *dir, const char *policy, char *name,
-			 size_t size, struct jb_error *err)
-{
-	static const char *const suffixes[] = {"-wal", "-shm", ""};
-	char from[4096], to[4096], stamp[32];
-	time_t now = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-	snprintf(name, size, "policy-%s.db.damaged-%s", policy, stamp);
-	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-		snprintf(from, sizeof from, "%s/policy-%s.db%s", dir, policy,
-			 suffixes[i]);
-		snprintf(to, sizeof to, "%s/%s%s", dir, name, suffixes[i]);
-		if (access(from, F_OK) == 0 && rename(from, to) != 0)
-			return jb_error_errno(err, errno, "%s: set aside",
-					      from);
-	}
-	return JB_OK;
 }
 
 struct jb_store *jb_replica_store(struct jb_replica *r)

@@ -99,10 +99,6 @@ int jb_replica_open(const char *dir, const char *policy,
 		    struct jb_replica **ret, struct jb_error *err);
 void jb_replica_close(struct jb_replica *r);
 
-/* Move a damaged file aside under a name that says so, written to @name. */
-int jb_replica_set_aside(const char *dir, const char *policy, char *name,
-			 size_t size, struct jb_error *err);
-
 /* Its store, for reports. */
 struct jb_store *jb_replica_store(struct jb_replica *r);
 

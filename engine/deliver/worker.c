@@ -14,8 +14,10 @@
 #include "engine/base/log.h"
 #include "engine/deliver/plugin.h"
 #include "engine/deliver/replica.h"
+#include "journal/damage.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -86,13 +88,18 @@ static void on_work(uv_work_t *req)
 
 static void set_damaged_aside(struct jb_worker *w)
 {
-	char name[160];
+	char file[160], name[192];
+	struct jb_error err;
 
 	jb_delivery_close(w->work.delivery);
 	w->work.delivery = w->delivery = NULL;
-	if (jb_replica_set_aside(w->config->state_dir, w->policy->name, name,
-				 sizeof name, NULL) == JB_OK)
+	snprintf(file, sizeof file, "policy-%s.db", w->policy->name);
+	if (jb_damage_set_aside(w->config->state_dir, file, &w->work.err, name,
+				sizeof name, &err) == JB_OK)
 		jb_error_prefix(&w->work.err, "set aside as %s", name);
+	else
+		w->work.err = err;
+	w->work.rv = w->work.err.code;
 }
 
 static void on_due(uv_timer_t *timer)

@@ -20,9 +20,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#define IMAGE	T_SPACE "/image"
-#define DISK_MB 64
-#define CUTS	3
+#define IMAGE	 T_SPACE "/image"
+#define DISK_MB	 64
+#define CUTS	 3
+#define DEATH_MS 60000
 
 /* A mirror whose state lies on a disk of its own, with changes going on. */
 struct cut {
@@ -156,8 +157,72 @@ static void unmount(struct cut *c)
 	assert_int_equal(rv, 0);
 }
 
-/* The power of the state disk fails under load, again and again: what a reader
- * has seen is in the journal for good. */
+/* The state disk gives nothing but errors from now on. The daemon can't know
+ * for how long, and ends by itself when it can't read its journal any more:
+ * with a line that says why, and without a hand on what it could not read. */
+static void disk_dies(struct cut *c)
+{
+	struct t_daemon *d = daemon_of(c);
+	int code;
+
+	t_shell("xfs_io -xc shutdown %s", d->state);
+	code = t_process_wait(d->pid, DEATH_MS);
+	if (code != 1)
+		fail_msg("without its state disk the daemon has the exit "
+			 "code %d",
+			 code);
+	d->pid = 0;
+	if (!t_daemon_said(d, "journal.db: Input/output error; see to its "
+			      "disk"))
+		fail_msg("it did not say that the disk is at fault");
+}
+
+/* The disk is back, nothing lies aside, and all that was ever seen is there. */
+static void disk_returns(struct cut *c)
+{
+	struct t_daemon *d = daemon_of(c);
+
+	t_judge_let_go(&c->judge);
+	unmount(c);
+	t_mount_attach(&c->disk);
+	t_shell("! ls %s | grep damaged", d->state);
+	t_daemon_begin(d);
+	t_judge_reopen(&c->judge);
+	check_seen(c);
+	check_catalog(c);
+	t_mirror_check(&c->m);
+	see(c);
+}
+
+/* The state disk fails under load while the daemon goes on. */
+static void disk_fails(struct t_world *w)
+{
+	struct cut *c = &the_cut;
+
+	cut_init(c, w, w->fs.fs);
+	for (int i = 0; i < CUTS; i++) {
+		start_load(c);
+		see_more(c, 200 + (int64_t)t_random_below(&c->random, 800));
+		disk_dies(c);
+		stop_load(c);
+		disk_returns(c);
+	}
+	cut_fini(c);
+}
+
+/* Killed, unless it has ended by itself for want of its disk. */
+static void end_daemon(struct t_daemon *d)
+{
+	int code;
+
+	kill(d->pid, SIGKILL);
+	code = t_process_wait(d->pid, DEATH_MS);
+	assert_true(code == 128 + SIGKILL || code == 1);
+	d->pid = 0;
+}
+
+/* The power of the state disk fails under load, again and again, and that of
+ * the daemon: what a reader has seen is in the journal for good. */
 static void power_cut(struct t_world *w)
 {
 	struct cut *c = &the_cut;
@@ -168,17 +233,9 @@ static void power_cut(struct t_world *w)
 		start_load(c);
 		see_more(c, 200 + (int64_t)t_random_below(&c->random, 800));
 		t_shell("xfs_io -xc shutdown %s", d->state);
+		end_daemon(d);
 		stop_load(c);
-		t_daemon_kill(d);
-		t_judge_let_go(&c->judge);
-		unmount(c);
-		t_mount_attach(&c->disk);
-		t_daemon_begin(d);
-		t_judge_reopen(&c->judge);
-		check_seen(c);
-		check_catalog(c);
-		t_mirror_check(&c->m);
-		see(c);
+		disk_returns(c);
 	}
 	cut_fini(c);
 }
@@ -375,6 +432,8 @@ static const struct t_case cases[] = {
 	T_CASE(policy_back, ext4, fanotify),
 	T_CASE(power_cut, ext4, fanotify),
 	T_CASE(power_cut, xfs, fanotify),
+	T_CASE(disk_fails, ext4, fanotify),
+	T_CASE(disk_fails, xfs, fanotify),
 };
 
 int main(int argc, char **argv)
