@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/scan/walk.h"
 
+#include "engine/base/pattern.h"
+
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,6 +65,48 @@ static bool differs(const struct jb_walk *w, const struct jb_look *found,
 	       jb_look_is_racy(row->facts.mtime, w->complete);
 }
 
+/* Patterns that were not there when the row was made leave it out. */
+static bool is_left_out(struct jb_walk *w, const char *name, bool is_dir)
+{
+	const struct jb_patterns *patterns = w->root->config->patterns;
+	size_t len = strlen(name);
+
+	if (w->path == NULL)
+		return false;
+	memcpy(w->path + w->path_len, name, len + 1);
+	return !jb_patterns_takes_name(patterns, w->path, w->path_len + len,
+				       is_dir);
+}
+
+/* What patterns of names go by: the directory's path, and room for a name. A
+ * patrol needs none: patterns change at a start, and a scan follows. */
+static int set_path(struct jb_walk *w, const struct jb_dir *dir,
+		    struct jb_error *err)
+{
+	const char *path;
+	size_t len;
+	char *buffer;
+	int rv;
+
+	if (w->found != NULL || w->root->config->patterns == NULL)
+		return JB_OK;
+	rv = jb_catalog_path(w->catalog, dir->key, &path, &len, err);
+	if (rv != JB_OK) { /* it has gone */
+		free(w->path);
+		w->path = NULL;
+		return JB_OK;
+	}
+	buffer = realloc(w->path, len + JB_NAME_MAX + 2);
+	if (buffer == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "path");
+	w->path = buffer;
+	memcpy(w->path, path, len);
+	if (len > 0)
+		w->path[len++] = '/';
+	w->path_len = len;
+	return JB_OK;
+}
+
 static int compare_name(struct jb_walk *w, uint64_t dir, int fd,
 			const char *name, const struct jb_entry *row,
 			struct jb_error *err)
@@ -73,7 +118,8 @@ static int compare_name(struct jb_walk *w, uint64_t dir, int fd,
 		rv = jb_look_at(fd, name, &found, err);
 	if (rv < 0)
 		return JB_OK; /* the recorder will meet it, and say so */
-	if (rv > 0 && row != NULL && !differs(w, &found, row))
+	if (rv > 0 && row != NULL && !differs(w, &found, row) &&
+	    !is_left_out(w, name, S_ISDIR(found.facts.mode)))
 		return JB_OK;
 	if (name == NULL)
 		name = row->name;
@@ -96,6 +142,9 @@ int jb_walk_compare(struct jb_walk *w, const struct jb_dir *dir, int fd,
 		return dir->parent == 0 ? JB_OK
 					: mark(w, dir->parent, dir->name,
 					       dir->name_len, err);
+	rv = set_path(w, dir, err);
+	if (rv != JB_OK)
+		return rv;
 	jb_names_reset(&w->names);
 	rv = jb_names_read(fd, &w->names, err);
 	do {
@@ -133,6 +182,8 @@ int jb_walk_compare(struct jb_walk *w, const struct jb_dir *dir, int fd,
 
 void jb_walk_fini(struct jb_walk *w)
 {
+	free(w->path);
+	w->path = NULL;
 	jb_names_fini(&w->names);
 	jb_entries_fini(&w->rows);
 }

@@ -31,6 +31,8 @@ struct jb_walk {
 	struct jb_names names;
 	struct jb_entries rows;
 	struct jb_walk_places places;
+	char *path;	 /* owned; of the directory, with room for a name; */
+	size_t path_len; /* NULL: there are no patterns */
 	jb_walk_full_fn *full;	 /* empties `places` */
 	jb_walk_found_fn *found; /* gets what differs instead; may be NULL */
 	void *arg;

@@ -587,7 +587,10 @@ static void reload_changes(struct t_world *w)
 
 	t_shell("mkdir -p " T_SPACE "/fs/more && touch " T_SPACE "/fs/more/x");
 	set_up_quiet(&f, w);
-	t_shell("cp %s %s.good && touch " ROOT "/a.tmp", d->config, d->config);
+	/* Old: nothing but its name says that it is to go. */
+	t_shell("cp %s %s.good && mkdir " ROOT "/d && touch -d 2020-01-01 " ROOT
+		"/a.tmp " ROOT "/d/e.tmp " ROOT "/d/e",
+		d->config, d->config);
 	t_daemon_configure(d, "Nonsense=1\n");
 	expect_refusal(d, "Nonsense");
 	assert_int_equal(kill(d->pid, SIGHUP), 0);
@@ -604,14 +607,16 @@ static void reload_changes(struct t_world *w)
 	t_daemon_flush(d);
 	assert_true(has_gap(&f, "the configuration was changed"));
 	assert_int_equal(t_judge_count(&f.round.judge,
-				       "kind = 5 AND path = 'a.tmp'"),
-			 1);
+				       "kind = 5 AND path IN ('a.tmp',"
+				       " 'd/e.tmp')"),
+			 2);
 	t_shell("touch " ROOT "/b.tmp " ROOT "/b " T_SPACE "/fs/more/y");
 	t_daemon_flush(d);
 	assert_int_equal(t_judge_count(&f.round.judge,
 				       "kind = 1 AND path IN ('b', 'y')"),
 			 2);
 	assert_int_equal(t_judge_count(&f.round.judge, "path = 'b.tmp'"), 0);
+	assert_int_equal(t_judge_count(&f.round.judge, "kind = 5"), 2);
 	tear_down_quiet(&f);
 }
 
