@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -245,6 +246,80 @@ static void with_a_policy(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* How often the threads beside the loop have gone to sleep. */
+static long count_naps(struct t_daemon *d)
+{
+	char line[128];
+	long sum = 0;
+	FILE *f;
+
+	snprintf(line, sizeof line,
+		 "cd /proc/%d/task && for t in *; do [ $t = %d ] ||"
+		 " cat $t/status; done",
+		 (int)d->pid, (int)d->pid);
+	f = popen(line, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f) != NULL)
+		if (strncmp(line, "voluntary_ctxt_switches:", 24) == 0)
+			sum += strtol(line + 24, NULL, 10);
+	pclose(f);
+	return sum;
+}
+
+/* Who has no work sleeps on, however often the loop is asked something. */
+static void expect_rest(struct t_daemon *d)
+{
+	long before, naps = -1;
+	int tries;
+
+	for (tries = 0; tries < 50; tries++) {
+		before = naps;
+		naps = count_naps(d);
+		if (naps == before)
+			return;
+		for (int i = 0; i < 100; i++)
+			json_decref(t_daemon_status(d));
+	}
+	fail_msg("the daemon does not come to rest");
+}
+
+/* Ask for a scan and release the root while it runs. True: in time. */
+static bool release_in_scan(struct t_world *w, struct t_judge *j)
+{
+	bool in_time;
+
+	json_decref(t_daemon_ask(&w->daemon, "{\"command\":\"scan\"}"));
+	release(w, "r", 0, NULL);
+	in_time = t_judge_number(j, "SELECT count(*) FROM j.gap WHERE closed IS"
+				    " NULL AND reason = 'asked for'") > 0;
+	return in_time;
+}
+
+/* Released during its scan, which is to be done again when it is back: until
+ * then it wakes nobody. */
+static void rests(struct t_world *w)
+{
+	struct t_round r;
+	int tries, in_time = 0;
+
+	t_daemon_configure(&w->daemon, "FlushInterval=1ms\n");
+	t_shell("cd " FS " && seq 3000 | xargs mkdir");
+	t_daemon_root(&w->daemon, "r", FS, w->backend);
+	t_daemon_configure(&w->daemon, "Patrol=off\n");
+	t_daemon_begin(&w->daemon);
+	t_round_init(&r, w);
+	expect_rest(&w->daemon); /* with nothing to do at all */
+	for (tries = 0; tries < 50 && in_time < 5; tries++) {
+		in_time += release_in_scan(w, &r.judge);
+		expect_rest(&w->daemon);
+		take_back(w, "r");
+		t_daemon_await(&w->daemon, "gap_open", false);
+	}
+	assert_int_equal(in_time, 5);
+	t_round_check(&r, NULL);
+	t_round_fini(&r);
+}
+
 struct storm {
 	struct t_ops ops;
 	unsigned n;
@@ -300,6 +375,8 @@ static const struct t_case cases[] = {
 	T_CASE(absent_at_start, ext4, inotify),
 	T_CASE(state_is_there, ext4, fanotify),
 	T_CASE(with_a_policy, ext4, fanotify),
+	T_CASE(rests, ext4, fanotify),
+	T_CASE(rests, xfs, inotify),
 	T_CASE(in_a_storm, ext4, fanotify),
 	T_CASE(in_a_storm, ext4, inotify),
 };

@@ -155,6 +155,31 @@ static void mount_below(struct t_world *w)
 	t_round_fini(&r);
 }
 
+/* Unmounted in the batch that learns of a new directory: what was covered is
+ * no news, also a file with two names. */
+static void uncovered_with_news(struct t_world *w)
+{
+	struct t_round r;
+	int i;
+
+	t_shell("mkdir -p " FS "/r/m/d && echo 1 > " FS "/r/m/1 && ln " FS
+		"/r/m/1 " FS "/r/m/d/2 && ln " FS "/r/m/1 " FS "/r/m/3");
+	t_round_open(&r, w, FS "/r");
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(mount("tmpfs", FS "/r/m", "tmpfs", 0, NULL),
+				 0);
+		t_daemon_flush(&w->daemon);
+		await_mount(&w->daemon, "m", true);
+		t_daemon_shell(&w->daemon,
+			       "mkdir " FS "/r/a%d && umount " FS "/r/m", i);
+		await_mount(&w->daemon, "m", false);
+		t_round_check(&r, NULL);
+		assert_int_equal(t_round_count(&r, "path LIKE 'm%%'"), 0);
+		assert_int_equal(t_round_count(&r, "kind = 1"), 1);
+	}
+	t_round_fini(&r);
+}
+
 /* Mounted while the daemon is down, and still there after its start. */
 static void mounted_while_stopped(struct t_world *w)
 {
@@ -283,6 +308,8 @@ static const struct t_case cases[] = {
 	T_CASE(in_and_out, xfs, inotify),
 	T_CASE(mount_below, ext4, fanotify),
 	T_CASE(mount_below, ext4, inotify),
+	T_CASE(uncovered_with_news, ext4, fanotify),
+	T_CASE(uncovered_with_news, xfs, inotify),
 	T_CASE(mounted_while_stopped, ext4, fanotify),
 	T_CASE(bind_below, ext4, fanotify),
 	T_CASE(unmounted, ext4, fanotify),
