@@ -77,7 +77,9 @@ static bool content_changed(const struct jb_recorder *r,
 	ino = jb_dirty_ino(r->set, root->root->fs, found->id.ino);
 	if ((ino & (JB_INO_CONTENT | JB_INO_WRITTEN)) == JB_INO_CONTENT)
 		return true;
+	/* One doubt is one change, however many names it reached. */
 	return flags->lossy && e->flags & JB_ENTRY_RACY &&
+	       e->cseq <= r->batch_seq &&
 	       jb_look_is_racy(e->facts.mtime, root->complete);
 }
 
@@ -142,8 +144,10 @@ static int store(struct jb_recorder *r, struct jb_entry *e,
 	rv = jb_catalog_update(r->catalog, e, err);
 	r->wrote = true;
 	/* Facts belong to the identity: all its names get them. */
-	if (rv == JB_OK && !S_ISDIR(e->facts.mode) && links > 1)
+	if (rv == JB_OK && !S_ISDIR(e->facts.mode) && links > 1) {
 		rv = jb_catalog_spread(r->catalog, e, err);
+		r->structure++; /* a listing may have read their rows */
+	}
 	return rv;
 }
 

@@ -53,6 +53,7 @@ static int record_batch(struct jb_recorder *r, struct jb_error *err)
 	r->now_us = jb_clock_us(CLOCK_REALTIME);
 	r->budget = JB_LIST_BUDGET;
 	r->batch_dirs = r->created_dirs;
+	r->batch_seq = jb_changes_last(r->changes);
 	r->wrote = false;
 	jb_keyset_clear(&r->named);
 	if (r->ahead != NULL && r->known.bits == NULL) {

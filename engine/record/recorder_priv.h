@@ -96,6 +96,7 @@ struct jb_recorder {
 	uint64_t created_dirs;	/* how many directories were ever created */
 	uint64_t mapped_dirs;	/* how many of them are in the map */
 	uint64_t batch_dirs;	/* how many there were before this batch */
+	int64_t batch_seq;	/* the last change before this batch */
 	struct jb_keyset named; /* directories: see record/facts.c */
 	struct jb_filter known; /* inodes that the catalog may have */
 	struct jb_ahead *ahead; /* owned; NULL: none */
@@ -116,7 +117,7 @@ struct jb_recorder {
 	struct jb_entries rows;	  /* scratch of look */
 	struct jb_entries page;	  /* scratch of list */
 	struct jb_entries below;  /* scratch of settle */
-	uint64_t structure;	  /* how often rows were moved or removed */
+	uint64_t structure;	  /* how often rows of other places changed */
 	struct jb_error error;	  /* the first failure of this batch */
 	struct jb_rest_mark rest; /* token 0: none is to be left */
 	bool rested;		  /* it was left */
