@@ -162,8 +162,9 @@ static void uncovered_with_news(struct t_world *w)
 	struct t_round r;
 	int i;
 
-	t_shell("mkdir -p " FS "/r/m/d && echo 1 > " FS "/r/m/1 && ln " FS
-		"/r/m/1 " FS "/r/m/d/2 && ln " FS "/r/m/1 " FS "/r/m/3");
+	/* Old: a young one would be in doubt. */
+	t_shell("mkdir -p " FS "/r/m/d && cd " FS "/r/m && ln -s x s &&"
+		" touch -d 2020-01-01 1 && ln 1 d/2 && ln 1 3");
 	t_round_open(&r, w, FS "/r");
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(mount("tmpfs", FS "/r/m", "tmpfs", 0, NULL),
@@ -174,8 +175,32 @@ static void uncovered_with_news(struct t_world *w)
 			       "mkdir " FS "/r/a%d && umount " FS "/r/m", i);
 		await_mount(&w->daemon, "m", false);
 		t_round_check(&r, NULL);
-		assert_int_equal(t_round_count(&r, "path LIKE 'm%%'"), 0);
+		if (t_round_count(&r, "path LIKE 'm%%'") > 0) {
+			t_judge_show(&r.judge, r.start);
+			fail_msg("rows of what was only covered");
+		}
 		assert_int_equal(t_round_count(&r, "kind = 1"), 1);
+	}
+	t_round_fini(&r);
+}
+
+/* What was covered just after it was written may be in doubt: then that is one
+ * change, also where the directory holds two names of it. */
+static void uncovered_young(struct t_world *w)
+{
+	struct t_round r;
+
+	t_shell("mkdir -p " FS "/r/m");
+	t_round_open(&r, w, FS "/r");
+	t_shell("cd " FS "/r/m && echo 1 > 1 && ln 1 2 && ln 1 3");
+	t_round_check(&r, NULL);
+	assert_int_equal(mount("tmpfs", FS "/r/m", "tmpfs", 0, NULL), 0);
+	t_daemon_flush(&w->daemon);
+	assert_int_equal(umount2(FS "/r/m", 0), 0);
+	t_round_check(&r, NULL);
+	if (t_round_count(&r, "kind = 2") > 1) {
+		t_judge_show(&r.judge, r.start);
+		fail_msg("one change, and several rows");
 	}
 	t_round_fini(&r);
 }
@@ -310,6 +335,7 @@ static const struct t_case cases[] = {
 	T_CASE(mount_below, ext4, inotify),
 	T_CASE(uncovered_with_news, ext4, fanotify),
 	T_CASE(uncovered_with_news, xfs, inotify),
+	T_CASE(uncovered_young, ext4, fanotify),
 	T_CASE(mounted_while_stopped, ext4, fanotify),
 	T_CASE(bind_below, ext4, fanotify),
 	T_CASE(unmounted, ext4, fanotify),
