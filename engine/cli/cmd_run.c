@@ -108,7 +108,12 @@ static int run_here(struct jb_cli *cli, const struct jb_config *config,
 
 static void print_effect(void *arg, const struct jb_effect *e)
 {
-	(void)arg;
+	struct jb_holding *held = arg;
+
+	if (e->reason == JB_REASON_HELD && e->verb == JB_VERB_REMOVE)
+		held->deletions++;
+	else if (e->reason == JB_REASON_HELD)
+		held->overwrites++;
 	printf("%-7s ", jb_verb_word(e->verb));
 	jb_out_text(stdout, e->path, strlen(e->path));
 	if (e->reason != JB_REASON_NONE)
@@ -119,15 +124,23 @@ static void print_effect(void *arg, const struct jb_effect *e)
 static int run_dry(const struct jb_config *config, const char *policy,
 		   struct jb_error *err)
 {
-	struct jb_report report;
+	struct jb_holding held = {.on = false};
 	struct jb_delivery *d;
+	char text[80];
 	int rv = jb_delivery_open(config, policy, true, &d, err);
 
 	if (rv != JB_OK)
 		return rv;
-	jb_delivery_on_effect(d, print_effect, NULL);
-	rv = jb_delivery_dry_run(d, &report, err);
+	jb_delivery_on_effect(d, print_effect, &held);
+	rv = jb_delivery_dry_run(d, err);
 	jb_delivery_close(d);
+	if (held.deletions + held.overwrites > 0) {
+		jb_holding_say(&held, text, sizeof text);
+		fprintf(stderr,
+			"%s: see 'status', then '" JB_PROGRAM " release %s' "
+			"approves them\n",
+			text, policy);
+	}
 	return rv;
 }
 

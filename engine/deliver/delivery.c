@@ -247,7 +247,7 @@ void jb_delivery_close(struct jb_delivery *d)
 
 /* ---- steps */
 
-static int open_journal(struct jb_delivery *d, struct jb_error *err)
+int jb_delivery_open_journal(struct jb_delivery *d, struct jb_error *err)
 {
 	const char *dir = d->config->state_dir, *root = d->root->name;
 	int rv = JB_OK;
@@ -301,7 +301,7 @@ static int is_cursor_lost(struct jb_delivery *d, bool *lost,
 	return *lost ? JB_OK : check_session(d, lost, err);
 }
 
-static int check_cursor(struct jb_delivery *d, struct jb_error *err)
+int jb_delivery_check_cursor(struct jb_delivery *d, struct jb_error *err)
 {
 	bool lost = false;
 	int rv;
@@ -409,7 +409,7 @@ static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,
 int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		     struct jb_error *err)
 {
-	int rv = open_journal(d, err);
+	int rv = jb_delivery_open_journal(d, err);
 
 	*ret = (struct jb_step){.more = false};
 	if (rv == JB_ENOENT || rv == JB_ESTALE ||
@@ -421,51 +421,13 @@ int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		return rv;
 	rv = jb_delivery_check_source(d, err);
 	if (rv == JB_OK)
-		rv = check_cursor(d, err);
+		rv = jb_delivery_check_cursor(d, err);
 	if (rv == JB_OK)
 		rv = work(d, retry, ret, err);
 	if (rv == JB_OK && !d->is_full)
 		atomic_store(&d->phase, JB_PHASE_FOLLOWING);
 	if (rv == JB_OK && !ret->more)
 		rv = find_due(d, &ret->due_us, err);
-	return rv;
-}
-
-/* ---- a dry run */
-
-void jb_delivery_on_effect(struct jb_delivery *d, jb_effect_fn *fn, void *arg)
-{
-	d->on_effect = fn;
-	d->effect_arg = arg;
-}
-
-int jb_delivery_dry_run(struct jb_delivery *d, struct jb_report *report,
-			struct jb_error *err)
-{
-	struct jb_step step = {0};
-	int rv = open_journal(d, err);
-
-	*report = (struct jb_report){0};
-	if (rv == JB_OK && !d->journal.complete)
-		return jb_error_set(err, JB_EBUSY, 0,
-				    "the first scan of root '%s' is running",
-				    d->root->name);
-	if (rv == JB_OK)
-		rv = jb_delivery_check_source(d, err);
-	if (rv == JB_OK)
-		rv = check_cursor(d, err);
-	if (rv == JB_OK && d->uuid[0] == '\0')
-		return jb_error_set(err, JB_EHELD, 0,
-				    "policy '%s': nothing was copied yet: "
-				    "the first copy takes all",
-				    d->policy->name);
-	if (rv != JB_OK)
-		return rv;
-	if (d->is_full)
-		return jb_delivery_plan(d, 0, err);
-	do
-		rv = jb_delivery_follow(d, &step, err);
-	while (rv == JB_OK && step.more && d->cursor < d->journal.last_seq);
 	return rv;
 }
 

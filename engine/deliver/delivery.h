@@ -61,9 +61,9 @@ void jb_delivery_close(struct jb_delivery *d);
 int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		     struct jb_error *err);
 
-/* Tell what would be done, by jb_delivery_on_effect(). @full: compare all. */
-int jb_delivery_dry_run(struct jb_delivery *d, struct jb_report *report,
-			struct jb_error *err);
+/* Tell what would be done, by jb_delivery_on_effect(): also what is pending,
+ * and what is held, with that reason. */
+int jb_delivery_dry_run(struct jb_delivery *d, struct jb_error *err);
 void jb_delivery_on_effect(struct jb_delivery *d, jb_effect_fn *fn, void *arg);
 
 /* A new marker at the target; @adopt takes over what equals the source there,

@@ -60,8 +60,9 @@ struct jb_delivery {
 	int64_t lacking;    /* pending, owed: no room at the target */
 	uint64_t room;	    /* bytes there were when that was found */
 	uint64_t room_files;
-	bool again;    /* some of it may have room now */
-	bool no_trash; /* nor in the trash */
+	bool again;	     /* some of it may have room now */
+	bool no_trash;	     /* nor in the trash */
+	bool left_over_told; /* a dry run\'s plan has what is pending */
 
 	jb_effect_fn *on_effect;
 	void *effect_arg;
@@ -75,8 +76,15 @@ struct jb_delivery {
 	atomic_int_fast64_t began_us;
 };
 
-/* delivery.c: the journal can't tell all that happened: look at everything. */
+/* delivery.c */
+int jb_delivery_open_journal(struct jb_delivery *d, struct jb_error *err);
+/* The journal can't tell all that happened: look at everything. */
 int jb_delivery_owe_full(struct jb_delivery *d, struct jb_error *err);
+/* Owe that, if what the cursor counts from has gone. */
+int jb_delivery_check_cursor(struct jb_delivery *d, struct jb_error *err);
+
+/* dry_run.c: ask the plan for all that is pending or owed, once. */
+int jb_delivery_add_left_over(struct jb_delivery *d, struct jb_error *err);
 
 /* pass.c: carry out one plan of what the sink has and the replica owes;
  * @cursor 0: the stored one stays. */

@@ -108,7 +108,7 @@ static int write_deferred(struct jb_delivery *d, struct jb_error *err)
 	struct jb_plan_sink *sink = &d->sink;
 	int rv;
 
-	if (sink->n_deferred == 0 || d->dry)
+	if (sink->n_deferred == 0)
 		return JB_OK;
 	rv = jb_replica_begin(d->replica, err);
 	for (size_t i = 0; i < sink->n_deferred && rv == JB_OK; i++)
@@ -196,10 +196,6 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 		     struct jb_error *err)
 {
 	struct jb_batch batch = {
-		.looks = d->sink.looks,
-		.n_looks = d->sink.n_looks,
-		.rids = d->sink.rids,
-		.n_rids = d->sink.n_rids,
 		.cursor = cursor,
 		.epoch = d->journal.epoch,
 		.now_us = jb_clock_us(CLOCK_REALTIME),
@@ -215,8 +211,13 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 	if (rv == JB_OK)
 		rv = check_stopped(d, err);
 	if (rv == JB_OK)
-		rv = write_deferred(d, err);
+		rv = d->dry ? jb_delivery_add_left_over(d, err)
+			    : write_deferred(d, err);
 	if (rv == JB_OK) {
+		batch.looks = d->sink.looks;
+		batch.n_looks = d->sink.n_looks;
+		batch.rids = d->sink.rids;
+		batch.n_rids = d->sink.n_rids;
 		d->again = false;
 		rv = run_planner(d, &batch, can, &report, err);
 	}

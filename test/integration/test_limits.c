@@ -86,6 +86,44 @@ static void put_back(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What is held is what a dry run shows, too: each path, how many, and what lets
+ * them go. With nothing left to do it says nothing. */
+static void dry_run(struct t_world *w)
+{
+	struct t_mirror m;
+	struct t_output o;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; touch d/$(seq -s ' d/' 50)",
+		      "MaxDelete=20\nMaxReplace=0");
+	t_mirror_check(&m);
+	t_daemon_shell(&w->daemon, "rm -r %s/d", SRC);
+	t_mirror_command(&m, 3, "51 deletions are held", "flush", "--policy",
+			 "m");
+	t_mirror_command(&m, 0, "remove  d/7  (held, waits for release)\n",
+			 "run", "m", "--dry-run");
+	t_mirror_command(&m, 0, "51 deletions are held: ", "run", "m",
+			 "--dry-run");
+	t_mirror_command(&m, 0, "release m' approves them\n", "run", "m",
+			 "--dry-run");
+	t_shell("test -e %s/d/7", DST);
+	t_mirror_command(&m, 0, "51 deletions released", "release", "m", NULL);
+	t_mirror_check(&m);
+	t_shell("echo a > %s/a", SRC);
+	t_mirror_check(&m);
+	t_shell("echo b > %s/a", SRC);
+	t_mirror_command(&m, 3, "1 overwrites are held", "flush", "--policy",
+			 "m");
+	t_mirror_command(&m, 0, "copy    a  (held, waits for release)\n",
+			 "run", "m", "--dry-run");
+	t_mirror_command(&m, 0, NULL, "release", "m", NULL);
+	t_mirror_check(&m);
+	t_daemon_command(&w->daemon, &o, "run", "m", "--dry-run", NULL);
+	assert_string_equal(o.out, "");
+	assert_string_equal(o.err, "");
+	t_output_fini(&o);
+	t_mirror_fini(&m);
+}
+
 /* Nobody waits for a worker that is not to run. */
 static void root_released(struct t_world *w)
 {
@@ -170,6 +208,7 @@ static void too_many_clients(struct t_world *w)
 
 static const struct t_case cases[] = {
 	T_CASE(overwrites_held, ext4, fanotify),
+	T_CASE(dry_run, ext4, fanotify),
 	T_CASE(put_back, ext4, fanotify),
 	T_CASE(root_released, ext4, fanotify),
 	T_CASE(too_many_clients, ext4, fanotify),
