@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -196,24 +195,6 @@ int jb_local_inspect(struct jb_target *t, struct jb_target_state *ret,
 	return rv;
 }
 
-static int make_uuid(char uuid[37])
-{
-	uint8_t b[16];
-	size_t at = 0;
-
-	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-		return -EIO;
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof b; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			uuid[at++] = '-';
-		snprintf(uuid + at, 3, "%02x", b[i]);
-		at += 2;
-	}
-	return 0;
-}
-
 static int write_marker(int own, const char *uuid, const char *owner)
 {
 	char text[MARKER_MAX];
@@ -298,7 +279,7 @@ static int make_own(struct jb_local *l, const char *owner, const char *uuid)
 	return rv;
 }
 
-int jb_local_init(struct jb_target *t, const char *owner, char uuid[37],
+int jb_local_init(struct jb_target *t, const char *owner, const char *uuid,
 		  struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
@@ -306,9 +287,7 @@ int jb_local_init(struct jb_target *t, const char *owner, char uuid[37],
 
 	if (rv != JB_OK)
 		return rv;
-	rv = make_uuid(uuid);
-	if (rv == 0)
-		rv = make_own(l, owner, uuid);
+	rv = make_own(l, owner, uuid);
 	if (rv == 0)
 		return JB_OK;
 	return jb_error_errno(err, -rv, "target '%s': %s/" JB_OWN_DIR, l->name,

@@ -149,7 +149,7 @@ enum jb_outcome jb_local_sweep(struct jb_target *t, const char *name,
 /* local_marker.c */
 int jb_local_inspect(struct jb_target *t, struct jb_target_state *ret,
 		     struct jb_error *err);
-int jb_local_init(struct jb_target *t, const char *owner, char uuid[37],
+int jb_local_init(struct jb_target *t, const char *owner, const char *uuid,
 		  struct jb_error *err);
 /* Is Path= there, and mounted if it must be? @is_mount may be NULL. */
 int jb_local_check_path(struct jb_local *l, bool *is_mount,

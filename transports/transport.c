@@ -3,7 +3,10 @@
 
 #include "transports/local.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 static const struct jb_target_ops *const transports[] = {
@@ -39,4 +42,22 @@ bool jb_stamp_fits(const struct jb_stamp *stamp, const struct jb_object *o)
 		return false;
 	return S_ISDIR(o->mode) ||
 	       (stamp->size == o->size && stamp->mtime == o->mtime);
+}
+
+int jb_target_make_uuid(char uuid[37], struct jb_error *err)
+{
+	uint8_t b[16];
+	size_t at = 0;
+
+	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
+		return jb_error_errno(err, errno, "random numbers");
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < sizeof b; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			uuid[at++] = '-';
+		snprintf(uuid + at, 3, "%02x", b[i]);
+		at += 2;
+	}
+	return JB_OK;
 }

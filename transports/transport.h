@@ -211,9 +211,9 @@ struct jb_target_ops {
 	 * mounted, with what to do about it. */
 	int (*inspect)(struct jb_target *t, struct jb_target_state *ret,
 		       struct jb_error *err);
-	/* Make JB_OWN_DIR and the marker with a new UUID, written to @uuid. An
-	 * existing marker is replaced. Not between start and end. */
-	int (*init)(struct jb_target *t, const char *owner, char uuid[37],
+	/* Make JB_OWN_DIR and the marker, durable. An existing marker is
+	 * replaced. Not between start and end. */
+	int (*init)(struct jb_target *t, const char *owner, const char *uuid,
 		    struct jb_error *err);
 	/* Before a plan: is it still the target with this marker (NULL: any)
 	 * and file system (0: any)? JB_EHELD if not. Opens source and target,
@@ -309,6 +309,9 @@ struct jb_target_ops {
 			  struct jb_error *err);
 	/* new members go here; never reorder */
 };
+
+/* A new UUID for a marker. */
+int jb_target_make_uuid(char uuid[37], struct jb_error *err);
 
 /* The transport called @name, or NULL. */
 const struct jb_target_ops *jb_transport_find(const char *name);

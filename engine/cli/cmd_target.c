@@ -17,21 +17,26 @@ static const struct option longs[] = {
 };
 
 static int init_for(const struct jb_config *config, const char *policy,
-		    bool adopt, bool content, struct jb_error *err)
+		    bool adopt, bool content, bool *was_known,
+		    struct jb_error *err)
 {
 	struct jb_delivery *d;
+	json_t *reply = NULL;
 	int rv;
 
 	rv = jb_policy_request(config, policy, "init",
 			       json_pack("{s:b, s:b}", "adopt", adopt,
 					 "content", content),
-			       NULL, err);
+			       &reply, err);
+	*was_known =
+		rv == JB_OK && json_is_true(json_object_get(reply, "known"));
+	json_decref(reply);
 	if (rv != JB_ENOTRUN)
 		return rv;
 	rv = jb_delivery_open(config, policy, false, &d, err);
 	if (rv != JB_OK)
 		return rv;
-	rv = jb_delivery_init_target(d, adopt, content, err);
+	rv = jb_delivery_init_target(d, adopt, content, was_known, err);
 	jb_delivery_close(d);
 	return rv;
 }
@@ -41,6 +46,7 @@ static int init_target(struct jb_cli *cli, const struct jb_config *config,
 {
 	const char *target;
 	struct jb_error err;
+	bool was_known;
 	size_t n = 0;
 
 	if (jb_config_target(config, name) == NULL)
@@ -51,8 +57,12 @@ static int init_target(struct jb_cli *cli, const struct jb_config *config,
 			continue;
 		n++;
 		if (init_for(config, config->policies[i].name, adopt, content,
-			     &err) != JB_OK)
+			     &was_known, &err) != JB_OK)
 			return jb_cli_fail(cli, &err);
+		if (was_known)
+			printf("target '%s' is already the target of policy "
+			       "'%s': nothing to do\n",
+			       name, config->policies[i].name);
 	}
 	if (n == 0)
 		return jb_cli_usage(cli, "no policy has Target=%s", name);

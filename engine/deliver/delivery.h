@@ -67,9 +67,10 @@ int jb_delivery_dry_run(struct jb_delivery *d, struct jb_error *err);
 void jb_delivery_on_effect(struct jb_delivery *d, jb_effect_fn *fn, void *arg);
 
 /* A new marker at the target; @adopt takes over what equals the source there,
- * @content compares it byte by byte. */
+ * @content compares it byte by byte. Without @adopt nothing is done to one that
+ * is this policy's already: *was_known. */
 int jb_delivery_init_target(struct jb_delivery *d, bool adopt, bool content,
-			    struct jb_error *err);
+			    bool *was_known, struct jb_error *err);
 int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err);
 /* Approve the held deletions that were put there up to @seq, and all overwrites
  * that are held. */

@@ -39,9 +39,11 @@ struct jb_delivery {
 	struct jb_feed *feed;	      /* owned; NULL: no journal yet */
 	struct jb_catalog_view *view; /* owned, with feed */
 	struct jb_planner_options options;
-	char *under;	  /* owned */
-	uint64_t keep_us; /* KeepDeleted= */
-	char uuid[37];	  /* of the target's marker, "" unknown */
+	char *under;	    /* owned */
+	uint64_t keep_us;   /* KeepDeleted= */
+	char uuid[37];	    /* of the target's marker, "" unknown */
+	char new_uuid[37];  /* of the one that is to replace it, "" none */
+	unsigned new_adopt; /* with it */
 	uint64_t fsid;
 	uint64_t hash; /* of the configuration */
 
@@ -117,6 +119,11 @@ int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
 int jb_delivery_load(struct jb_delivery *d, struct jb_error *err);
 int jb_delivery_note(struct jb_delivery *d, const char *key, int64_t value,
 		     struct jb_error *err);
+/* The target is going to have this marker: remembered before it is written, so
+ * that it is known whenever it is found there. */
+int jb_delivery_intend_target(struct jb_delivery *d, const char *uuid,
+			      unsigned adopt, struct jb_error *err);
+/* It has it. */
 int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
 			    uint64_t fsid, unsigned adopt,
 			    struct jb_error *err);

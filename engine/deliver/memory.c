@@ -10,11 +10,16 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
+#define UUID	  "target_uuid"
+#define NEW_UUID  "target_new_uuid"
+#define NEW_ADOPT "target_new_adopt"
+
 static const char SQL_GET_TEXT[] = "SELECT value FROM meta WHERE key = ?1";
 static const char SQL_SET_TEXT[] =
 	"INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)";
 
-static int get_uuid(struct jb_delivery *d, struct jb_error *err)
+static int get_uuid(struct jb_delivery *d, const char *key, char ret[37],
+		    struct jb_error *err)
 {
 	struct jb_store *store = jb_replica_store(d->replica);
 	sqlite3_stmt *st;
@@ -22,16 +27,16 @@ static int get_uuid(struct jb_delivery *d, struct jb_error *err)
 
 	if (rv != JB_OK)
 		return rv;
-	sqlite3_bind_text(st, 1, "target_uuid", -1, SQLITE_STATIC);
+	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
 	rv = jb_store_step(store, st, err);
 	if (rv > 0)
-		snprintf(d->uuid, sizeof d->uuid, "%s",
+		snprintf(ret, 37, "%s",
 			 (const char *)sqlite3_column_text(st, 0));
 	sqlite3_finalize(st);
 	return rv < 0 ? rv : JB_OK;
 }
 
-static int set_uuid(struct jb_delivery *d, const char *uuid,
+static int set_uuid(struct jb_delivery *d, const char *key, const char *uuid,
 		    struct jb_error *err)
 {
 	struct jb_store *store = jb_replica_store(d->replica);
@@ -40,7 +45,7 @@ static int set_uuid(struct jb_delivery *d, const char *uuid,
 
 	if (rv != JB_OK)
 		return rv;
-	sqlite3_bind_text(st, 1, "target_uuid", -1, SQLITE_STATIC);
+	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
 	sqlite3_bind_text(st, 2, uuid, -1, SQLITE_STATIC);
 	rv = jb_store_run(store, st, err);
 	sqlite3_finalize(st);
@@ -155,7 +160,8 @@ static int revisit_dirs(struct jb_delivery *d, struct jb_error *err)
 
 int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 {
-	int64_t full = 0, paused = 0, adopt = 0, fsid = 0, held = 0;
+	int64_t full = 0, paused = 0, adopt = 0, fsid = 0, held = 0,
+		new_adopt = 0;
 	struct jb_replica *r = d->replica;
 	int rv;
 
@@ -171,18 +177,44 @@ int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = jb_replica_get(r, "held", 0, &held, err);
 	if (rv == JB_OK)
-		rv = get_uuid(d, err);
+		rv = get_uuid(d, UUID, d->uuid, err);
+	if (rv == JB_OK)
+		rv = get_uuid(d, NEW_UUID, d->new_uuid, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, NEW_ADOPT, 0, &new_adopt, err);
 	d->stored = d->cursor;
 	d->is_full = full != 0;
 	d->paused = paused != 0;
 	d->held = held != 0;
 	d->adopt = (unsigned)adopt;
+	d->new_adopt = (unsigned)new_adopt;
 	d->fsid = (uint64_t)fsid;
 	if (rv == JB_OK)
 		rv = jb_delivery_count_lacking(d, err);
 	if (rv == JB_OK)
 		rv = revisit_dirs(d, err);
 	return rv == JB_OK ? check_config(d, err) : rv;
+}
+
+int jb_delivery_intend_target(struct jb_delivery *d, const char *uuid,
+			      unsigned adopt, struct jb_error *err)
+{
+	int rv = jb_replica_begin(d->replica, err);
+
+	if (rv != JB_OK)
+		return rv;
+	rv = set_uuid(d, NEW_UUID, uuid, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(d->replica, NEW_ADOPT, adopt, err);
+	if (rv == JB_OK)
+		rv = jb_replica_commit(d->replica, err);
+	if (rv != JB_OK) {
+		jb_replica_rollback(d->replica);
+		return rv;
+	}
+	snprintf(d->new_uuid, sizeof d->new_uuid, "%s", uuid);
+	d->new_adopt = adopt;
+	return JB_OK;
 }
 
 int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
@@ -192,7 +224,9 @@ int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
 
 	if (rv != JB_OK)
 		return rv;
-	rv = set_uuid(d, uuid, err);
+	rv = set_uuid(d, UUID, uuid, err);
+	if (rv == JB_OK)
+		rv = set_uuid(d, NEW_UUID, "", err);
 	if (rv == JB_OK)
 		rv = jb_replica_set(d->replica, "target_fsid", (int64_t)fsid,
 				    err);
@@ -207,6 +241,7 @@ int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
 		return rv;
 	}
 	snprintf(d->uuid, sizeof d->uuid, "%s", uuid);
+	d->new_uuid[0] = '\0';
 	d->fsid = fsid;
 	d->adopt = adopt;
 	d->is_full = true;

@@ -149,6 +149,7 @@ static int meet_target(struct jb_delivery *d, struct jb_error *err)
 	const char *target = d->section->name;
 	struct jb_pass pass = d->pass; /* the first copy has just begun */
 	struct jb_target_state s;
+	bool was_known;
 	int rv = d->target->ops->inspect(d->target, &s, err);
 
 	if (rv != JB_OK)
@@ -168,9 +169,20 @@ static int meet_target(struct jb_delivery *d, struct jb_error *err)
 			"init %s --adopt' takes over what equals the source, "
 			"without --adopt nothing there is touched",
 			target, target);
-	rv = jb_delivery_init_target(d, false, false, err);
+	rv = jb_delivery_init_target(d, false, false, &was_known, err);
 	d->pass = pass;
 	return rv;
+}
+
+/* Has the target the marker that was to be written when we were cut short? */
+static int finish_init(struct jb_delivery *d, struct jb_error *err)
+{
+	struct jb_target_state s;
+	int rv = d->target->ops->inspect(d->target, &s, err);
+
+	if (rv != JB_OK || strcmp(s.uuid, d->new_uuid) != 0)
+		return rv;
+	return jb_delivery_note_target(d, s.uuid, s.fsid, d->new_adopt, err);
 }
 
 int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
@@ -180,6 +192,8 @@ int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
 
 	if (d->is_full && d->feed != NULL)
 		rv = check_outside(d, err);
+	if (rv == JB_OK && d->new_uuid[0] != '\0' && !d->dry)
+		rv = finish_init(d, err);
 	if (rv == JB_OK && d->uuid[0] == '\0' && !d->dry)
 		rv = meet_target(d, err);
 	if (rv == JB_OK)
@@ -192,22 +206,37 @@ int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
 	return rv;
 }
 
-int jb_delivery_init_target(struct jb_delivery *d, bool adopt, bool content,
-			    struct jb_error *err)
+/* Is it this policy's own, as it remembers it? */
+static bool is_known(const struct jb_delivery *d,
+		     const struct jb_target_state *s)
 {
-	struct jb_target_state s;
+	return d->uuid[0] != '\0' && strcmp(s->uuid, d->uuid) == 0 &&
+	       (d->fsid == 0 || s->fsid == 0 || d->fsid == s->fsid);
+}
+
+int jb_delivery_init_target(struct jb_delivery *d, bool adopt, bool content,
+			    bool *was_known, struct jb_error *err)
+{
+	unsigned how = adopt ? (content ? 2 : 1) : 0;
 	char owner[200], host[64] = "", uuid[37];
+	struct jb_target_state s;
 	int rv;
 
 	d->target->ops->end(d->target);
+	rv = d->target->ops->inspect(d->target, &s, err);
+	*was_known = rv == JB_OK && !adopt && is_known(d, &s);
+	if (rv != JB_OK || *was_known)
+		return rv;
 	gethostname(host, sizeof host - 1);
 	snprintf(owner, sizeof owner, "%.100s@%s", d->policy->name, host);
-	rv = d->target->ops->init(d->target, owner, uuid, err);
+	rv = jb_target_make_uuid(uuid, err);
+	if (rv == JB_OK)
+		rv = jb_delivery_intend_target(d, uuid, how, err);
+	if (rv == JB_OK)
+		rv = d->target->ops->init(d->target, owner, uuid, err);
 	if (rv == JB_OK)
 		rv = d->target->ops->inspect(d->target, &s, err);
 	if (rv == JB_OK)
-		rv = jb_delivery_note_target(d, uuid, s.fsid,
-					     adopt ? (content ? 2 : 1) : 0,
-					     err);
+		rv = jb_delivery_note_target(d, uuid, s.fsid, how, err);
 	return rv;
 }

@@ -50,7 +50,7 @@ static int do_ask(struct jb_worker *w, struct jb_worker_ask *ask,
 		return jb_delivery_reset(d, err);
 	if (strcmp(ask->what, "init") == 0)
 		return jb_delivery_init_target(d, ask->adopt, ask->content,
-					       err);
+					       &w->work.was_known, err);
 	if (strcmp(ask->what, "recopy") == 0)
 		return jb_delivery_recopy(d, (uint64_t)ask->rid, err);
 	return jb_error_set(err, JB_EPROTO, 0, "unknown request '%s'",
@@ -65,6 +65,7 @@ static void on_work(uv_work_t *req)
 	*err = (struct jb_error){0};
 	w->work.step = (struct jb_step){0};
 	w->work.has_status = false;
+	w->work.was_known = false;
 	w->work.rv = JB_OK;
 	if (w->work.delivery == NULL)
 		w->work.rv = jb_delivery_open(w->config, w->policy->name, false,
@@ -223,7 +224,9 @@ static void on_worked(uv_work_t *req, int status)
 	}
 	if (ask != NULL) {
 		jb_worker_tell_status(w);
-		jb_worker_answer(w, ask, w->work.rv, w->work.err.text, NULL);
+		jb_worker_answer(w, ask, w->work.rv, w->work.err.text,
+				 json_pack("{s:b}", "known",
+					   w->work.was_known));
 		w->wake = w->retry = true;
 	} else if (w->work.rv != JB_OK) {
 		note_failure(w);

@@ -51,6 +51,7 @@ struct jb_worker {
 		struct jb_step step;
 		struct jb_delivery_status status;
 		bool has_status;
+		bool was_known; /* init: nothing had to be done */
 	} work;
 };
 

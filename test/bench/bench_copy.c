@@ -211,6 +211,7 @@ int main(int argc, char **argv)
 		errx(2, "usage: bench_copy SOURCE TARGET [THREADS]");
 	if (jb_tree_open(&tree, o.source, "", &e) != JB_OK ||
 	    ops->open(&o, &t, &e) != JB_OK ||
+	    jb_target_make_uuid(uuid, &e) != JB_OK ||
 	    ops->init(t, "bench", uuid, &e) != JB_OK)
 		errx(1, "%s", e.text);
 	begin = wall_s();

@@ -7,11 +7,13 @@
  *                           is there
  *
  * KIND is alloc (malloc and its kin, SQLite's too), sqlite (what SQLite asks of
- * its files) or call (system calls of ours on files). Linked with --wrap, so
- * that only the program's own calls fail, not those of its libraries. */
+ * its files) or call (system calls of ours on files); kill is of both of these,
+ * and the program dies before the call. Linked with --wrap, so that only the
+ * program's own calls fail, not those of its libraries. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -27,7 +29,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum kind { NONE, ALLOC, SQLITE, CALL };
+enum kind { NONE, ALLOC, SQLITE, CALL, KILL };
 
 static enum kind armed;
 static bool lasting;
@@ -51,7 +53,7 @@ static bool strikes(enum kind kind, const char *name)
 		errno = EIO;
 		return true;
 	}
-	if (kind != armed)
+	if (kind != armed && (armed != KILL || kind == ALLOC))
 		return false;
 	n = atomic_fetch_sub(&left, 1);
 	if (n > 1 || (n < 1 && !lasting))
@@ -65,6 +67,8 @@ static bool strikes(enum kind kind, const char *name)
 	}
 	if (n == 1)
 		dprintf(2, "faulty: %s() fails\n", name);
+	if (armed == KILL)
+		kill(getpid(), SIGKILL);
 	errno = error;
 	return true;
 }
@@ -318,8 +322,10 @@ static void shim_sqlite(void)
 
 __attribute__((constructor)) static void arm(void)
 {
-	static const char *const kinds[] = {
-		[ALLOC] = "alloc:", [SQLITE] = "sqlite:", [CALL] = "call:"};
+	static const char *const kinds[] = {[ALLOC] = "alloc:",
+					    [SQLITE] = "sqlite:",
+					    [CALL] = "call:",
+					    [KILL] = "kill:"};
 	const char *wanted = getenv("JB_FAULT");
 	char *end;
 	long n;
@@ -327,7 +333,7 @@ __attribute__((constructor)) static void arm(void)
 	shim_sqlite();
 	if (wanted == NULL)
 		return;
-	for (int i = ALLOC; i <= CALL; i++) {
+	for (int i = ALLOC; i <= KILL; i++) {
 		size_t len = strlen(kinds[i]);
 
 		if (strncmp(wanted, kinds[i], len) != 0)

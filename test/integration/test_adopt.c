@@ -106,7 +106,28 @@ static void by_content(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* Once more for what is ours already: said, and nothing is done. */
+static void ours_already(struct t_world *w)
+{
+	static const char known[] =
+		"target 't' is already the target of policy 'm'";
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	t_shell("cp %s/.journalctl-backup/marker %s/marker", T_MIRROR, T_SPACE);
+	t_mirror_command(&m, 0, known, "target", "init", "t");
+	t_daemon_stop(&w->daemon);
+	t_mirror_command(&m, 0, known, "target", "init", "t");
+	t_shell("cmp %s/.journalctl-backup/marker %s/marker", T_MIRROR,
+		T_SPACE);
+	t_daemon_start(&w->daemon);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
+	T_CASE(ours_already, ext4, fanotify),
 	T_CASE(adopts_many, xfs, fanotify),
 	T_CASE(by_content, ext4, fanotify),
 	T_CASE(by_content, xfs, inotify),

@@ -113,8 +113,8 @@ static void dry_run(struct t_world *w)
 	t_shell("echo b > %s/a", SRC);
 	t_mirror_command(&m, 3, "1 overwrites are held", "flush", "--policy",
 			 "m");
-	t_mirror_command(&m, 0, "copy    a  (held, waits for release)\n",
-			 "run", "m", "--dry-run");
+	t_mirror_command(&m, 0, "copy    a  (held, waits for release)\n", "run",
+			 "m", "--dry-run");
 	t_mirror_command(&m, 0, NULL, "release", "m", NULL);
 	t_mirror_check(&m);
 	t_daemon_command(&w->daemon, &o, "run", "m", "--dry-run", NULL);

@@ -291,6 +291,7 @@ static void test_swapped_links(void **state)
 	/* elsewhere on the same file systems, where a rename would work */
 	x.ops->close(x.t);
 	assert_int_equal(x.ops->open(&o, &x.t, &x.err), JB_OK);
+	assert_int_equal(jb_target_make_uuid(x.uuid, &x.err), JB_OK);
 	assert_int_equal(x.ops->init(x.t, "test", x.uuid, &x.err), JB_OK);
 	assert_int_equal(x.ops->start(x.t, x.uuid, 0, &x.can, &x.err), JB_OK);
 	t_shell("mkdir %s/d " TOP "/d " OUTSIDE " %s/secret;"

@@ -318,13 +318,14 @@ static void test_identity(void **state)
 	assert_int_equal(start_with(x.uuid, fsid), JB_EHELD);
 	assert_non_null(strstr(x.err.text, "not mounted"));
 	assert_int_equal(x.ops->inspect(x.t, &s, &x.err), JB_EHELD);
-	assert_int_equal(x.ops->init(x.t, "o", s.uuid, &x.err), JB_EHELD);
+	assert_int_equal(x.ops->init(x.t, "o", x.uuid, &x.err), JB_EHELD);
 	assert_int_equal(t_count(T_TARGET), 0);
 	t_mount_attach(&x.target);
 	assert_int_equal(start_with(x.uuid, fsid), JB_OK);
 	x.ops->end(x.t);
 	t_shell("rm %s/" JB_OWN_DIR "/marker", T_TARGET);
 	assert_int_equal(start_with(x.uuid, fsid), JB_EHELD);
+	assert_int_equal(jb_target_make_uuid(x.uuid, &x.err), JB_OK);
 	assert_int_equal(x.ops->init(x.t, "again", x.uuid, &x.err), JB_OK);
 	assert_int_equal(start_with(x.uuid, fsid), JB_OK);
 }
@@ -348,6 +349,7 @@ static void test_under(void **state)
 	assert_int_equal(x.ops->inspect(x.t, &s, &x.err), JB_OK);
 	assert_true(s.is_empty && !s.has_marker);
 	assert_int_equal(t_count(T_TARGET), 2); /* lost+found, the marker's */
+	assert_int_equal(jb_target_make_uuid(x.uuid, &x.err), JB_OK);
 	assert_int_equal(x.ops->init(x.t, "o", x.uuid, &x.err), JB_OK);
 	assert_int_equal(start_with(x.uuid, 0), JB_OK);
 	w = t_target_work(&x, "", "f", "s");

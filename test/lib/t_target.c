@@ -48,9 +48,11 @@ void t_target_open(struct t_target *x, unsigned preserve, unsigned threads)
 		x->ops->close(x->t);
 	x->t = NULL;
 	assert_int_equal(x->ops->open(&o, &x->t, &x->err), JB_OK);
-	if (x->uuid[0] == '\0')
+	if (x->uuid[0] == '\0') {
+		assert_int_equal(jb_target_make_uuid(x->uuid, &x->err), JB_OK);
 		assert_int_equal(x->ops->init(x->t, "test", x->uuid, &x->err),
 				 JB_OK);
+	}
 	if (x->ops->start(x->t, x->uuid, 0, &x->can, &x->err) != JB_OK)
 		fail_msg("start: %s", x->err.text);
 }
