@@ -353,6 +353,8 @@ static void on_mount_changed(void *arg, const char *path)
 	struct jb_daemon *d = arg;
 	struct jb_error err;
 
+	if (d->supervisor != NULL)
+		jb_supervisor_mounted(d->supervisor, path);
 	for (unsigned i = 0; i < d->n_roots; i++) {
 		const char *top = d->roots[i].config->path;
 		size_t len = strlen(top);

@@ -61,6 +61,10 @@ void jb_delivery_close(struct jb_delivery *d);
 int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		     struct jb_error *err);
 
+/* Is the target there? JB_EHELD if not, as a step would say that had something
+ * to do. */
+int jb_delivery_look(struct jb_delivery *d, struct jb_error *err);
+
 /* Tell what would be done, by jb_delivery_on_effect(): also what is pending,
  * and what is held, with that reason. */
 int jb_delivery_dry_run(struct jb_delivery *d, struct jb_error *err);

@@ -206,6 +206,18 @@ int jb_delivery_start_target(struct jb_delivery *d, unsigned *can,
 	return rv;
 }
 
+int jb_delivery_look(struct jb_delivery *d, struct jb_error *err)
+{
+	unsigned can = 0;
+	int rv;
+
+	if (d->paused || d->uuid[0] == '\0')
+		return JB_OK;
+	rv = jb_delivery_start_target(d, &can, err);
+	d->target->ops->end(d->target);
+	return rv;
+}
+
 /* Is it this policy's own, as it remembers it? */
 static bool is_known(const struct jb_delivery *d,
 		     const struct jb_target_state *s)

@@ -28,6 +28,10 @@ int jb_supervisor_open(uv_loop_t *loop, const struct jb_config *config,
 /* There are changes up to @seq. */
 void jb_supervisor_wake(struct jb_supervisor *s, int64_t seq);
 
+/* Something was mounted or unmounted at @path: whose target or root lies there
+ * looks whether it can work. */
+void jb_supervisor_mounted(struct jb_supervisor *s, const char *path);
+
 /* Is there a worker for this policy? */
 bool jb_supervisor_has(struct jb_supervisor *s, const char *policy);
 

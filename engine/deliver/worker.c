@@ -4,8 +4,8 @@
  * begun by the loop when none runs, and its end comes back to the loop.
  *
  * Nothing that goes wrong ends the process: a failure is told, and tried again
- * with growing waits. What only a person can change (held) is looked at every
- * few seconds, so that mounting the disk is enough. The one exception is a
+ * with growing waits, and at once when something was mounted where the target
+ * is, so that mounting the disk is enough. The one exception is a
  * plugin that does not return: no thread can be taken out of it, so the process
  * ends, and the daemon starts the next one. */
 #include "engine/deliver/worker_priv.h"
@@ -29,6 +29,7 @@
 #define MOST_WAIT_MS   60000
 #define HELD_WAIT_MS   2000
 #define REPORT_MS      500
+#define MOUNTS_MS      500
 #define IOPRIO_WHO_ME  1
 #define IOPRIO_SHIFT   13
 #define IOPRIO_DEFAULT 4
@@ -76,7 +77,9 @@ static void on_work(uv_work_t *req)
 		w->work.step.more = true; /* be seen first, then work */
 	else if (w->work.ask != NULL)
 		w->work.rv = do_ask(w, w->work.ask, err);
-	else
+	else if (w->work.look)
+		w->work.rv = jb_delivery_look(w->work.delivery, err);
+	if (w->work.rv == JB_OK && w->delivery != NULL && w->work.ask == NULL)
 		w->work.rv = jb_delivery_step(w->work.delivery, w->work.retry,
 					      &w->work.step, err);
 	if (w->work.rv == JB_ECORRUPT)
@@ -126,11 +129,11 @@ static void note_failure(struct jb_worker *w)
 		jb_log(err->code == JB_EHELD ? JB_LOG_WARNING : JB_LOG_ERROR,
 		       "policy '%s': %s", w->policy->name, err->text);
 	w->failed = *err;
-	if (err->code == JB_EHELD) {
-		wait_for(w, HELD_WAIT_MS);
-		return;
-	}
-	w->backoff_ms = w->backoff_ms == 0 ? FIRST_WAIT_MS : w->backoff_ms * 2;
+	if (w->backoff_ms == 0)
+		w->backoff_ms =
+			err->code == JB_EHELD ? HELD_WAIT_MS : FIRST_WAIT_MS;
+	else
+		w->backoff_ms *= 2;
 	if (w->backoff_ms > MOST_WAIT_MS)
 		w->backoff_ms = MOST_WAIT_MS;
 	wait_for(w, w->backoff_ms);
@@ -271,7 +274,8 @@ void jb_worker_poke(struct jb_worker *w)
 {
 	struct jb_worker_ask *ask = w->asks;
 
-	if (w->busy || w->stopping || (ask == NULL && !w->wake && !w->retry))
+	if (w->busy || w->stopping ||
+	    (ask == NULL && !w->wake && !w->retry && !w->look))
 		return;
 	/* A failed target is not asked again by every change. */
 	if (ask == NULL && w->failed.code != JB_OK && !w->retry)
@@ -284,11 +288,28 @@ void jb_worker_poke(struct jb_worker *w)
 		     f = f->next)
 			f->begun = true;
 		w->work.retry = w->retry;
-		w->wake = w->retry = false;
+		w->work.look = w->look;
+		w->wake = w->retry = w->look = false;
 	}
 	w->busy = true;
 	uv_timer_start(&w->report, on_report, REPORT_MS, REPORT_MS);
 	uv_queue_work(&w->loop, &w->work.req, on_work, on_worked);
+}
+
+static void on_mounts(uv_timer_t *timer)
+{
+	struct jb_worker *w = timer->data;
+
+	w->look = true;
+	w->retry = w->retry || w->failed.code != JB_OK;
+	jb_worker_poke(w);
+}
+
+/* Who unmounts one disk may be about to mount another: what lies between isn't
+ * meant. */
+void jb_worker_look(struct jb_worker *w)
+{
+	uv_timer_start(&w->mounts, on_mounts, MOUNTS_MS, 0);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -299,9 +320,8 @@ static void on_closed(uv_handle_t *handle)
 static void close_all(struct jb_worker *w)
 {
 	uv_handle_t *handles[] = {
-		(uv_handle_t *)&w->due,
-		(uv_handle_t *)&w->report,
-		(uv_handle_t *)&w->term,
+		(uv_handle_t *)&w->due,	      (uv_handle_t *)&w->report,
+		(uv_handle_t *)&w->mounts,    (uv_handle_t *)&w->term,
 		(uv_handle_t *)&w->interrupt,
 	};
 
@@ -347,6 +367,8 @@ static void init_handles(struct jb_worker *w)
 {
 	uv_timer_init(&w->loop, &w->due);
 	uv_timer_init(&w->loop, &w->report);
+	uv_timer_init(&w->loop, &w->mounts);
+	w->mounts.data = w;
 	uv_signal_init(&w->loop, &w->term);
 	uv_signal_init(&w->loop, &w->interrupt);
 	w->due.data = w->report.data = w->term.data = w->interrupt.data = w;

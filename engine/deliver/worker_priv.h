@@ -26,10 +26,11 @@ struct jb_worker {
 	const struct jb_config_section *policy; /* borrowed */
 	uv_loop_t loop;
 	struct jb_line_pipe pipe;
-	uv_timer_t due, report;
+	uv_timer_t due, report, mounts;
 	uv_signal_t term, interrupt;
 	bool busy, stopping, closed;
 	bool wake, retry;
+	bool look;		       /* is the target still there? */
 	struct jb_worker_ask *asks;    /* owned; in their order */
 	struct jb_worker_ask *flushes; /* owned; waiting */
 	int64_t backoff_ms;
@@ -45,7 +46,7 @@ struct jb_worker {
 		uv_work_t req;
 		struct jb_delivery *delivery; /* owned */
 		struct jb_worker_ask *ask;    /* owned; NULL: a step */
-		bool retry;
+		bool retry, look;
 		int rv;
 		struct jb_error err;
 		struct jb_step step;
@@ -57,6 +58,8 @@ struct jb_worker {
 
 /* worker.c: there is something to do. */
 void jb_worker_poke(struct jb_worker *w);
+/* The target may have gone, or come back. */
+void jb_worker_look(struct jb_worker *w);
 void jb_worker_stop(struct jb_worker *w);
 
 /* worker_talk.c */

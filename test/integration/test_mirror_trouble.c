@@ -7,6 +7,7 @@
 #include "lib/t_mirror.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -60,6 +61,51 @@ static void read_only(struct t_world *w)
 	assert_true(exists(DST "/d/a"));
 	t_shell("mount -o remount,rw %s", DST);
 	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* Wait for a state, without giving it anything to do. */
+static void await_state(struct t_mirror *m, const char *state)
+{
+	json_t *status, *policy;
+	const char *now;
+	bool same;
+
+	for (int i = 0; i < 600; i++) {
+		status = t_daemon_status(&m->w->daemon);
+		policy = json_array_get(json_object_get(status, "policies"), 0);
+		now = json_string_value(json_object_get(policy, "state"));
+		same = now != NULL && strcmp(now, state) == 0;
+		json_decref(status);
+		if (same)
+			return;
+		poll(NULL, 0, 20);
+	}
+	fail_msg("its state does not become '%s'", state);
+}
+
+/* A disk that is taken out is noticed though nothing changes, and goes on when
+ * it is put in, with what has changed meanwhile. */
+static void unplugged(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	await_state(&m, "following");
+	t_mount_detach(&m.target);
+	await_state(&m, "held");
+	t_mirror_command(&m, 0, "not mounted: mount it", "status", NULL, NULL);
+	t_mount_attach(&m.target);
+	await_state(&m, "following");
+	t_mount_detach(&m.target);
+	await_state(&m, "held");
+	t_shell("echo b > %s/b", SRC);
+	t_daemon_flush(&w->daemon);
+	t_mount_attach(&m.target);
+	await_state(&m, "following");
+	t_mirror_compare(&m);
 	t_mirror_fini(&m);
 }
 
@@ -280,6 +326,7 @@ static void has_keys(struct t_world *w)
 
 static const struct t_case cases[] = {
 	T_CASE(read_only, ext4, fanotify),
+	T_CASE(unplugged, ext4, fanotify),
 	T_CASE(failing, ext4, fanotify),
 	T_CASE(missing, ext4, fanotify),
 	T_CASE(inside, ext4, fanotify),
