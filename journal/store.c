@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_MS	 5000
 #define WRITER_CACHE_KIB 20000
 #define READER_CACHE_KIB 4000
-#define CHECKPOINT_PAGES 16000
-#define WAL_LIMIT_BYTES	 (64 << 20)
+#define SHARE		 16 /* of a small disk */
 
 /* A new file can be made smaller, a little at a time. An older one would have
  * to be written anew for that; its free pages are used again. */
@@ -77,10 +77,8 @@ static int set_pragmas(struct jb_store *s, enum jb_store_mode mode,
 		snprintf(sql, sizeof sql,
 			 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 			 "PRAGMA cache_size = -%d;"
-			 "PRAGMA wal_autocheckpoint = %d;"
-			 "PRAGMA journal_size_limit = %d;"
 			 "PRAGMA foreign_keys = OFF",
-			 WRITER_CACHE_KIB, CHECKPOINT_PAGES, WAL_LIMIT_BYTES);
+			 WRITER_CACHE_KIB);
 	else
 		snprintf(sql, sizeof sql,
 			 "PRAGMA query_only = ON; PRAGMA cache_size = -%d",
@@ -278,6 +276,40 @@ int jb_store_set_meta(struct jb_store *s, const char *key, int64_t value,
 	rv = jb_store_run(s, st, err);
 	sqlite3_finalize(st);
 	return rv;
+}
+
+int64_t jb_store_wal_bytes(const char *path)
+{
+	int64_t bytes = JB_STORE_WAL_MOST, share;
+	struct statvfs st;
+
+	if (statvfs(path, &st) == 0 && st.f_blocks != 0) {
+		share = (int64_t)(st.f_blocks * st.f_frsize) / SHARE;
+		bytes = share < bytes ? share : bytes;
+	}
+	return bytes > JB_STORE_WAL_LEAST ? bytes : JB_STORE_WAL_LEAST;
+}
+
+int jb_store_limit_wal(struct jb_store *s, int64_t bytes, struct jb_error *err)
+{
+	int64_t page = 4096;
+	sqlite3_stmt *st;
+	char sql[128];
+	int rv = jb_store_prepare(s, "PRAGMA page_size", &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	rv = jb_store_step(s, st, err);
+	if (rv > 0)
+		page = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	if (rv < 0)
+		return rv;
+	snprintf(sql, sizeof sql,
+		 "PRAGMA wal_autocheckpoint = %lld;"
+		 "PRAGMA journal_size_limit = %lld",
+		 (long long)(bytes / page), (long long)bytes);
+	return jb_store_exec(s, sql, err);
 }
 
 int jb_store_cut_wal(struct jb_store *s, int wait_ms, struct jb_error *err)

@@ -70,6 +70,14 @@ int jb_store_get_meta(struct jb_store *s, const char *key, int64_t otherwise,
 int jb_store_set_meta(struct jb_store *s, const char *key, int64_t value,
 		      struct jb_error *err);
 
+/* How large a WAL may be: a small disk has not room for JB_STORE_WAL_MOST. */
+#define JB_STORE_WAL_MOST  (INT64_C(64) << 20)
+#define JB_STORE_WAL_LEAST (INT64_C(256) << 10)
+int64_t jb_store_wal_bytes(const char *path);
+/* From now on the writer writes it back when it is that large, and cuts it to
+ * that. A transaction, or somebody who reads, can make it larger meanwhile. */
+int jb_store_limit_wal(struct jb_store *s, int64_t bytes, struct jb_error *err);
+
 /* The writer: write the WAL back and cut it to nothing, for which it waits
  * @wait_ms for readers. That somebody reads for longer is no failure. */
 int jb_store_cut_wal(struct jb_store *s, int wait_ms, struct jb_error *err);

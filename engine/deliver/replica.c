@@ -15,8 +15,7 @@
 
 static const char SQL_PRAGMAS[] =
 	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-	"PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 8000;"
-	"PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY";
+	"PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY";
 
 static const char *const statements[N_STATEMENTS] = {
 #define X(name, sql) [ST_##name] = sql,
@@ -54,6 +53,8 @@ static int open_database(struct jb_replica *r, struct jb_error *err)
 		rv = jb_migrate(s->db, &jb_replica_schema, s->path, err);
 	if (rv == JB_OK)
 		rv = jb_store_exec(s, SQL_PRAGMAS, err);
+	if (rv == JB_OK)
+		rv = jb_store_limit_wal(s, jb_store_wal_bytes(s->path), err);
 	/* Left by a process that ended while it adopted. */
 	if (rv == JB_OK)
 		rv = jb_store_exec(s, SQL_END_ADOPTION, err);

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define WAL_BYTES     (INT64_C(64) << 20)
-#define LEAST_WAL     (INT64_C(256) << 10)
 #define LEAST_JOURNAL (INT64_C(8) << 20) /* else there is no life in it */
 #define KEEP_BYTES    (INT64_C(64) << 20)
 #define LEAST_KEEP    (INT64_C(4) << 20)
@@ -46,10 +44,9 @@ static void choose_limits(struct jb_room *room)
 {
 	int64_t total, free_bytes;
 
-	room->wal_bytes = WAL_BYTES;
+	room->wal_bytes = jb_store_wal_bytes(room->store->path);
 	room->keep_bytes = 0;
 	if (read_disk(room, &total, &free_bytes)) {
-		room->wal_bytes = least(room->wal_bytes, total / SHARE);
 		room->keep_bytes = least(KEEP_BYTES, total / SHARE);
 		if (room->keep_bytes < LEAST_KEEP)
 			room->keep_bytes = least(LEAST_KEEP, total / 4);
@@ -57,9 +54,9 @@ static void choose_limits(struct jb_room *room)
 	if (room->max_bytes > 0)
 		room->wal_bytes =
 			least(room->wal_bytes, room->max_bytes / SHARE);
-	if (room->wal_bytes < LEAST_WAL)
-		room->wal_bytes = LEAST_WAL;
-	room->rows_at_once = room->wal_bytes < WAL_BYTES
+	if (room->wal_bytes < JB_STORE_WAL_LEAST)
+		room->wal_bytes = JB_STORE_WAL_LEAST;
+	room->rows_at_once = room->wal_bytes < JB_STORE_WAL_MOST
 				     ? room->wal_bytes / BYTES_PER_ROW
 				     : 0;
 	room->most_bytes = room->max_bytes > 0
@@ -72,7 +69,8 @@ int jb_room_init(struct jb_room *room, struct jb_store *store,
 		 struct jb_error *err)
 {
 	int64_t page = 4096, pages = INT64_C(0xfffffffe);
-	char sql[160];
+	char sql[64];
+	int rv;
 
 	if (max_bytes > 0 && max_bytes < LEAST_JOURNAL)
 		max_bytes = LEAST_JOURNAL;
@@ -82,13 +80,11 @@ int jb_room_init(struct jb_room *room, struct jb_store *store,
 	choose_limits(room);
 	if (room->most_bytes < INT64_MAX)
 		pages = room->most_bytes / page;
-	snprintf(sql, sizeof sql,
-		 "PRAGMA max_page_count = %lld;"
-		 "PRAGMA wal_autocheckpoint = %lld;"
-		 "PRAGMA journal_size_limit = %lld",
-		 (long long)pages, (long long)(room->wal_bytes / page),
-		 (long long)room->wal_bytes);
-	return jb_store_exec(store, sql, err);
+	snprintf(sql, sizeof sql, "PRAGMA max_page_count = %lld",
+		 (long long)pages);
+	rv = jb_store_exec(store, sql, err);
+	return rv == JB_OK ? jb_store_limit_wal(store, room->wal_bytes, err)
+			   : rv;
 }
 
 int64_t jb_room_need(const struct jb_room *room)

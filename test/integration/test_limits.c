@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -141,6 +142,30 @@ static void root_released(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* On a small disk the WAL of a policy leaves room for the journal. */
+static void small_state_disk(struct t_world *w)
+{
+	struct t_mount disk;
+	struct t_mirror m;
+	struct stat st;
+	char wal[160];
+
+	t_mount_init(&disk, T_ext4, w->daemon.state, 64);
+	snprintf(wal, sizeof wal, "%s/policy-m.db-wal", w->daemon.state);
+	t_mirror_init(&m, w, T_ext4,
+		      "for d in $(seq 100); do mkdir $d;"
+		      " touch $d/f$(seq -s \" $d/f\" 100); done",
+		      "");
+	for (int i = 0; i < 10; i++) {
+		t_mirror_check(&m);
+		assert_int_equal(stat(wal, &st), 0);
+		assert_in_range(st.st_size, 0, 8 << 20);
+		t_shell("chmod -R %d %s", i % 2 ? 755 : 700, SRC);
+	}
+	t_mirror_fini(&m);
+	t_mount_fini(&disk);
+}
+
 /* ---- clients */
 
 #define CLIENTS 64
@@ -211,6 +236,7 @@ static const struct t_case cases[] = {
 	T_CASE(dry_run, ext4, fanotify),
 	T_CASE(put_back, ext4, fanotify),
 	T_CASE(root_released, ext4, fanotify),
+	T_CASE(small_state_disk, ext4, fanotify),
 	T_CASE(too_many_clients, ext4, fanotify),
 };
 
