@@ -187,12 +187,12 @@ void t_ops_note_written(struct t_worker *w, int fd)
 		add_locked(w, &w->ops->written, id);
 }
 
-void t_ops_note_linked(struct t_worker *w, const struct t_place *p)
+void t_ops_note_linked(struct t_worker *w, int fd)
 {
 	struct statx x;
 	struct t_id id;
 
-	if (identify(p->dir, p->name, &id, &x))
+	if (identify(fd, "", &id, &x) && !S_ISDIR(x.stx_mode))
 		add_locked(w, &w->ops->exempt, id);
 }
 

@@ -352,20 +352,25 @@ static bool do_rename(struct t_worker *w, struct t_place *p)
 	return did;
 }
 
+/* By a descriptor: what is noted is what gets the name, though others rename
+ * and delete meanwhile. */
 static bool do_link(struct t_worker *w, struct t_place *p)
 {
 	struct t_place q;
+	char proc[32];
 	bool did;
+	int fd;
 
 	if (!w->ops->o.links)
 		return false;
 	t_ops_pick(w, w->ops->o.nameless ? choose_base(w) : w->ops->root, &q);
-	/* Before it has the second name, and after: it may be renamed. */
-	t_ops_note_linked(w, p);
 	t_ops_say(w, "link", p, &q);
-	did = linkat(p->dir, p->name, q.dir, q.name, 0) == 0;
-	if (did)
-		t_ops_note_linked(w, &q);
+	fd = openat(p->dir, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	t_ops_note_linked(w, fd);
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+	did = linkat(AT_FDCWD, proc, q.dir, q.name, AT_SYMLINK_FOLLOW) == 0;
+	if (fd >= 0)
+		close(fd);
 	t_ops_drop(&q);
 	return did;
 }

@@ -37,7 +37,8 @@ void t_ops_say(struct t_worker *w, const char *what, const struct t_place *p,
  * written, has or had two names, is about to cross the border. */
 void t_ops_note_born(struct t_worker *w, const struct t_place *p, int fd);
 void t_ops_note_written(struct t_worker *w, int fd);
-void t_ops_note_linked(struct t_worker *w, const struct t_place *p);
+/* The object open as @fd gets another name. */
+void t_ops_note_linked(struct t_worker *w, int fd);
 void t_ops_note_moved(struct t_worker *w, const struct t_place *from,
 		      const struct t_place *to);
 void t_ops_note_crossing(struct t_worker *w, const struct t_place *p);
