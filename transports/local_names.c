@@ -113,7 +113,10 @@ static int rename_free(struct jb_local *l, int from_dir, const char *from,
 	return renameat(from_dir, from, to_dir, to) < 0 ? -errno : 0;
 }
 
-/* The new name begins in stage/: were it made at once where it belongs, what is
+/* What a process that died has left in stage/ may bear the next name of ours:
+ * then take the one after it.
+ *
+ * The new name begins in stage/: were it made at once where it belongs, what is
  * found there by the look might be somebody else's, put there a moment later,
  * and not be taken away again. */
 enum jb_outcome jb_local_link(struct jb_target *t, struct jb_place from,
@@ -127,15 +130,18 @@ enum jb_outcome jb_local_link(struct jb_target *t, struct jb_place from,
 	int dirs[2], at, rv;
 	char name[32];
 
-	snprintf(name, sizeof name, "link.%u", l->serial++);
 	stage.name = name;
 	out = open_pair(l, from, expect, to, dirs, &o, err);
 	if (out == JB_OUTCOME_DONE)
 		out = jb_local_dir(l, stage, &at, err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
-	if (linkat(dirs[0], from.name, at, name, 0) < 0)
-		return fail(l, from, errno, err);
+	do {
+		snprintf(name, sizeof name, "link.%u", l->serial++);
+		rv = linkat(dirs[0], from.name, at, name, 0) < 0 ? -errno : 0;
+	} while (rv == -EEXIST);
+	if (rv < 0)
+		return fail(l, from, -rv, err);
 	out = jb_local_expect(l, at, stage, expect, &o, err);
 	rv = out == JB_OUTCOME_DONE ? rename_free(l, at, name, dirs[1], to.name)
 				    : 0;
@@ -350,12 +356,14 @@ static enum jb_outcome take_out(struct jb_local *l, int dirfd,
 	struct jb_object o;
 	int rv;
 
-	snprintf(name, 32, "gone.%u", l->serial++);
 	*ret = (struct jb_place){JB_STAGE_DIR, name};
 	out = jb_local_dir(l, *ret, stage, err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
-	rv = rename_free(l, dirfd, p.name, *stage, name);
+	do {
+		snprintf(name, 32, "gone.%u", l->serial++);
+		rv = rename_free(l, dirfd, p.name, *stage, name);
+	} while (rv == -EEXIST);
 	if (rv < 0)
 		return fail(l, p, -rv, err);
 	rv = jb_tree_look(*stage, name, &o);

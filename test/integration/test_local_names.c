@@ -330,6 +330,24 @@ static void test_mount_inside(void **state)
 	assert_int_equal(umount(T_TARGET "/m"), 0);
 }
 
+/* What a process that died has left in stage/ is in nobody's way. */
+static void test_left_in_stage(void **state)
+{
+	struct jb_stamp s;
+
+	(void)state;
+	s = put("f", "first");
+	t_shell("cd %s/" JB_STAGE_DIR "; for n in $(seq 0 40); do "
+		"echo $n > gone.$n; echo $n > link.$n; done",
+		T_TARGET);
+	assert_int_equal(x.ops->link(x.t, P("", "f"), &s, P("", "g"), &x.err),
+			 JB_OUTCOME_DONE);
+	assert_int_equal(x.ops->remove(x.t, P("", "f"), &s, NULL, &x.err),
+			 JB_OUTCOME_DONE);
+	t_expect_text(T_TARGET "/g", "first");
+	assert_int_equal(t_count(T_TARGET "/" JB_STAGE_DIR), 2 * 41);
+}
+
 /* The old version is in the trash, under its time and old place; the oldest
  * go, by age or when space is short. */
 static void test_trash(void **state)
@@ -414,6 +432,7 @@ int main(int argc, char **argv)
 		ON(test_swapped_links, ext4), ON(test_swapped_links, xfs),
 		ON(test_mount_inside, ext4),  ON(test_trash, ext4),
 		ON(test_trash, xfs),	      ON(test_sweep_deep, ext4),
+		ON(test_left_in_stage, ext4),
 	};
 
 	return t_target_run("local names", tests,
