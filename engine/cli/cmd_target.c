@@ -99,7 +99,8 @@ const struct jb_command jb_command_target = {
 	.summary = "say that a directory is to hold a copy",
 	.help = "Put our marker into a target. An empty one gets it by itself; "
 		"for one that holds\nsomething, and for another disk in its "
-		"place, a person says so with this.\n\n"
+		"place, a person says so with this.\nWhat is ours already is "
+		"left as it is.\n\n"
 		"  --adopt              what equals the source there becomes "
 		"ours, without copying\n"
 		"  --content            compare byte by byte, not by size and "
