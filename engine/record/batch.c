@@ -8,6 +8,19 @@
 
 #define BEYOND_MAX 65536u
 
+/* What is committed is in the map: if the rest of the batch is lost, a scan
+ * takes these directories for known ones, and nothing else would tell the loop
+ * of them. */
+int jb_batch_breathe(struct jb_recorder *r, struct jb_error *err)
+{
+	int rv;
+
+	if (!jb_upkeep_must_breathe(&r->upkeep))
+		return JB_OK;
+	rv = jb_list_map_new(r, err);
+	return rv == JB_OK ? jb_upkeep_breathe(&r->upkeep, err) : rv;
+}
+
 static int push_places(struct jb_recorder *r, struct jb_error *err)
 {
 	const struct jb_dirty *set = r->set;
@@ -144,7 +157,7 @@ static int look_at_names(struct jb_recorder *r, struct jb_visit *v,
 			if (!(p->flags & JB_DIRTY_FROM) == (pass == 0))
 				rv = look_at_place(r, v, p, err);
 			if (rv == JB_OK)
-				rv = jb_upkeep_breathe(&r->upkeep, err);
+				rv = jb_batch_breathe(r, err);
 		}
 	free(order);
 	return rv;
@@ -219,7 +232,7 @@ static int work_off(struct jb_recorder *r, struct jb_error *err)
 			break;
 		}
 		if (rv == JB_OK)
-			rv = jb_upkeep_breathe(&r->upkeep, err);
+			rv = jb_batch_breathe(r, err);
 	}
 	return rv;
 }

@@ -142,7 +142,7 @@ static int walk(struct jb_recorder *r, struct jb_visit *v, struct jb_listing *l,
 		r->budget--;
 		rv = jb_place_look(r, v, name, len, &flags, err);
 		if (rv == JB_OK)
-			rv = jb_upkeep_breathe(&r->upkeep, err);
+			rv = jb_batch_breathe(r, err);
 	}
 	return rv;
 }

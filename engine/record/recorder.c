@@ -80,6 +80,9 @@ static int record_batch(struct jb_recorder *r, struct jb_error *err)
 		rv = jb_gaps_settle(r, err);
 	if (rv == JB_OK)
 		rv = jb_drift_write(r, err);
+	/* As in jb_batch_breathe(). */
+	if (rv == JB_OK)
+		rv = jb_list_map_new(r, err);
 	if (rv == JB_OK)
 		rv = jb_store_commit(r->store, err);
 	return rv;

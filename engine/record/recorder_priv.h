@@ -162,6 +162,8 @@ struct jb_look_flags {
 
 /* record/batch.c */
 int jb_batch_look(struct jb_recorder *r, struct jb_error *err);
+/* Commit what there is and go on, where one transaction would be too large. */
+int jb_batch_breathe(struct jb_recorder *r, struct jb_error *err);
 /* Renames into unknown directories: taken from the set, and kept only while
  * their inodes are detached. */
 int jb_batch_merge_beyond(struct jb_recorder *r, struct jb_error *err);

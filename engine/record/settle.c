@@ -328,7 +328,7 @@ static int delete_passed(struct jb_recorder *r, struct jb_record_root *root,
 				 !jb_cycle_defers(r, e->dirkey))
 				rv = collect_dir(r, e, &dirs, &n, &cap, err);
 			if (rv == JB_OK)
-				rv = jb_upkeep_breathe(&r->upkeep, err);
+				rv = jb_batch_breathe(r, err);
 		}
 	} while (rv == JB_OK && found == PAGE_ROWS);
 	if (n > 1)
@@ -336,7 +336,7 @@ static int delete_passed(struct jb_recorder *r, struct jb_record_root *root,
 	for (size_t i = 0; i < n && rv == JB_OK; i++) {
 		rv = delete_entry(r, root, &dirs[i].entry, err);
 		if (rv == JB_OK)
-			rv = jb_upkeep_breathe(&r->upkeep, err);
+			rv = jb_batch_breathe(r, err);
 	}
 	free(dirs);
 	jb_keyset_fini(&b);

@@ -195,14 +195,17 @@ bool jb_upkeep_run(struct jb_upkeep *u, int64_t batch_ns,
 	return more;
 }
 
+bool jb_upkeep_must_breathe(const struct jb_upkeep *u)
+{
+	return u->room.rows_at_once != 0 &&
+	       sqlite3_total_changes(u->store->db) - u->rows >=
+		       u->room.rows_at_once;
+}
+
 int jb_upkeep_breathe(struct jb_upkeep *u, struct jb_error *err)
 {
 	int rv, n = 0;
 
-	if (u->room.rows_at_once == 0 ||
-	    sqlite3_total_changes(u->store->db) - u->rows <
-		    u->room.rows_at_once)
-		return JB_OK;
 	rv = jb_store_commit(u->store, err);
 	if (rv != JB_OK)
 		return rv;

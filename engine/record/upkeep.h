@@ -49,6 +49,7 @@ bool jb_upkeep_run(struct jb_upkeep *u, int64_t batch_ns,
 
 /* Within a batch, where its transaction may be cut in two: where room is short,
  * transactions are small. JB_ENOSPC: there is no room for the rest. */
+bool jb_upkeep_must_breathe(const struct jb_upkeep *u);
 int jb_upkeep_breathe(struct jb_upkeep *u, struct jb_error *err);
 
 #endif
