@@ -381,7 +381,7 @@ static void close_node(struct jb_plan *p, struct jb_node *n)
 
 static void start_looks(struct jb_plan *p)
 {
-	const struct jb_look *l;
+	const struct jb_plan_look *l;
 	struct jb_node *dir;
 	struct jb_slot *s;
 

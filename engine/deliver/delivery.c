@@ -267,7 +267,7 @@ int jb_delivery_owe_full(struct jb_delivery *d, struct jb_error *err)
 {
 	d->is_full = true;
 	d->pass = (struct jb_pass){.is_running = false};
-	return jb_delivery_note(d, "full", 1, err);
+	return jb_delivery_note(d, JB_KEY_FULL, 1, err);
 }
 
 /* Was the change at the cursor written by the session that we read it of? If
@@ -276,7 +276,7 @@ static int check_session(struct jb_delivery *d, bool *lost,
 			 struct jb_error *err)
 {
 	int64_t known = 0, now = 0;
-	int rv = jb_replica_get(d->replica, "session", 0, &known, err);
+	int rv = jb_replica_get(d->replica, JB_KEY_SESSION, 0, &known, err);
 
 	if (rv == JB_OK && known != 0)
 		rv = jb_feed_session(d->feed, d->stored, &now, err);
@@ -292,7 +292,7 @@ static int is_cursor_lost(struct jb_delivery *d, bool *lost,
 	int64_t epoch = 0, most = (int64_t)d->config->max_backlog;
 	int rv;
 
-	rv = jb_replica_get(d->replica, "epoch", 0, &epoch, err);
+	rv = jb_replica_get(d->replica, JB_KEY_EPOCH, 0, &epoch, err);
 	if (rv != JB_OK)
 		return rv;
 	*lost = (uint64_t)epoch != j->epoch || d->cursor > j->last_seq ||
@@ -435,7 +435,7 @@ int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 
 int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err)
 {
-	int rv = jb_delivery_note(d, "paused", on, err);
+	int rv = jb_delivery_note(d, JB_KEY_PAUSED, on, err);
 
 	if (rv == JB_OK)
 		d->paused = on;
@@ -464,7 +464,7 @@ int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err)
 				   " WHERE next IS NOT NULL",
 				   err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(d->replica, "full", 1, err);
+		rv = jb_replica_set(d->replica, JB_KEY_FULL, 1, err);
 	if (rv == JB_OK)
 		rv = jb_replica_commit(d->replica, err);
 	if (rv != JB_OK) {
@@ -501,7 +501,8 @@ int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 	if (rv == JB_OK)
 		rv = jb_replica_count_rows(d->replica, "owed", &ret->owed, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(d->replica, "nodes", 0, &ret->entries, err);
+		rv = jb_replica_get(d->replica, JB_KEY_NODES, 0, &ret->entries,
+				    err);
 	ret->lacking = d->lacking;
 	return rv;
 }

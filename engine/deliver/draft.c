@@ -502,14 +502,14 @@ static void load_state(struct jb_draft *d)
 		d->rv = jb_replica_any(d->replica, &d->some_pending,
 				       &d->some_owed, &d->err);
 	if (d->rv == JB_OK)
-		d->rv = jb_replica_get(d->replica, "nodes", 0, &d->n_nodes,
+		d->rv = jb_replica_get(d->replica, JB_KEY_NODES, 0, &d->n_nodes,
 				       &d->err);
 	if (d->rv == JB_OK)
-		d->rv = jb_replica_get(d->replica, "next_rid", JB_RID_FIRST, &n,
-				       &d->err);
+		d->rv = jb_replica_get(d->replica, JB_KEY_NEXT_RID,
+				       JB_RID_FIRST, &n, &d->err);
 	d->next_rid = (uint64_t)n;
 	if (d->rv == JB_OK)
-		d->rv = jb_replica_get(d->replica, "cursor", 0, &d->seq,
+		d->rv = jb_replica_get(d->replica, JB_KEY_CURSOR, 0, &d->seq,
 				       &d->err);
 }
 

@@ -2,10 +2,10 @@
 /* engine/deliver/draft.h - the replica as a plan has it in mind.
  *
  * Rows are read from the replica when they are first asked for; what the plan
- * changes stays in memory until a flush, inside a transaction. A draft that is
+ * changes stays in memory until it is written, inside a transaction. A draft that is
  * thrown away has changed nothing: that is what a crash does.
  *
- * Lifecycle: init -> (look up, change, flush)* -> fini; one plan. Belongs to
+ * Lifecycle: init -> (look up, change, write)* -> fini; one plan. Belongs to
  * the worker's thread. Pointers stay valid until fini.
  *
  * Errors (of the database, or no memory) stick: functions return NULL or do
@@ -184,9 +184,9 @@ void jb_draft_unowe(struct jb_draft *d, struct jb_node *n);
 /* ---- the database */
 
 /* Write what has changed, inside a transaction of the replica. */
-void jb_draft_flush(struct jb_draft *d);
+void jb_draft_write(struct jb_draft *d);
 
-/* Has anything changed since the last flush? */
+/* Has anything changed since the last write? */
 bool jb_draft_is_dirty(const struct jb_draft *d);
 
 #endif

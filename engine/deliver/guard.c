@@ -13,9 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HELD	     "held"
-#define REPLACE_HELD "replace_held"
-
 static bool is_wanted(const struct jb_node *n)
 {
 	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place)
@@ -129,7 +126,7 @@ static bool still_holds(struct jb_plan *p, const char *key)
 		return false;
 	p->d.rv = jb_replica_held(p->d.replica, &removals, &seq, &overwrites,
 				  &p->d.err);
-	return (strcmp(key, HELD) == 0 ? removals : overwrites) > 0;
+	return (strcmp(key, JB_KEY_HELD) == 0 ? removals : overwrites) > 0;
 }
 
 /* An overwrite is new content for a file that has some. Held ones are pending
@@ -142,7 +139,7 @@ static void guard_overwrites(struct jb_plan *p)
 	p->replaced = count_replaced(p);
 	if (!l->on || jb_plan_failed(p))
 		return;
-	holds = still_holds(p, REPLACE_HELD);
+	holds = still_holds(p, JB_KEY_REPLACE_HELD);
 	if (jb_plan_failed(p))
 		return;
 	p->hold_new = holds ||
@@ -163,7 +160,7 @@ void jb_plan_guard(struct jb_plan *p)
 	if (jb_plan_failed(p))
 		return;
 	gone = mark_dropped(p);
-	p->hold = still_holds(p, HELD);
+	p->hold = still_holds(p, JB_KEY_HELD);
 	if (jb_plan_failed(p))
 		return;
 	if (gone > 0 && !p->hold)
@@ -196,10 +193,10 @@ void jb_plan_count(struct jb_plan *p)
 	count(p, JB_COUNTED_DELETED, p->counted);
 	count(p, JB_COUNTED_REPLACED, p->replaced);
 	if (!jb_plan_failed(p))
-		p->d.rv =
-			jb_replica_set(p->d.replica, HELD, p->hold, &p->d.err);
+		p->d.rv = jb_replica_set(p->d.replica, JB_KEY_HELD, p->hold,
+					 &p->d.err);
 	if (!jb_plan_failed(p))
-		p->d.rv = jb_replica_set(p->d.replica, REPLACE_HELD,
+		p->d.rv = jb_replica_set(p->d.replica, JB_KEY_REPLACE_HELD,
 					 p->hold_new, &p->d.err);
 }
 
@@ -261,9 +258,9 @@ int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err)
 		return rv;
 	rv = jb_replica_approve(r, seq, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(r, HELD, 0, err);
+		rv = jb_replica_set(r, JB_KEY_HELD, 0, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(r, REPLACE_HELD, 0, err);
+		rv = jb_replica_set(r, JB_KEY_REPLACE_HELD, 0, err);
 	if (rv == JB_OK)
 		return jb_replica_commit(r, err);
 	jb_replica_rollback(r);

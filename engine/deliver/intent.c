@@ -404,7 +404,7 @@ static void settle(struct jb_plan *p, struct intents *all)
 		recount(p, all);
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_drop_intents(p->d.replica, &p->d.err);
-	jb_draft_flush(&p->d);
+	jb_draft_write(&p->d);
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_commit(p->d.replica, &p->d.err);
 	if (jb_plan_failed(p))

@@ -10,10 +10,6 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
-#define UUID	  "target_uuid"
-#define NEW_UUID  "target_new_uuid"
-#define NEW_ADOPT "target_new_adopt"
-
 static const char SQL_GET_TEXT[] = "SELECT value FROM meta WHERE key = ?1";
 static const char SQL_SET_TEXT[] =
 	"INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)";
@@ -124,13 +120,13 @@ static int check_config(struct jb_delivery *d, struct jb_error *err)
 	int rv;
 
 	d->hash = jb_delivery_hash(d);
-	rv = jb_replica_get(d->replica, "config", 0, &known, err);
+	rv = jb_replica_get(d->replica, JB_KEY_CONFIG, 0, &known, err);
 	if (rv != JB_OK || (uint64_t)known == d->hash)
 		return rv;
 	d->is_full = true;
-	rv = jb_delivery_note(d, "full", 1, err);
+	rv = jb_delivery_note(d, JB_KEY_FULL, 1, err);
 	if (rv == JB_OK)
-		rv = jb_delivery_note(d, "config", (int64_t)d->hash, err);
+		rv = jb_delivery_note(d, JB_KEY_CONFIG, (int64_t)d->hash, err);
 	return rv;
 }
 
@@ -165,23 +161,23 @@ int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 	struct jb_replica *r = d->replica;
 	int rv;
 
-	rv = jb_replica_get(r, "cursor", 0, &d->cursor, err);
+	rv = jb_replica_get(r, JB_KEY_CURSOR, 0, &d->cursor, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, "full", 1, &full, err);
+		rv = jb_replica_get(r, JB_KEY_FULL, 1, &full, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, "paused", 0, &paused, err);
+		rv = jb_replica_get(r, JB_KEY_PAUSED, 0, &paused, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, "adopt", 0, &adopt, err);
+		rv = jb_replica_get(r, JB_KEY_ADOPT, 0, &adopt, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, "target_fsid", 0, &fsid, err);
+		rv = jb_replica_get(r, JB_KEY_FSID, 0, &fsid, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, "held", 0, &held, err);
+		rv = jb_replica_get(r, JB_KEY_HELD, 0, &held, err);
 	if (rv == JB_OK)
-		rv = get_uuid(d, UUID, d->uuid, err);
+		rv = get_uuid(d, JB_KEY_UUID, d->uuid, err);
 	if (rv == JB_OK)
-		rv = get_uuid(d, NEW_UUID, d->new_uuid, err);
+		rv = get_uuid(d, JB_KEY_NEW_UUID, d->new_uuid, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, NEW_ADOPT, 0, &new_adopt, err);
+		rv = jb_replica_get(r, JB_KEY_NEW_ADOPT, 0, &new_adopt, err);
 	d->stored = d->cursor;
 	d->is_full = full != 0;
 	d->paused = paused != 0;
@@ -203,9 +199,9 @@ int jb_delivery_intend_target(struct jb_delivery *d, const char *uuid,
 
 	if (rv != JB_OK)
 		return rv;
-	rv = set_uuid(d, NEW_UUID, uuid, err);
+	rv = set_uuid(d, JB_KEY_NEW_UUID, uuid, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(d->replica, NEW_ADOPT, adopt, err);
+		rv = jb_replica_set(d->replica, JB_KEY_NEW_ADOPT, adopt, err);
 	if (rv == JB_OK)
 		rv = jb_replica_commit(d->replica, err);
 	if (rv != JB_OK) {
@@ -224,16 +220,16 @@ int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
 
 	if (rv != JB_OK)
 		return rv;
-	rv = set_uuid(d, UUID, uuid, err);
+	rv = set_uuid(d, JB_KEY_UUID, uuid, err);
 	if (rv == JB_OK)
-		rv = set_uuid(d, NEW_UUID, "", err);
+		rv = set_uuid(d, JB_KEY_NEW_UUID, "", err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(d->replica, "target_fsid", (int64_t)fsid,
+		rv = jb_replica_set(d->replica, JB_KEY_FSID, (int64_t)fsid,
 				    err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(d->replica, "full", 1, err);
+		rv = jb_replica_set(d->replica, JB_KEY_FULL, 1, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(d->replica, "adopt", adopt, err);
+		rv = jb_replica_set(d->replica, JB_KEY_ADOPT, adopt, err);
 	if (rv == JB_OK)
 		rv = jb_replica_commit(d->replica, err);
 	if (rv != JB_OK) {

@@ -162,7 +162,7 @@ static size_t choose_page(struct jb_delivery *d)
 	return page < MOST_PAGE ? (size_t)page : MOST_PAGE;
 }
 
-static int run_planner(struct jb_delivery *d, const struct jb_batch *batch,
+static int run_planner(struct jb_delivery *d, const struct jb_plan_batch *batch,
 		       unsigned can, struct jb_report *report,
 		       struct jb_error *err)
 {
@@ -195,7 +195,7 @@ static int check_stopped(struct jb_delivery *d, struct jb_error *err)
 int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 		     struct jb_error *err)
 {
-	struct jb_batch batch = {
+	struct jb_plan_batch batch = {
 		.cursor = cursor,
 		.epoch = d->journal.epoch,
 		.now_us = jb_clock_us(CLOCK_REALTIME),
@@ -259,9 +259,9 @@ static int store_cursor(struct jb_delivery *d, int64_t seq,
 		return rv;
 	rv = jb_replica_begin(d->replica, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(d->replica, "cursor", seq, err);
+		rv = jb_replica_set(d->replica, JB_KEY_CURSOR, seq, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(d->replica, "session", session, err);
+		rv = jb_replica_set(d->replica, JB_KEY_SESSION, session, err);
 	if (rv == JB_OK)
 		rv = jb_replica_commit(d->replica, err);
 	if (rv == JB_OK)
@@ -305,7 +305,7 @@ int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
 static int begin_pass(struct jb_delivery *d, struct jb_error *err)
 {
 	int64_t nodes = 0, names = 0;
-	int rv = jb_replica_get(d->replica, "nodes", 0, &nodes, err);
+	int rv = jb_replica_get(d->replica, JB_KEY_NODES, 0, &nodes, err);
 
 	if (rv == JB_OK)
 		rv = jb_feed_count(d->feed, &names, err);
@@ -407,9 +407,9 @@ static int end_pass(struct jb_delivery *d, struct jb_error *err)
 	if (d->adopt != 0)
 		rv = jb_replica_end_adoption(d->replica, err);
 	if (rv == JB_OK)
-		rv = jb_delivery_note(d, "adopt", 0, err);
+		rv = jb_delivery_note(d, JB_KEY_ADOPT, 0, err);
 	if (rv == JB_OK)
-		rv = jb_delivery_note(d, "full", 0, err);
+		rv = jb_delivery_note(d, JB_KEY_FULL, 0, err);
 	if (rv != JB_OK)
 		return rv;
 	d->cursor = d->pass.cursor;

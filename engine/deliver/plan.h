@@ -40,9 +40,9 @@ struct jb_planner {
 };
 
 struct jb_plan {
-	const struct jb_planner *planner; /* borrowed */
-	const struct jb_batch *batch;	  /* borrowed */
-	struct jb_report *report;	  /* borrowed */
+	const struct jb_planner *planner;  /* borrowed */
+	const struct jb_plan_batch *batch; /* borrowed */
+	struct jb_report *report;	   /* borrowed */
 	struct jb_draft d;
 	struct jb_sight s;
 	uint32_t epoch; /* number of the journal's epoch, ours */

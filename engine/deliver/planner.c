@@ -101,7 +101,7 @@ static void end_pending(struct jb_plan *p)
 
 static void write_end(struct jb_plan *p)
 {
-	const struct jb_batch *b = p->batch;
+	const struct jb_plan_batch *b = p->batch;
 
 	jb_plan_recount(p);
 	jb_plan_write_listings(p);
@@ -109,17 +109,17 @@ static void write_end(struct jb_plan *p)
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_drop_intents(p->d.replica, &p->d.err);
 	if (!jb_plan_failed(p) && b->cursor != 0)
-		p->d.rv = jb_replica_set(p->d.replica, "cursor", b->cursor,
+		p->d.rv = jb_replica_set(p->d.replica, JB_KEY_CURSOR, b->cursor,
 					 &p->d.err);
 	if (!jb_plan_failed(p) && b->cursor != 0)
-		p->d.rv = jb_replica_set(p->d.replica, "session", b->session,
-					 &p->d.err);
+		p->d.rv = jb_replica_set(p->d.replica, JB_KEY_SESSION,
+					 b->session, &p->d.err);
 	if (!jb_plan_failed(p))
-		p->d.rv = jb_replica_set(p->d.replica, "epoch",
+		p->d.rv = jb_replica_set(p->d.replica, JB_KEY_EPOCH,
 					 (int64_t)b->epoch, &p->d.err);
 	if (!jb_plan_failed(p))
-		p->d.rv = jb_replica_set(p->d.replica, "epoch_no", p->epoch,
-					 &p->d.err);
+		p->d.rv = jb_replica_set(p->d.replica, JB_KEY_EPOCH_NO,
+					 p->epoch, &p->d.err);
 }
 
 void jb_plan_finish(struct jb_plan *p)
@@ -143,7 +143,7 @@ void jb_plan_commit(struct jb_plan *p, void (*write)(struct jb_plan *p))
 		return;
 	if (write != NULL)
 		write(p);
-	jb_draft_flush(&p->d);
+	jb_draft_write(&p->d);
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_commit(p->d.replica, &p->d.err);
 	if (jb_plan_failed(p))
@@ -341,8 +341,9 @@ static void carry_out(struct jb_plan *p)
 	jb_plan_finish(p);
 }
 
-int jb_planner_run(struct jb_planner *planner, const struct jb_batch *batch,
-		   struct jb_report *report, struct jb_error *err)
+int jb_planner_run(struct jb_planner *planner,
+		   const struct jb_plan_batch *batch, struct jb_report *report,
+		   struct jb_error *err)
 {
 	struct jb_plan p = {.planner = planner,
 			    .batch = batch,

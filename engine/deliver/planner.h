@@ -48,7 +48,7 @@ struct jb_planner_options {
 };
 
 /* Where to look. */
-struct jb_look {
+struct jb_plan_look {
 	struct jb_id id; /* ino 0: not an entry, only places */
 	unsigned n_places;
 	struct {
@@ -58,8 +58,8 @@ struct jb_look {
 	} places[2];
 };
 
-struct jb_batch {
-	const struct jb_look *looks; /* borrowed */
+struct jb_plan_batch {
+	const struct jb_plan_look *looks; /* borrowed */
 	size_t n_looks;
 	const uint64_t *rids; /* borrowed; nodes to look at: full passes */
 	size_t n_rids;
@@ -123,7 +123,7 @@ void jb_planner_on_effect(struct jb_planner *p, jb_effect_fn *fn, void *arg);
 /* Carry out one plan. JB_OK: what could be done is done and durable, the cursor
  * stands at batch->cursor, and the rest is pending or owed. On failure nothing
  * is lost and nothing may be believed done: run again with the same batch. */
-int jb_planner_run(struct jb_planner *p, const struct jb_batch *batch,
+int jb_planner_run(struct jb_planner *p, const struct jb_plan_batch *batch,
 		   struct jb_report *report, struct jb_error *err);
 
 /* What the guard holds, until `release`. */

@@ -61,7 +61,7 @@ static int open_database(struct jb_replica *r, struct jb_error *err)
 	for (int i = 0; i < N_STATEMENTS && rv == JB_OK; i++)
 		rv = jb_store_prepare(s, statements[i], &r->st[i], err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, "born", 0, &r->born, err);
+		rv = jb_replica_get(r, JB_KEY_BORN, 0, &r->born, err);
 	return rv;
 }
 
@@ -168,10 +168,10 @@ int jb_replica_epoch(struct jb_replica *r, uint64_t epoch, uint32_t *ret,
 		     struct jb_error *err)
 {
 	int64_t known = 0, number = 0;
-	int rv = jb_replica_get(r, "epoch", 0, &known, err);
+	int rv = jb_replica_get(r, JB_KEY_EPOCH, 0, &known, err);
 
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, "epoch_no", 0, &number, err);
+		rv = jb_replica_get(r, JB_KEY_EPOCH_NO, 0, &number, err);
 	*ret = (uint32_t)number + ((uint64_t)known != epoch);
 	return rv;
 }

@@ -103,6 +103,23 @@ void jb_replica_close(struct jb_replica *r);
 struct jb_store *jb_replica_store(struct jb_replica *r);
 
 /* Values of table meta: what the policy remembers of itself. */
+#define JB_KEY_EPOCH	    "epoch"    /* of the journal that it follows */
+#define JB_KEY_EPOCH_NO	    "epoch_no" /* how many it has followed */
+#define JB_KEY_SESSION	    "session"  /* the daemon's, at the cursor */
+#define JB_KEY_CURSOR	    "cursor"
+#define JB_KEY_FULL	    "full"   /* 1: a full pass is owed */
+#define JB_KEY_CONFIG	    "config" /* a hash of what chooses the entries */
+#define JB_KEY_PAUSED	    "paused"
+#define JB_KEY_ADOPT	    "adopt" /* what equals the source is taken over */
+#define JB_KEY_HELD	    "held"  /* 1: deletions wait for 'release' */
+#define JB_KEY_REPLACE_HELD "replace_held" /* 1: so do overwrites */
+#define JB_KEY_NEXT_RID	    "next_rid"
+#define JB_KEY_NODES	    "nodes" /* how many there are */
+#define JB_KEY_BORN	    "born"
+#define JB_KEY_FSID	    "target_fsid"
+#define JB_KEY_UUID	    "target_uuid"
+#define JB_KEY_NEW_UUID	    "target_new_uuid" /* of a marker on its way */
+#define JB_KEY_NEW_ADOPT    "target_new_adopt"
 int jb_replica_get(struct jb_replica *r, const char *key, int64_t otherwise,
 		   int64_t *ret, struct jb_error *err);
 int jb_replica_set(struct jb_replica *r, const char *key, int64_t value,

@@ -6,7 +6,7 @@
  * of the source: mtime and birth as their distance to ctime, size and mtime at
  * the target only where they are not the source's. */
 static const char SQL_VERSION_1[] =
-	/* epoch, cursor, next_rid, held, ...; born: ns, when it was begun */
+	/* JB_KEY_* of replica.h; born: ns, when it was begun */
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	"INSERT INTO meta VALUES('born',"
 	" CAST(strftime('%s', 'now') AS INTEGER) * 1000000000);"

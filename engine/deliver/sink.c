@@ -40,7 +40,7 @@ static const char *last_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-static void add_place(struct jb_look *look, struct jb_identity dir,
+static void add_place(struct jb_plan_look *look, struct jb_identity dir,
 		      const char *path)
 {
 	const char *name = last_name(path);
@@ -73,7 +73,7 @@ static int defer(struct jb_plan_sink *sink, const struct jb_operation *op)
 
 int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
 {
-	struct jb_look *looks;
+	struct jb_plan_look *looks;
 	uint64_t *rids;
 
 	if (e->rid != 0) {
@@ -91,7 +91,7 @@ int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
 		return JB_ENOMEM;
 	sink->looks = looks;
 	looks[sink->n_looks++] =
-		(struct jb_look){.id = {e->id.ino, e->id.birth}};
+		(struct jb_plan_look){.id = {e->id.ino, e->id.birth}};
 	return JB_OK;
 }
 
@@ -112,7 +112,7 @@ static int refuse(struct jb_plan_sink *sink, const char *what)
 static int look_at_change(struct jb_plan_sink *sink,
 			  const struct jb_policy_change *c)
 {
-	struct jb_look *looks, *look;
+	struct jb_plan_look *looks, *look;
 	size_t i;
 
 	looks = jb_sink_grow(sink->looks, sink->n_looks, &sink->cap_looks,
@@ -121,7 +121,7 @@ static int look_at_change(struct jb_plan_sink *sink,
 		return JB_ENOMEM;
 	sink->looks = looks;
 	look = &looks[sink->n_looks++];
-	*look = (struct jb_look){.id = {c->id.ino, c->id.birth}};
+	*look = (struct jb_plan_look){.id = {c->id.ino, c->id.birth}};
 	i = (size_t)(c - sink->page->changes);
 	add_place(look, sink->page->dirs[i], c->path);
 	add_place(look, sink->page->old_dirs[i], c->old_path);

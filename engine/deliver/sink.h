@@ -17,7 +17,7 @@ struct jb_plan_sink {
 	const struct jb_feed_page *page;       /* borrowed; or NULL */
 	const struct jb_policy_entry *entries; /* borrowed */
 	size_t n_entries;
-	struct jb_look *looks; /* owned */
+	struct jb_plan_look *looks; /* owned */
 	size_t n_looks, cap_looks;
 	uint64_t *rids; /* owned */
 	size_t n_rids, cap_rids;

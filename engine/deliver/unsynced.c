@@ -130,11 +130,12 @@ static int read_place(struct list *l, struct jb_unsynced *ret,
 	*ret = (struct jb_unsynced){.is_full = true};
 	if (rv != JB_OK || l->replica == NULL)
 		return rv;
-	rv = jb_replica_get(l->replica, "full", 1, &full, err);
+	rv = jb_replica_get(l->replica, JB_KEY_FULL, 1, &full, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(l->replica, "epoch", 0, &epoch, err);
+		rv = jb_replica_get(l->replica, JB_KEY_EPOCH, 0, &epoch, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(l->replica, "cursor", 0, &ret->cursor, err);
+		rv = jb_replica_get(l->replica, JB_KEY_CURSOR, 0, &ret->cursor,
+				    err);
 	ret->is_full = full != 0 || (uint64_t)epoch != state.epoch;
 	return rv;
 }

@@ -226,9 +226,9 @@ static bool has_nothing_left(struct both *b)
 	struct jb_replica *r = b->d->replica;
 	int64_t full = 0, epoch = 0, listings = 0, intents = 0;
 
-	keep(b, jb_replica_get(r, "cursor", 0, &b->cursor, b->err));
-	keep(b, jb_replica_get(r, "full", 0, &full, b->err));
-	keep(b, jb_replica_get(r, "epoch", 0, &epoch, b->err));
+	keep(b, jb_replica_get(r, JB_KEY_CURSOR, 0, &b->cursor, b->err));
+	keep(b, jb_replica_get(r, JB_KEY_FULL, 0, &full, b->err));
+	keep(b, jb_replica_get(r, JB_KEY_EPOCH, 0, &epoch, b->err));
 	keep(b, jb_replica_count_rows(r, "listing", &listings, b->err));
 	keep(b, jb_replica_count_rows(r, "intent", &intents, b->err));
 	return !b->over && full == 0 && listings == 0 && intents == 0 &&

@@ -140,13 +140,14 @@ void policy_reset(struct policy *p, struct world *w, const struct w_select *sel,
 
 /* ---- plans */
 
-static size_t make_looks(struct policy *p, unsigned upto, struct jb_look *looks)
+static size_t make_looks(struct policy *p, unsigned upto,
+			 struct jb_plan_look *looks)
 {
 	size_t n = 0;
 
 	for (unsigned i = p->cursor; i < upto; i++) {
 		const struct w_row *r = &p->world->rows[i];
-		struct jb_look *l = &looks[n++];
+		struct jb_plan_look *l = &looks[n++];
 
 		l->id = world_id(r->no);
 		l->n_places = r->n_places;
@@ -159,7 +160,7 @@ static size_t make_looks(struct policy *p, unsigned upto, struct jb_look *looks)
 	return n;
 }
 
-static bool run_plan(struct policy *p, struct jb_batch *batch)
+static bool run_plan(struct policy *p, struct jb_plan_batch *batch)
 {
 	struct jb_planner *planner = NULL;
 	struct jb_report report;
@@ -209,8 +210,8 @@ static bool run_plan(struct policy *p, struct jb_batch *batch)
 
 bool policy_plan(struct policy *p, unsigned upto, unsigned state, bool full)
 {
-	struct jb_look *looks = malloc((upto + 1) * sizeof *looks);
-	struct jb_batch batch = {.looks = looks, .cursor = upto};
+	struct jb_plan_look *looks = malloc((upto + 1) * sizeof *looks);
+	struct jb_plan_batch batch = {.looks = looks, .cursor = upto};
 	bool ok;
 
 	p->view.state = p->sim->cat = p->world->states[state];
@@ -233,12 +234,12 @@ bool policy_plan(struct policy *p, unsigned upto, unsigned state, bool full)
 }
 
 /* What the walk found, as a batch. */
-static void take_found(struct jb_look *looks, struct jb_batch *batch,
+static void take_found(struct jb_plan_look *looks, struct jb_plan_batch *batch,
 		       const struct jb_differences *found)
 {
 	for (size_t i = 0; i < found->n_ids; i++)
-		looks[i] = (struct jb_look){.id = found->ids[i]};
-	*batch = (struct jb_batch){
+		looks[i] = (struct jb_plan_look){.id = found->ids[i]};
+	*batch = (struct jb_plan_batch){
 		.looks = looks,
 		.n_looks = found->n_ids,
 		.rids = found->rids,
@@ -250,8 +251,8 @@ bool policy_reconcile(struct policy *p, unsigned state)
 {
 	size_t max = 1 + world_below(p->world, 4);
 	struct jb_differences found = {.end = false};
-	struct jb_look looks[4];
-	struct jb_batch batch;
+	struct jb_plan_look looks[4];
+	struct jb_plan_batch batch;
 	struct jb_compare *c;
 	struct jb_error err;
 	bool ok = true;

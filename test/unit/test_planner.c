@@ -666,8 +666,10 @@ static void test_failing_path(void **state)
 static void test_dry_run(void **state)
 {
 	struct scene *s = *state;
-	struct jb_look look = {.id = world_id(0)};
-	struct jb_batch batch = {.looks = &look, .n_looks = 1, .dry_run = true};
+	struct jb_plan_look look = {.id = world_id(0)};
+	struct jb_plan_batch batch = {.looks = &look,
+				      .n_looks = 1,
+				      .dry_run = true};
 	struct jb_planner *planner;
 	struct jb_report report;
 	unsigned before;

@@ -37,7 +37,7 @@ static void *new_list(struct jb_draft *d, size_t n)
 	return list;
 }
 
-static void flush_slot(struct jb_draft *d, struct jb_slot *s)
+static void write_slot(struct jb_draft *d, struct jb_slot *s)
 {
 	uint64_t rid = s->holder != NULL ? s->holder->rid : 0;
 
@@ -53,7 +53,7 @@ static void flush_slot(struct jb_draft *d, struct jb_slot *s)
 	s->stored = rid;
 }
 
-static void flush_slots(struct jb_draft *d)
+static void write_slots(struct jb_draft *d)
 {
 	struct jb_slot **list;
 	size_t n = 0;
@@ -69,11 +69,11 @@ static void flush_slots(struct jb_draft *d)
 	d->dirty_slots = NULL;
 	qsort(list, n, sizeof(struct jb_slot *), by_place);
 	for (size_t i = 0; i < n && d->rv == JB_OK; i++)
-		flush_slot(d, list[i]);
+		write_slot(d, list[i]);
 	free(list);
 }
 
-static void flush_node(struct jb_draft *d, struct jb_node *n)
+static void write_node(struct jb_draft *d, struct jb_node *n)
 {
 	n->dirty = false;
 	if (n->alive)
@@ -84,7 +84,7 @@ static void flush_node(struct jb_draft *d, struct jb_node *n)
 	n->stored = n->alive;
 }
 
-static void flush_nodes(struct jb_draft *d)
+static void write_nodes(struct jb_draft *d)
 {
 	struct jb_node **list;
 	size_t n = 0;
@@ -100,11 +100,11 @@ static void flush_nodes(struct jb_draft *d)
 	d->dirty_nodes = NULL;
 	qsort(list, n, sizeof(struct jb_node *), by_rid);
 	for (size_t i = 0; i < n && d->rv == JB_OK; i++)
-		flush_node(d, list[i]);
+		write_node(d, list[i]);
 	free(list);
 }
 
-static void flush_pendings(struct jb_draft *d)
+static void write_pendings(struct jb_draft *d)
 {
 	struct jb_pending *p;
 
@@ -121,7 +121,7 @@ static void flush_pendings(struct jb_draft *d)
 	}
 }
 
-static void flush_owed(struct jb_draft *d)
+static void write_owed(struct jb_draft *d)
 {
 	struct jb_node *n;
 
@@ -138,17 +138,17 @@ static void flush_owed(struct jb_draft *d)
 	}
 }
 
-void jb_draft_flush(struct jb_draft *d)
+void jb_draft_write(struct jb_draft *d)
 {
-	flush_slots(d);
-	flush_nodes(d);
-	flush_pendings(d);
-	flush_owed(d);
+	write_slots(d);
+	write_nodes(d);
+	write_pendings(d);
+	write_owed(d);
 	if (d->rv == JB_OK)
-		d->rv = jb_replica_set(d->replica, "next_rid",
+		d->rv = jb_replica_set(d->replica, JB_KEY_NEXT_RID,
 				       (int64_t)d->next_rid, &d->err);
 	if (d->rv == JB_OK)
-		d->rv = jb_replica_set(d->replica, "nodes", d->n_nodes,
+		d->rv = jb_replica_set(d->replica, JB_KEY_NODES, d->n_nodes,
 				       &d->err);
 }
 
