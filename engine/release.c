@@ -143,7 +143,7 @@ int jb_daemon_release(struct jb_daemon *d, unsigned i, void *waiter,
 	p->asked = true;
 	p->mount = mount_at(root->config->path);
 	jb_recorder_release_root(d->recorder, root);
-	jb_supervisor_hold_root(d->supervisor, root->config->name, on_told, d);
+	jb_supervisor_let_go(d->supervisor, root->config->name, on_told, d);
 	let_go(d, i);
 	return JB_OK;
 }

@@ -532,7 +532,7 @@ void jb_plan_close(struct jb_plan *p)
 	do {
 		if (jb_plan_failed(p))
 			return;
-		p->d.rv = jb_replica_hold(p->d.replica, &p->d.err);
+		p->d.rv = jb_replica_begin_read(p->d.replica, &p->d.err);
 		if (!jb_plan_failed(p))
 			p->d.rv = p->s.view->ops->begin(p->s.view, &p->d.err);
 		if (jb_plan_failed(p))

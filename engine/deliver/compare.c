@@ -452,7 +452,7 @@ int jb_compare_next(struct jb_compare *c, size_t max, size_t names,
 		    struct jb_differences *ret, struct jb_error *err)
 {
 	uint64_t begin = c->compared;
-	int rv = jb_replica_hold(c->replica, err);
+	int rv = jb_replica_begin_read(c->replica, err);
 
 	if (n_found(c) == 0)
 		c->n_ids = c->n_rids = c->next_id = c->next_rid = 0;

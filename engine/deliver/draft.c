@@ -497,7 +497,7 @@ static void load_state(struct jb_draft *d)
 {
 	int64_t n = 0;
 
-	d->rv = jb_replica_hold(d->replica, &d->err);
+	d->rv = jb_replica_begin_read(d->replica, &d->err);
 	if (d->rv == JB_OK)
 		d->rv = jb_replica_any(d->replica, &d->some_pending,
 				       &d->some_owed, &d->err);

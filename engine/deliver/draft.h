@@ -2,8 +2,8 @@
 /* engine/deliver/draft.h - the replica as a plan has it in mind.
  *
  * Rows are read from the replica when they are first asked for; what the plan
- * changes stays in memory until it is written, inside a transaction. A draft that is
- * thrown away has changed nothing: that is what a crash does.
+ * changes stays in memory until it is written, inside a transaction. A draft
+ * that is thrown away has changed nothing: that is what a crash does.
  *
  * Lifecycle: init -> (look up, change, write)* -> fini; one plan. Belongs to
  * the worker's thread. Pointers stay valid until fini.

@@ -106,7 +106,7 @@ struct jb_store *jb_replica_store(struct jb_replica *r)
 	return &r->store;
 }
 
-int jb_replica_hold(struct jb_replica *r, struct jb_error *err)
+int jb_replica_begin_read(struct jb_replica *r, struct jb_error *err)
 {
 	if (!sqlite3_get_autocommit(r->store.db))
 		return JB_OK;

@@ -127,7 +127,7 @@ int jb_replica_set(struct jb_replica *r, const char *key, int64_t value,
 
 /* Many reads are coming: without this each one locks and unlocks the file. Ends
  * with the next begin or rollback. */
-int jb_replica_hold(struct jb_replica *r, struct jb_error *err);
+int jb_replica_begin_read(struct jb_replica *r, struct jb_error *err);
 int jb_replica_begin(struct jb_replica *r, struct jb_error *err);
 int jb_replica_commit(struct jb_replica *r, struct jb_error *err);
 void jb_replica_rollback(struct jb_replica *r);

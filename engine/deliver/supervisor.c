@@ -36,9 +36,9 @@ static void count_closed(void *worker)
 		return;
 	if (w->supervisor->stopping)
 		check_stopped(w->supervisor);
-	else if (w->is_held && w->supervisor->quiet != NULL)
+	else if (w->let_go && w->supervisor->quiet != NULL)
 		w->supervisor->quiet(w->supervisor->quiet_arg);
-	else if (!w->is_held)
+	else if (!w->let_go)
 		uv_timer_start(&w->timer, on_timer, w->wait_ms, 0);
 }
 
@@ -55,7 +55,7 @@ static void on_process_closed(uv_handle_t *handle)
 /* It has said what it had to say: the pipe was read before. */
 static void note_death(struct jb_served *w, int code, int term_signal)
 {
-	if (w->is_held) {
+	if (w->let_go) {
 		snprintf(w->why, sizeof w->why, "its root is released");
 		return;
 	}
@@ -196,8 +196,8 @@ static bool is_of(const struct jb_served *w, const char *root)
 	return strcmp(jb_config_text(w->policy, "Root"), root) == 0;
 }
 
-void jb_supervisor_hold_root(struct jb_supervisor *s, const char *root,
-			     jb_supervisor_quiet_fn *quiet, void *arg)
+void jb_supervisor_let_go(struct jb_supervisor *s, const char *root,
+			  jb_supervisor_quiet_fn *quiet, void *arg)
 {
 	s->quiet = quiet;
 	s->quiet_arg = arg;
@@ -206,7 +206,7 @@ void jb_supervisor_hold_root(struct jb_supervisor *s, const char *root,
 
 		if (!is_of(w, root))
 			continue;
-		w->is_held = true;
+		w->let_go = true;
 		jb_served_dismiss(w);
 		uv_timer_stop(&w->timer);
 		if (w->is_running)
@@ -227,9 +227,9 @@ void jb_supervisor_go_on(struct jb_supervisor *s, const char *root)
 	for (size_t i = 0; i < s->n_workers && !s->stopping; i++) {
 		struct jb_served *w = s->workers[i];
 
-		if (!w->is_held || !is_of(w, root))
+		if (!w->let_go || !is_of(w, root))
 			continue;
-		w->is_held = false;
+		w->let_go = false;
 		if (w->n_handles == 0)
 			start(w);
 	}

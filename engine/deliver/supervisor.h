@@ -47,8 +47,8 @@ void jb_supervisor_forget(struct jb_supervisor *s, const void *arg);
  * they keep its file system busy. @quiet (may be NULL) is called whenever one
  * of them has ended. */
 typedef void jb_supervisor_quiet_fn(void *arg);
-void jb_supervisor_hold_root(struct jb_supervisor *s, const char *root,
-			     jb_supervisor_quiet_fn *quiet, void *arg);
+void jb_supervisor_let_go(struct jb_supervisor *s, const char *root,
+			  jb_supervisor_quiet_fn *quiet, void *arg);
 /* Does no worker of this root run? */
 bool jb_supervisor_is_quiet(struct jb_supervisor *s, const char *root);
 void jb_supervisor_go_on(struct jb_supervisor *s, const char *root);

@@ -27,7 +27,7 @@ struct jb_served {
 	struct jb_line_pipe pipe;
 	uv_timer_t timer;
 	bool is_running, has_timer;
-	bool is_held;	    /* its root is released: none is to run */
+	bool let_go;	    /* its root is released: none is to run */
 	bool was_well;	    /* this one has followed the journal */
 	unsigned n_handles; /* of process and pipe, not yet closed */
 	uint64_t started_ms, wait_ms;

@@ -225,7 +225,7 @@ int jb_supervisor_request(struct jb_supervisor *s, const char *policy,
 		return jb_error_set(err, JB_ENOENT, 0,
 				    "the daemon serves no policy '%s'", policy);
 	}
-	if (w->is_held) {
+	if (w->let_go) {
 		json_decref(request);
 		return jb_served_released(w, err);
 	}
@@ -265,9 +265,9 @@ json_t *jb_supervisor_report(struct jb_supervisor *s)
 			json_object_set_new(one, "state",
 					    json_string("starting"));
 		if (!w->is_running) {
-			json_object_set_new(
-				one, "state",
-				json_string(w->is_held ? "held" : "failing"));
+			json_object_set_new(one, "state",
+					    json_string(w->let_go ? "held"
+								  : "failing"));
 			json_object_set_new(one, "error", json_string(w->why));
 		}
 		json_object_set_new(one, "name", json_string(w->policy->name));

@@ -260,7 +260,7 @@ int jb_verify_names(struct jb_verify *v, struct jb_delivery *d,
 		return JB_OK;
 	rv = open_journal(d, err);
 	if (rv == JB_OK)
-		rv = jb_replica_hold(d->replica, err);
+		rv = jb_replica_begin_read(d->replica, err);
 	if (rv != JB_OK)
 		return rv == JB_ENOENT ? JB_OK : rv; /* no journal yet */
 	check_all(&b);
