@@ -303,9 +303,18 @@ static int pin_directory(struct jb_recorder *r, struct jb_visit *v,
 	return rv;
 }
 
+/* Into the map; but nobody looks into another subvolume. */
 static int push_new_dir(struct jb_recorder *r, struct jb_map_dir *dir,
 			struct jb_error *err)
 {
+	const struct jb_handle_ref handle = {dir->handle.bytes,
+					     dir->handle.len};
+
+	if (!jb_root_has_handle(dir->root, handle)) {
+		if (dir->fd >= 0)
+			close(dir->fd);
+		return JB_OK;
+	}
 	if (r->n_new == r->cap_new) {
 		size_t cap = r->cap_new != 0 ? r->cap_new * 2 : 64;
 		void *v = reallocarray(r->new_dirs, cap, sizeof *r->new_dirs);

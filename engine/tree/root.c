@@ -125,9 +125,18 @@ int jb_root_check(const struct jb_root *root, struct jb_error *err)
 	return rv;
 }
 
+bool jb_root_has_handle(const struct jb_root *root, struct jb_handle_ref handle)
+{
+	return root->subvolume == 0 ||
+	       jb_handle_subvolume(handle) == root->subvolume;
+}
+
 int jb_root_open_handle(const struct jb_root *root, struct jb_handle_ref handle,
 			struct jb_error *err)
 {
+	if (!jb_root_has_handle(root, handle))
+		return jb_error_set(err, JB_ESTALE, ESTALE,
+				    "it is in another subvolume");
 	return jb_handle_open(root->fd, handle,
 			      O_RDONLY | O_DIRECTORY | O_NONBLOCK, err);
 }

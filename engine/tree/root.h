@@ -75,6 +75,11 @@ int jb_root_check(const struct jb_root *root, struct jb_error *err);
  * holds is nobody's to copy. */
 bool jb_root_is_trouble(int error);
 
+/* Can it be of the root? Not if it is of another btrfs subvolume, which may lie
+ * below it. */
+bool jb_root_has_handle(const struct jb_root *root,
+			struct jb_handle_ref handle);
+
 /* Open a directory of the root by its handle. Returns a descriptor, or
  * JB_ESTALE: it is gone. */
 int jb_root_open_handle(const struct jb_root *root, struct jb_handle_ref handle,

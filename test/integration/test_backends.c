@@ -53,6 +53,13 @@ static void subvolume(struct t_world *w)
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 1, "4", "e");
 	t_round_expect(&r, 1, "1", "e/f");
+	/* A scan does not look into it either. */
+	t_daemon_stop(&w->daemon);
+	t_shell("touch " ROOT "/e/s/nor " ROOT "/e/that");
+	t_daemon_start(&w->daemon);
+	t_daemon_flush(&w->daemon);
+	assert_int_equal(t_judge_count(&r.judge, "path = 'e/that'"), 1);
+	assert_int_equal(t_judge_count(&r.judge, "path LIKE 'e/s/%%'"), 0);
 	t_round_fini(&r);
 }
 
