@@ -63,12 +63,21 @@ static uint64_t choose_room(struct jb_delivery *d, const struct jb_report *r,
 		       : 0;
 }
 
+/* Since the last plan ended. */
+static bool has_grown(const struct jb_delivery *d, const struct jb_space *now)
+{
+	return now->room_bytes >= d->room + MB ||
+	       (now->free_files > d->room_files &&
+		now->free_files - d->room_files >= FILES);
+}
+
 int jb_delivery_make_room(struct jb_delivery *d, const struct jb_report *r,
 			  struct jb_error *err)
 {
 	struct jb_target *t = d->target;
 	struct jb_space space = {0};
 	uint64_t expired = 0, room;
+	bool grown;
 	int rv = t->ops->space(t, &space, err);
 
 	if (rv != JB_OK)
@@ -81,21 +90,15 @@ int jb_delivery_make_room(struct jb_delivery *d, const struct jb_report *r,
 	}
 	/* With nothing in the trash that could go first, it goes for good. */
 	d->no_trash = r->kept_back > 0 && expired == 0;
+	grown = has_grown(d, &space);
 	d->room = space.room_bytes;
 	d->room_files = space.free_files;
 	if (rv == JB_OK)
 		rv = jb_delivery_count_lacking(d, err);
 	if (rv == JB_OK && d->lacking > 0 &&
-	    (expired > 0 || r->freed > 0 || d->no_trash))
+	    (expired > 0 || r->freed > 0 || grown || d->no_trash))
 		rv = make_due(d, err);
 	return rv;
-}
-
-static bool has_grown(const struct jb_delivery *d, const struct jb_space *now)
-{
-	return now->room_bytes >= d->room + MB ||
-	       (now->free_files > d->room_files &&
-		now->free_files - d->room_files >= FILES);
 }
 
 int jb_delivery_look_for_room(struct jb_delivery *d, struct jb_error *err)
