@@ -19,7 +19,6 @@
 
 #define RETRY_AFTER_S 1
 #define ROOM_LOOK_NS  200000000
-#define NO_ROOM	      "there was no room for the journal"
 
 struct jb_mark *jb_recorder_mark(struct jb_recorder *r)
 {
