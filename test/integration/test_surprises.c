@@ -51,9 +51,11 @@ static void cold_handle(struct t_world *w)
 		assert_true(fd >= 0);
 		write_at(fd, "cold");
 		t_round_check(&r, NULL); /* still open, like the server's */
-		assert_int_equal(t_round_count(&r, "kind = 2 AND what & 1 AND"
-						   " path IN ('d/e/f', 'd/g')"),
-				 1);
+		/* Or two: what was written just before the last look is
+		 * doubted when it is closed. */
+		assert_in_range(t_round_count(&r, "kind = 2 AND what & 1 AND"
+						  " path IN ('d/e/f', 'd/g')"),
+				1, 2);
 		close(fd);
 	}
 	close(fs);
