@@ -6,6 +6,8 @@
  * follows on something that went. */
 #include "engine/deliver/delivery_priv.h"
 
+#include <assert.h>
+
 /* Less more room than this isn't worth a try. */
 #define MB    UINT64_C(1048576)
 #define FILES 16
@@ -21,7 +23,7 @@ static const char SQL_COUNT[] =
 	"SELECT (SELECT count(*) FROM pending WHERE reason = 18) +"
 	" (SELECT count(*) FROM owed WHERE reason = 18)";
 
-_Static_assert(JB_REASON_NO_SPACE == 18, "its number is stored");
+static_assert(JB_REASON_NO_SPACE == 18, "its number is stored");
 
 int jb_delivery_count_lacking(struct jb_delivery *d, struct jb_error *err)
 {
@@ -90,7 +92,8 @@ int jb_delivery_make_room(struct jb_delivery *d, const struct jb_report *r,
 	}
 	/* With nothing in the trash that could go first, it goes for good. */
 	d->no_trash = r->kept_back > 0 && expired == 0;
-	grown = has_grown(d, &space);
+	/* Where nothing lacked room, nobody has noted it. */
+	grown = d->lacking > 0 && has_grown(d, &space);
 	d->room = space.room_bytes;
 	d->room_files = space.free_files;
 	if (rv == JB_OK)

@@ -71,9 +71,24 @@ static int defer(struct jb_plan_sink *sink, const struct jb_operation *op)
 	return JB_OK;
 }
 
+/* Room for one more, with nothing but who it is; NULL without memory. */
+static struct jb_plan_look *add_look(struct jb_plan_sink *sink,
+				     struct jb_identity id)
+{
+	struct jb_plan_look *looks =
+		jb_sink_grow(sink->looks, sink->n_looks, &sink->cap_looks,
+			     sizeof *looks);
+
+	if (looks == NULL)
+		return NULL;
+	sink->looks = looks;
+	looks += sink->n_looks++;
+	*looks = (struct jb_plan_look){.id = {id.ino, id.birth}};
+	return looks;
+}
+
 int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
 {
-	struct jb_plan_look *looks;
 	uint64_t *rids;
 
 	if (e->rid != 0) {
@@ -85,14 +100,7 @@ int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
 		rids[sink->n_rids++] = e->rid;
 		return JB_OK;
 	}
-	looks = jb_sink_grow(sink->looks, sink->n_looks, &sink->cap_looks,
-			     sizeof *looks);
-	if (looks == NULL)
-		return JB_ENOMEM;
-	sink->looks = looks;
-	looks[sink->n_looks++] =
-		(struct jb_plan_look){.id = {e->id.ino, e->id.birth}};
-	return JB_OK;
+	return add_look(sink, e->id) != NULL ? JB_OK : JB_ENOMEM;
 }
 
 /* Is it one of an array's members? Pointers of the plugin's may be anything. */
@@ -112,17 +120,11 @@ static int refuse(struct jb_plan_sink *sink, const char *what)
 static int look_at_change(struct jb_plan_sink *sink,
 			  const struct jb_policy_change *c)
 {
-	struct jb_plan_look *looks, *look;
-	size_t i;
+	struct jb_plan_look *look = add_look(sink, c->id);
+	size_t i = (size_t)(c - sink->page->changes);
 
-	looks = jb_sink_grow(sink->looks, sink->n_looks, &sink->cap_looks,
-			     sizeof *looks);
-	if (looks == NULL)
+	if (look == NULL)
 		return JB_ENOMEM;
-	sink->looks = looks;
-	look = &looks[sink->n_looks++];
-	*look = (struct jb_plan_look){.id = {c->id.ino, c->id.birth}};
-	i = (size_t)(c - sink->page->changes);
 	add_place(look, sink->page->dirs[i], c->path);
 	add_place(look, sink->page->old_dirs[i], c->old_path);
 	return JB_OK;
