@@ -414,65 +414,7 @@ void jb_draft_add(struct jb_draft *d, struct jb_slot *s, struct jb_node *n)
 	mark_slot(d, s);
 }
 
-bool jb_draft_inside(const struct jb_node *dir, const struct jb_node *top)
-{
-	while (dir != top) {
-		if (dir->places == NULL)
-			return false;
-		dir = dir->places->dir;
-	}
-	return true;
-}
-
-/* Written from its end, since the walk goes up. */
-static bool prepend(struct jb_draft *d, size_t *used, const char *s, size_t len)
-{
-	size_t need = *used + len + 1, size;
-	char *bigger;
-
-	if (need > d->path_size) {
-		size = need * 2 < 512 ? 512 : need * 2;
-		bigger = malloc(size);
-		if (bigger == NULL) {
-			d->rv = jb_error_set(&d->err, JB_ENOMEM, 0, "path");
-			return false;
-		}
-		if (*used > 0)
-			memcpy(bigger + size - *used,
-			       d->path + d->path_size - *used, *used);
-		free(d->path);
-		d->path = bigger;
-		d->path_size = size;
-	}
-	*used += len;
-	memcpy(d->path + d->path_size - *used, s, len);
-	return true;
-}
-
-const char *jb_draft_path(struct jb_draft *d, const struct jb_node *dir)
-{
-	const struct jb_slot *s;
-	size_t used = 0;
-
-	if (!prepend(d, &used, "", 1))
-		return NULL;
-	while (dir != d->top) {
-		if (used > 1 && !prepend(d, &used, "/", 1))
-			return NULL;
-		if (dir == d->own)
-			return prepend(d, &used, JB_STAGE_DIR,
-				       sizeof JB_STAGE_DIR - 1)
-				       ? d->path + d->path_size - used
-				       : NULL;
-		s = dir->places != NULL ? dir->places : dir->staged;
-		if (s == NULL || !prepend(d, &used, s->name, s->len))
-			return NULL;
-		dir = s->dir;
-	}
-	return d->path + d->path_size - used;
-}
-
-/* ---- init and fini. Pending and owed: pending.c; flush: flush.c */
+/* ---- init and fini. Pending and owed: pending.c; written: draft_write.c */
 
 static struct jb_node *add_fixed(struct jb_draft *d, uint64_t rid)
 {
