@@ -20,6 +20,7 @@
  * been listed, what is left becomes a row, taken up by the next plan.
  * That is only right for a directory that can't be matched with an old one by
  * its name (is_fresh): else what is below the old one would look surplus. */
+#include "engine/base/grow.h"
 #include "engine/deliver/plan.h"
 
 #include "engine/deliver/select.h"
@@ -30,15 +31,14 @@
 #define PAGE	    20000
 #define LISTED_ONCE 64
 
-static void *grow(struct jb_plan *p, void *array, size_t *cap, size_t size)
+/* As jb_grow(); without memory the plan fails. */
+static void *grow(struct jb_plan *p, void *array, size_t n, size_t *cap,
+		  size_t size)
 {
-	size_t more = *cap != 0 ? *cap * 2 : 64;
-	void *bigger = reallocarray(array, more, size);
+	void *bigger = jb_grow(array, n, cap, size);
 
 	if (bigger == NULL)
 		p->d.rv = jb_error_set(&p->d.err, JB_ENOMEM, 0, "plan");
-	else
-		*cap = more;
 	return bigger;
 }
 
@@ -51,12 +51,10 @@ static void look_at(struct jb_plan *p, struct jb_slot *s)
 	if (s->looked == p->round)
 		return;
 	s->looked = p->round;
-	if (p->n_looks == p->cap_looks) {
-		looks = grow(p, p->looks, &p->cap_looks, sizeof *looks);
-		if (looks == NULL)
-			return;
-		p->looks = looks;
-	}
+	looks = grow(p, p->looks, p->n_looks, &p->cap_looks, sizeof *looks);
+	if (looks == NULL)
+		return;
+	p->looks = looks;
 	p->looks[p->n_looks++] = s;
 }
 
@@ -80,12 +78,10 @@ static void enter_node(struct jb_plan *p, struct jb_node *n)
 	    n->closed == p->round)
 		return;
 	n->closed = p->round;
-	if (p->n_nodes == p->cap_nodes) {
-		nodes = grow(p, p->nodes, &p->cap_nodes, sizeof *nodes);
-		if (nodes == NULL)
-			return;
-		p->nodes = nodes;
-	}
+	nodes = grow(p, p->nodes, p->n_nodes, &p->cap_nodes, sizeof *nodes);
+	if (nodes == NULL)
+		return;
+	p->nodes = nodes;
 	p->nodes[p->n_nodes++] = n;
 	look(p, n);
 }
@@ -114,13 +110,11 @@ static void enter(struct jb_plan *p, struct jb_seen *e)
 	e->closed = p->round;
 	wait_for_detached(p, e);
 	if (e->n_wanted > 0) {
-		if (p->n_entries == p->cap_entries) {
-			entries = grow(p, p->entries, &p->cap_entries,
-				       sizeof *entries);
-			if (entries == NULL)
-				return;
-			p->entries = entries;
-		}
+		entries = grow(p, p->entries, p->n_entries, &p->cap_entries,
+			       sizeof *entries);
+		if (entries == NULL)
+			return;
+		p->entries = entries;
 		p->entries[p->n_entries++] = e;
 	}
 	enter_node(p, jb_draft_by_src(&p->d, e->id));

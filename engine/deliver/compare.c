@@ -4,6 +4,7 @@
  * is measured by the names that directories had so far. */
 #include "engine/deliver/compare.h"
 
+#include "engine/base/grow.h"
 #include "engine/deliver/listed.h"
 #include "engine/deliver/select.h"
 
@@ -80,21 +81,14 @@ static int no_memory(struct jb_error *err)
 
 /* ---- what was found */
 
+/* As jb_grow(), but @array itself without memory. */
 static void *grow(struct jb_compare *c, void *array, size_t n, size_t *cap,
 		  size_t size)
 {
-	size_t more = *cap != 0 ? *cap * 2 : 64;
-	void *bigger;
+	void *bigger = jb_grow(array, n, cap, size);
 
-	if (n < *cap)
-		return array;
-	bigger = reallocarray(array, more, size);
-	if (bigger == NULL) {
-		c->no_memory = true;
-		return array;
-	}
-	*cap = more;
-	return bigger;
+	c->no_memory = c->no_memory || bigger == NULL;
+	return bigger != NULL ? bigger : array;
 }
 
 static void tell_entry(void *arg, const struct jb_listed_entry *e)

@@ -7,6 +7,7 @@
  * has done costs a comparison then. The cursor moves with the last page, to
  * where the journal stood at the first one. */
 #include "engine/base/clock.h"
+#include "engine/base/grow.h"
 #include "engine/deliver/compare.h"
 #include "engine/deliver/delivery_priv.h"
 
@@ -68,8 +69,8 @@ static void keep_outcome(struct jb_delivery *d, const struct jb_effect *e)
 
 	if (!jb_plugin_wants_outcomes(&d->plugin))
 		return;
-	list = jb_sink_grow(d->outcomes, d->n_outcomes, &d->cap_outcomes,
-			    sizeof *list);
+	list = jb_grow(d->outcomes, d->n_outcomes, &d->cap_outcomes,
+		       sizeof *list);
 	if (list == NULL)
 		return;
 	d->outcomes = list;

@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/deliver/sink.h"
 
+#include "engine/base/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-void *jb_sink_grow(void *array, size_t n, size_t *cap, size_t size)
-{
-	size_t more = *cap != 0 ? *cap * 2 : 256;
-	void *bigger;
-
-	if (n < *cap)
-		return array;
-	bigger = reallocarray(array, more, size);
-	if (bigger != NULL)
-		*cap = more;
-	return bigger;
-}
 
 void jb_sink_fini(struct jb_plan_sink *sink)
 {
@@ -56,8 +45,8 @@ static void add_place(struct jb_plan_look *look, struct jb_identity dir,
 static int defer(struct jb_plan_sink *sink, const struct jb_operation *op)
 {
 	struct jb_pending_row *rows =
-		jb_sink_grow(sink->deferred, sink->n_deferred,
-			     &sink->cap_deferred, sizeof *rows);
+		jb_grow(sink->deferred, sink->n_deferred, &sink->cap_deferred,
+			sizeof *rows);
 
 	if (rows == NULL)
 		return JB_ENOMEM;
@@ -75,9 +64,8 @@ static int defer(struct jb_plan_sink *sink, const struct jb_operation *op)
 static struct jb_plan_look *add_look(struct jb_plan_sink *sink,
 				     struct jb_identity id)
 {
-	struct jb_plan_look *looks =
-		jb_sink_grow(sink->looks, sink->n_looks, &sink->cap_looks,
-			     sizeof *looks);
+	struct jb_plan_look *looks = jb_grow(sink->looks, sink->n_looks,
+					     &sink->cap_looks, sizeof *looks);
 
 	if (looks == NULL)
 		return NULL;
@@ -92,8 +80,8 @@ int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e)
 	uint64_t *rids;
 
 	if (e->rid != 0) {
-		rids = jb_sink_grow(sink->rids, sink->n_rids, &sink->cap_rids,
-				    sizeof *rids);
+		rids = jb_grow(sink->rids, sink->n_rids, &sink->cap_rids,
+			       sizeof *rids);
 		if (rids == NULL)
 			return JB_ENOMEM;
 		sink->rids = rids;

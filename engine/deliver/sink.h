@@ -37,8 +37,4 @@ int jb_sink_look(struct jb_plan_sink *sink, const struct jb_policy_entry *e);
 
 void jb_sink_fini(struct jb_plan_sink *sink);
 
-/* Room for one more behind @n members of @size bytes: the array, moved maybe,
- * or NULL, and the old one stays. */
-void *jb_sink_grow(void *array, size_t n, size_t *cap, size_t size);
-
 #endif
