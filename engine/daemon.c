@@ -27,10 +27,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TICK_MS	     10000
-#define US_PER_MS    1000u
-#define STATE_MODE   0700
-#define RUNTIME_MODE 0755
+#define TICK_MS	      30000 /* a directory that was moved away is seen */
+#define SHORT_TICK_MS 10000 /* one that may come is waited for */
+#define US_PER_MS     1000u
+#define STATE_MODE    0700
+#define RUNTIME_MODE  0755
 
 /* ---- signals, timers, mounts */
 
@@ -49,6 +50,17 @@ static void on_hangup(uv_signal_t *handle, int signum)
 		jb_log_error("%s; the configuration stays as it was", err.text);
 }
 
+static uint64_t choose_tick(const struct jb_daemon *d)
+{
+	uint64_t watchdog_ms = jb_service_watchdog_us() / US_PER_MS / 2;
+	uint64_t tick_ms = TICK_MS;
+
+	for (unsigned i = 0; i < d->n_roots; i++)
+		if (d->presence[i].state != JB_ROOT_HERE || d->roots[i].network)
+			tick_ms = SHORT_TICK_MS;
+	return watchdog_ms > 0 && watchdog_ms < tick_ms ? watchdog_ms : tick_ms;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct jb_daemon *d = timer->data;
@@ -56,6 +68,8 @@ static void on_tick(uv_timer_t *timer)
 	jb_service_watchdog_ping();
 	jb_daemon_check_roots(d);
 	jb_daemon_rescan(d);
+	if (d->leaving == JB_LEAVE_NOT)
+		uv_timer_start(timer, on_tick, choose_tick(d), 0);
 }
 
 static void on_mounts(uv_poll_t *poll, int status, int events)
@@ -298,12 +312,8 @@ static int open_scans(struct jb_daemon *d, struct jb_error *err)
 
 static void start_handles(struct jb_daemon *d)
 {
-	uint64_t watchdog_ms = jb_service_watchdog_us() / US_PER_MS / 2;
-	uint64_t tick_ms = TICK_MS;
 	struct jb_error err;
 
-	if (watchdog_ms > 0 && watchdog_ms < tick_ms)
-		tick_ms = watchdog_ms;
 	uv_signal_init(&d->loop, &d->term);
 	uv_signal_init(&d->loop, &d->interrupt);
 	uv_signal_init(&d->loop, &d->hangup);
@@ -312,7 +322,7 @@ static void start_handles(struct jb_daemon *d)
 	uv_signal_start(&d->term, on_signal, SIGTERM);
 	uv_signal_start(&d->interrupt, on_signal, SIGINT);
 	uv_signal_start(&d->hangup, on_hangup, SIGHUP);
-	uv_timer_start(&d->tick, on_tick, tick_ms, tick_ms);
+	uv_timer_start(&d->tick, on_tick, choose_tick(d), 0);
 	if (jb_clock_step_start(&d->clock, &d->loop, on_clock_step, d, &err) !=
 	    JB_OK)
 		jb_log_warning("%s", err.text);
