@@ -4,7 +4,7 @@
  * is measured by the names that directories had so far. */
 #include "engine/deliver/compare.h"
 
-#include "engine/base/grow.h"
+#include "engine/deliver/found.h"
 #include "engine/deliver/listed.h"
 #include "engine/deliver/select.h"
 
@@ -67,10 +67,7 @@ struct jb_compare {
 	char *path; /* owned; of a name in the directory at hand */
 	size_t path_size, dir_len;
 
-	struct jb_id *ids; /* owned; found and not handed out: from next_id */
-	size_t n_ids, cap_ids, next_id;
-	uint64_t *rids; /* owned */
-	size_t n_rids, cap_rids, next_rid;
+	struct jb_found found;
 	bool no_memory;
 };
 
@@ -81,58 +78,31 @@ static int no_memory(struct jb_error *err)
 
 /* ---- what was found */
 
-/* As jb_grow(), but @array itself without memory. */
-static void *grow(struct jb_compare *c, void *array, size_t n, size_t *cap,
-		  size_t size)
-{
-	void *bigger = jb_grow(array, n, cap, size);
-
-	c->no_memory = c->no_memory || bigger == NULL;
-	return bigger != NULL ? bigger : array;
-}
-
 static void tell_entry(void *arg, const struct jb_listed_entry *e)
 {
 	struct jb_compare *c = arg;
 
 	if (c->turns[c->at].is_new)
 		return; /* the plan of the directory lists it */
-	c->ids = grow(c, c->ids, c->n_ids, &c->cap_ids, sizeof *c->ids);
-	if (!c->no_memory)
-		c->ids[c->n_ids++] = e->content.id;
+	if (!jb_found_add_entry(&c->found, e->content.id))
+		c->no_memory = true;
 }
 
 static void tell_copy(void *arg, uint64_t rid)
 {
 	struct jb_compare *c = arg;
 
-	c->rids = grow(c, c->rids, c->n_rids, &c->cap_rids, sizeof *c->rids);
-	if (!c->no_memory)
-		c->rids[c->n_rids++] = rid;
-}
-
-static size_t n_found(const struct jb_compare *c)
-{
-	return c->n_ids - c->next_id + c->n_rids - c->next_rid;
+	if (!jb_found_add_copy(&c->found, rid))
+		c->no_memory = true;
 }
 
 static void hand_out(struct jb_compare *c, size_t max,
 		     struct jb_differences *ret)
 {
-	size_t n_ids = c->n_ids - c->next_id, n_rids = c->n_rids - c->next_rid;
-
-	if (n_ids > max)
-		n_ids = max;
-	if (n_rids > max - n_ids)
-		n_rids = max - n_ids;
-	*ret = (struct jb_differences){.ids = c->ids + c->next_id,
-				       .n_ids = n_ids,
-				       .rids = c->rids + c->next_rid,
-				       .n_rids = n_rids,
-				       .compared = c->compared};
-	c->next_id += n_ids;
-	c->next_rid += n_rids;
-	ret->end = n_found(c) == 0 && c->dirs == NULL;
+	*ret = (struct jb_differences){.compared = c->compared};
+	jb_found_hand_out(&c->found, max, &ret->ids, &ret->n_ids, &ret->rids,
+			  &ret->n_rids);
+	ret->end = jb_found_count(&c->found) == 0 && c->dirs == NULL;
 }
 
 /* ---- names of the directory at hand */
@@ -211,44 +181,6 @@ static void push(void *arg, const struct jb_listed_entry *e, uint64_t rid)
 
 /* ---- where the copy of a directory is */
 
-/* Upwards from a node. */
-struct way {
-	struct jb_compare *c;
-	uint64_t rid;
-	char *path; /* in the arena */
-	struct jb_error *err;
-};
-
-static int on_way(void *arg, const struct jb_name_row *row)
-{
-	struct way *w = arg;
-	size_t below = strlen(w->path), len = row->len;
-	char *path = jb_arena_alloc(&w->c->arena, len + below + 2);
-
-	if (path == NULL)
-		return no_memory(w->err);
-	memcpy(path, row->name, len);
-	if (below > 0)
-		path[len++] = '/';
-	memcpy(path + len, w->path, below + 1);
-	w->path = path;
-	w->rid = row->dir;
-	return 1;
-}
-
-/* NULL: it is parked, or at no place. */
-static int find_path(struct jb_compare *c, uint64_t rid, char **ret,
-		     struct jb_error *err)
-{
-	struct way w = {c, rid, jb_arena_copy(&c->arena, "", 0), err};
-	int rv = w.path != NULL ? 1 : no_memory(err);
-
-	while (rv > 0 && w.rid != JB_RID_TOP && w.rid != JB_RID_OWN)
-		rv = jb_replica_names_of(c->replica, w.rid, on_way, &w, err);
-	*ret = rv > 0 && w.rid == JB_RID_TOP ? w.path : NULL;
-	return rv < 0 ? rv : JB_OK;
-}
-
 /* 0: there is no copy. Only below one with the directory's own path are the
  * paths of its copies known by what the catalog says. */
 static int find_copy(struct jb_compare *c, struct turn *t, struct jb_error *err)
@@ -268,7 +200,8 @@ static int find_copy(struct jb_compare *c, struct turn *t, struct jb_error *err)
 	rv = jb_replica_by_src(c->replica, d->id, &t->listed.rid, err);
 	if (rv <= 0)
 		return rv;
-	rv = find_path(c, t->listed.rid, &t->there, err);
+	rv = jb_replica_path(c->replica, t->listed.rid, &c->arena, &t->there,
+			     err);
 	if (t->there != NULL && strcmp(t->there, d->path) == 0)
 		d->rid = t->listed.rid;
 	return rv < 0 ? rv : 1;
@@ -448,10 +381,8 @@ int jb_compare_next(struct jb_compare *c, size_t max, size_t names,
 	uint64_t begin = c->compared;
 	int rv = jb_replica_begin_read(c->replica, err);
 
-	if (n_found(c) == 0)
-		c->n_ids = c->n_rids = c->next_id = c->next_rid = 0;
-	while (rv == JB_OK && c->dirs != NULL && n_found(c) < max &&
-	       c->compared - begin < names) {
+	while (rv == JB_OK && c->dirs != NULL &&
+	       jb_found_count(&c->found) < max && c->compared - begin < names) {
 		rv = take_turns(c, err);
 		if (rv == JB_OK)
 			rv = read_lists(c, err);
@@ -567,7 +498,6 @@ void jb_compare_free(struct jb_compare *c)
 	}
 	end_turns(c);
 	free(c->path);
-	free(c->ids);
-	free(c->rids);
+	jb_found_fini(&c->found);
 	free(c);
 }

@@ -27,6 +27,8 @@
 
 #include <stddef.h>
 
+struct jb_arena;
+
 /* The replica's own numbers of its nodes: never given twice. A new epoch or a
  * restored source changes a node's `src` and no name at all. */
 #define JB_RID_TOP   1 /* the top of the target */
@@ -152,6 +154,10 @@ int jb_replica_at(struct jb_replica *r, uint64_t dir, const char *name,
 typedef int jb_name_fn(void *arg, const struct jb_name_row *name);
 int jb_replica_names_of(struct jb_replica *r, uint64_t rid, jb_name_fn *fn,
 			void *arg, struct jb_error *err);
+
+/* Its path at the target, in @arena; NULL: it is parked, or at no place. */
+int jb_replica_path(struct jb_replica *r, uint64_t rid, struct jb_arena *arena,
+		    char **ret, struct jb_error *err);
 /* In the order of their bytes, behind @after, at most @max. */
 int jb_replica_names_in(struct jb_replica *r, uint64_t dir, const char *after,
 			size_t after_len, size_t max, jb_name_fn *fn, void *arg,
