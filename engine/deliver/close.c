@@ -19,17 +19,16 @@
  * Rule d alone can bring in any amount, so it is paged: when enough names have
  * been listed, what is left becomes a row, taken up by the next plan.
  * That is only right for a directory that can't be matched with an old one by
- * its name (is_fresh): else what is below the old one would look surplus. */
-#include "engine/base/grow.h"
+ * its name (listing.c): else what is below the old one would look surplus. */
 #include "engine/deliver/plan.h"
 
+#include "engine/base/grow.h"
 #include "engine/deliver/select.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE	    20000
-#define LISTED_ONCE 64
+#define PAGE 20000
 
 /* As jb_grow(); without memory the plan fails. */
 static void *grow(struct jb_plan *p, void *array, size_t n, size_t *cap,
@@ -101,7 +100,7 @@ static void wait_for_detached(struct jb_plan *p, const struct jb_seen *e)
 		jb_draft_pend(&p->d, e->id, JB_REASON_AWAY);
 }
 
-static void enter(struct jb_plan *p, struct jb_seen *e)
+void jb_plan_enter(struct jb_plan *p, struct jb_seen *e)
 {
 	struct jb_seen **entries;
 
@@ -118,160 +117,6 @@ static void enter(struct jb_plan *p, struct jb_seen *e)
 		p->entries[p->n_entries++] = e;
 	}
 	enter_node(p, jb_draft_by_src(&p->d, e->id));
-}
-
-/* ---- listing */
-
-static struct jb_listing *add_listing(struct jb_plan *p, struct jb_id id,
-				      uint64_t dirkey, bool paged)
-{
-	struct jb_listing *l = jb_draft_alloc(&p->d, sizeof *l);
-
-	if (l == NULL)
-		return NULL;
-	l->id = id;
-	l->dirkey = dirkey;
-	l->paged = paged;
-	l->next = p->listings;
-	p->listings = l;
-	return l;
-}
-
-/* The last one first, so that a tree is listed directory by directory. */
-static void open_listing(struct jb_plan *p, struct jb_listing *l)
-{
-	struct jb_listing **stack = l->paged ? &p->open_paged : &p->open_whole;
-
-	l->next_open = *stack;
-	*stack = l;
-}
-
-/* Is there no old node that a new directory could be matched with by its name,
- * or that a directory above it could be? */
-static bool is_fresh(struct jb_plan *p, struct jb_seen_dir *dir)
-{
-	struct jb_seen *e;
-	struct jb_node *above;
-	struct jb_slot *s;
-
-	if (dir->asked || dir->parent == NULL)
-		return dir->fresh;
-	dir->asked = true;
-	e = jb_sight_entry(&p->s, dir->id);
-	above = jb_draft_by_src(&p->d, dir->parent->id);
-	if (e == NULL || e->names == NULL)
-		return false;
-	if (above == NULL) {
-		dir->fresh = is_fresh(p, dir->parent);
-		return dir->fresh;
-	}
-	s = jb_draft_slot(&p->d, above, e->names->name, e->names->len);
-	dir->fresh = s != NULL && s->holder == NULL;
-	return dir->fresh;
-}
-
-static void list_below(struct jb_plan *p, struct jb_seen *e, bool may_page)
-{
-	struct jb_seen_dir *dir = jb_sight_dir(&p->s, e->dirkey);
-	struct jb_listing *l;
-
-	if (dir == NULL)
-		return;
-	for (struct jb_detached *x = p->s.detached; x != NULL; x = x->next)
-		if (x->parent == e->dirkey)
-			enter(p, jb_sight_entry(&p->s, x->id));
-	may_page = may_page && (JB_WITHOUT(FRESH) || is_fresh(p, dir));
-	l = add_listing(p, e->id, e->dirkey, may_page);
-	if (l != NULL)
-		open_listing(p, l);
-}
-
-struct listing_step {
-	struct jb_plan *plan;
-	bool depth_first; /* stop behind a directory */
-	size_t n;
-	struct listed_row *first, **last;
-};
-
-struct listed_row {
-	struct listed_row *next;
-	struct jb_entry row;
-};
-
-static int on_listed(void *arg, const struct jb_entry *row)
-{
-	struct listing_step *step = arg;
-	struct listed_row *r = malloc(sizeof *r);
-
-	if (r == NULL)
-		return jb_error_set(&step->plan->d.err, JB_ENOMEM, 0, "plan");
-	r->next = NULL;
-	r->row = *row;
-	*step->last = r;
-	step->last = &r->next;
-	step->n++;
-	/* What is below it comes first. */
-	return step->depth_first && row->dirkey != 0 ? 1 : 0;
-}
-
-/* Some more names of the directory opened last. Where a plan may end in the
- * middle of a tree it goes depth first, so that all but a few directories are
- * in one plan with what is in them: that is made in them at once, while in a
- * directory which the target has already each name costs a rename. */
-static void list_on(struct jb_plan *p, struct jb_listing **stack)
-{
-	struct jb_listing *l = *stack;
-	struct listing_step step = {.plan = p};
-	size_t page = p->planner->o.page, max = LISTED_ONCE;
-	struct listed_row *r;
-	int rv;
-
-	step.last = &step.first;
-	step.depth_first = l->paged;
-	if (l->paged && page != 0 && page < max)
-		max = page;
-	rv = p->s.view->ops->children(p->s.view, l->dirkey, l->after, l->len,
-				      max, on_listed, &step, &p->d.err);
-	if (rv < 0)
-		p->d.rv = rv;
-	if (l->paged)
-		p->n_listed += step.n;
-	if (rv == 0 && step.n < max) {
-		l->done = true;
-		*stack = l->next_open;
-	}
-	while ((r = step.first) != NULL) {
-		step.first = r->next;
-		memcpy(l->after, r->row.name, r->row.name_len + 1u);
-		l->len = r->row.name_len;
-		if (!jb_plan_failed(p))
-			enter(p, jb_sight_row(&p->s, &r->row));
-		free(r);
-	}
-}
-
-/* A listing that an earlier plan left. */
-static void resume_listing(struct jb_plan *p, const struct jb_listing_row *row)
-{
-	struct jb_seen *e = jb_sight_entry(&p->s, row->id);
-	struct jb_listing *l;
-
-	if (e == NULL || e->away)
-		return;
-	l = add_listing(p, row->id, e->dirkey, true);
-	if (l == NULL)
-		return;
-	l->stored = true;
-	/* Gone; or the target lacks it again: then rule d lists all of it. */
-	l->done = e->n_wanted == 0 || e->dirkey == 0 ||
-		  jb_draft_by_src(&p->d, row->id) == NULL;
-	if (l->done) {
-		enter(p, e);
-		return;
-	}
-	memcpy(l->after, row->after, sizeof l->after);
-	l->len = row->len;
-	open_listing(p, l);
 }
 
 /* ---- the rules */
@@ -296,7 +141,7 @@ static void follow_path(struct jb_plan *p, struct jb_seen *e, struct jb_node *n)
 	      jb_select_below(p->s.patterns, old, old_len) ||
 	      jb_select_below(p->s.patterns, dir->path, dir->path_len)))
 		return;
-	list_below(p, e, false);
+	jb_plan_list_below(p, e, false);
 	enter_below(p, n);
 }
 
@@ -311,7 +156,8 @@ static void close_entry(struct jb_plan *p, struct jb_seen *e)
 			continue;
 		above = jb_draft_by_src(&p->d, name->dir->id);
 		if (above == NULL) {
-			enter(p, jb_sight_entry(&p->s, name->dir->id)); /* a */
+			jb_plan_enter(p, jb_sight_entry(&p->s,
+							name->dir->id)); /* a */
 			continue;
 		}
 		look(p, above);
@@ -322,11 +168,11 @@ static void close_entry(struct jb_plan *p, struct jb_seen *e)
 	if (!jb_seen_is_dir(e) || jb_plan_failed(p))
 		return;
 	if (p->batch->everything)
-		list_below(p, e, false);
+		jb_plan_list_below(p, e, false);
 	else if (n != NULL)
 		follow_path(p, e, n);
 	else if (!JB_WITHOUT(SAMENAME))
-		list_below(p, e, true); /* d */
+		jb_plan_list_below(p, e, true); /* d */
 }
 
 /* Does the catalog have at this place the very entry of the node that is
@@ -354,7 +200,7 @@ static void close_node(struct jb_plan *p, struct jb_node *n)
 	if (e != NULL)
 		wait_for_detached(p, e);
 	if (e != NULL && e->n_wanted > 0)
-		enter(p, e);
+		jb_plan_enter(p, e);
 	else if (jb_node_is_dir(n) && (e == NULL || !e->away))
 		enter_below(p, n); /* c */
 	if (p->batch->everything && jb_node_is_dir(n))
@@ -362,7 +208,8 @@ static void close_node(struct jb_plan *p, struct jb_node *n)
 	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place) {
 		if (!jb_node_has_src(s->dir) || (e != NULL && is_at(e, s)))
 			continue;
-		enter(p, jb_sight_at(&p->s, s->dir->row.src, s->name, s->len));
+		jb_plan_enter(p, jb_sight_at(&p->s, s->dir->row.src, s->name,
+					     s->len));
 		/* A directory whose own entry is gone may be another's by its
 		 * name, and then so may what is in it. */
 		above = jb_sight_entry(&p->s, s->dir->row.src);
@@ -382,13 +229,14 @@ static void start_looks(struct jb_plan *p)
 	for (size_t i = 0; i < p->batch->n_looks && !jb_plan_failed(p); i++) {
 		l = &p->batch->looks[i];
 		if (l->id.ino != 0)
-			enter(p, jb_sight_entry(&p->s, l->id));
+			jb_plan_enter(p, jb_sight_entry(&p->s, l->id));
 		for (unsigned k = 0; k < l->n_places; k++) {
 			/* A name that came or went changed its directory. */
-			enter(p, jb_sight_entry(&p->s, l->places[k].dir));
-			enter(p,
-			      jb_sight_at(&p->s, l->places[k].dir,
-					  l->places[k].name, l->places[k].len));
+			jb_plan_enter(p,
+				      jb_sight_entry(&p->s, l->places[k].dir));
+			jb_plan_enter(p, jb_sight_at(&p->s, l->places[k].dir,
+						     l->places[k].name,
+						     l->places[k].len));
 			dir = jb_draft_by_src(&p->d, l->places[k].dir);
 			if (dir == NULL)
 				continue;
@@ -409,7 +257,7 @@ static void start_left_over(struct jb_plan *p)
 	for (struct jb_pending *x = p->d.all_pendings; x != NULL; x = next) {
 		next = x->next; /* enter() may put others in front */
 		if (x->alive)
-			enter(p, jb_sight_entry(&p->s, x->row.id));
+			jb_plan_enter(p, jb_sight_entry(&p->s, x->row.id));
 	}
 	for (struct jb_due_rid *x = p->d.due_rids; x != NULL; x = x->next)
 		enter_node(p, jb_draft_node(&p->d, x->rid));
@@ -419,7 +267,7 @@ static void start_left_over(struct jb_plan *p)
 /* A full plan in one piece: every entry below the top, every node. */
 static void start_everything(struct jb_plan *p)
 {
-	list_below(p, p->s.top, false);
+	jb_plan_list_below(p, p->s.top, false);
 	enter_below(p, p->d.top);
 }
 
@@ -457,7 +305,7 @@ static bool next_stored(struct jb_plan *p, struct jb_id *after)
 		return false;
 	}
 	*after = row.id;
-	resume_listing(p, &row);
+	jb_plan_resume_listing(p, &row);
 	return true;
 }
 
@@ -472,7 +320,7 @@ static void close_on(struct jb_plan *p, size_t *i, size_t *k)
 		else if (*k < p->n_nodes)
 			close_node(p, p->nodes[(*k)++]);
 		else if ((stack = next_stack(p)) != NULL)
-			list_on(p, stack);
+			jb_plan_list_on(p, stack);
 		else
 			return;
 	}

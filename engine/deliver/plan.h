@@ -88,6 +88,17 @@ void jb_plan_sweep(struct jb_plan *p);
 
 /* 1: the entries and nodes that have to be looked at together. */
 void jb_plan_close(struct jb_plan *p);
+/* An entry is one of them; once a round. */
+void jb_plan_enter(struct jb_plan *p, struct jb_seen *e);
+
+/* listing.c, for the closure: all below @e is to be listed, in this plan, or
+ * (@may_page) as much of it as there is room for. */
+void jb_plan_list_below(struct jb_plan *p, struct jb_seen *e, bool may_page);
+/* Some more names of the directory that is on top of a stack. */
+void jb_plan_list_on(struct jb_plan *p, struct jb_listing **stack);
+/* What an earlier plan left. */
+void jb_plan_resume_listing(struct jb_plan *p,
+			    const struct jb_listing_row *row);
 
 /* 2, 3: which node is whose, and who is to be at which place. */
 void jb_plan_match(struct jb_plan *p);
