@@ -220,32 +220,31 @@ static void close_node(struct jb_plan *p, struct jb_node *n)
 
 /* ---- what the closure starts from */
 
-static void start_looks(struct jb_plan *p)
+static void start_look(struct jb_plan *p, const struct jb_plan_look *l)
 {
-	const struct jb_plan_look *l;
 	struct jb_node *dir;
 	struct jb_slot *s;
 
-	for (size_t i = 0; i < p->batch->n_looks && !jb_plan_failed(p); i++) {
-		l = &p->batch->looks[i];
-		if (l->id.ino != 0)
-			jb_plan_enter(p, jb_sight_entry(&p->s, l->id));
-		for (unsigned k = 0; k < l->n_places; k++) {
-			/* A name that came or went changed its directory. */
-			jb_plan_enter(p,
-				      jb_sight_entry(&p->s, l->places[k].dir));
-			jb_plan_enter(p, jb_sight_at(&p->s, l->places[k].dir,
-						     l->places[k].name,
-						     l->places[k].len));
-			dir = jb_draft_by_src(&p->d, l->places[k].dir);
-			if (dir == NULL)
-				continue;
-			s = jb_draft_slot(&p->d, dir, l->places[k].name,
-					  l->places[k].len);
-			if (s != NULL)
-				enter_node(p, s->holder);
-		}
+	if (l->id.ino != 0)
+		jb_plan_enter(p, jb_sight_entry(&p->s, l->id));
+	for (unsigned k = 0; k < l->n_places; k++) {
+		/* A name that came or went changed its directory. */
+		jb_plan_enter(p, jb_sight_entry(&p->s, l->places[k].dir));
+		jb_plan_enter(p,
+			      jb_sight_at(&p->s, l->places[k].dir,
+					  l->places[k].name, l->places[k].len));
+		dir = jb_draft_by_src(&p->d, l->places[k].dir);
+		if (dir == NULL)
+			continue;
+		s = jb_draft_slot(&p->d, dir, l->places[k].name,
+				  l->places[k].len);
+		if (s != NULL)
+			enter_node(p, s->holder);
 	}
+}
+
+static void start_rids(struct jb_plan *p)
+{
 	for (size_t i = 0; i < p->batch->n_rids && !jb_plan_failed(p); i++)
 		enter_node(p, jb_draft_node(&p->d, p->batch->rids[i]));
 }
@@ -326,17 +325,37 @@ static void close_on(struct jb_plan *p, size_t *i, size_t *k)
 	}
 }
 
+/* Behind what is stored, and each with all that comes with it: so a new tree
+ * whose top has many directories is made directory by directory. */
+static void take_looks(struct jb_plan *p, size_t *i, size_t *k)
+{
+	const struct jb_plan_batch *b = p->batch;
+	size_t *n = &p->report->looked;
+
+	while (*n < b->n_looks && (!b->as_room_allows || has_room(p)) &&
+	       !jb_plan_failed(p)) {
+		start_look(p, &b->looks[(*n)++]);
+		if (!b->as_room_allows)
+			continue;
+		p->n_listed++;
+		close_on(p, i, k);
+	}
+}
+
 static void close_in_snapshot(struct jb_plan *p)
 {
 	struct jb_id after = {0, INT64_MIN};
 	size_t i = 0, k = 0;
 
+	p->report->looked = 0;
 	p->n_entries = p->n_nodes = p->n_looks = p->n_listed = 0;
 	p->listings = p->open_whole = p->open_paged = NULL;
 	jb_sight_reset(&p->s);
 	if (jb_plan_failed(p))
 		return;
-	start_looks(p);
+	if (!p->batch->as_room_allows)
+		take_looks(p, &i, &k);
+	start_rids(p);
 	start_left_over(p);
 	if (p->batch->everything)
 		start_everything(p);
@@ -346,6 +365,8 @@ static void close_in_snapshot(struct jb_plan *p)
 	p->n_listed = 0;
 	while (next_stored(p, &after))
 		close_on(p, &i, &k);
+	if (p->batch->as_room_allows)
+		take_looks(p, &i, &k);
 }
 
 /* Look at the places. True: all rows are true. */

@@ -202,6 +202,7 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 		.now_us = jb_clock_us(CLOCK_REALTIME),
 		.dry_run = d->dry,
 		.everything = d->dry && d->is_full,
+		.as_room_allows = d->pass.is_running && d->pass.is_first,
 	};
 	struct jb_report report = {0};
 	unsigned can = 0;
@@ -224,7 +225,10 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 	}
 	rv = clean_up(d, &report, rv, err);
 	d->target->ops->end(d->target);
-	jb_sink_empty(&d->sink);
+	if (rv == JB_OK)
+		jb_sink_looked(&d->sink, report.looked);
+	else
+		jb_sink_empty(&d->sink);
 	tell_outcomes(d);
 	if (rv == JB_OK && cursor != 0 && !d->dry)
 		d->stored = cursor;
@@ -314,6 +318,7 @@ static int begin_pass(struct jb_delivery *d, struct jb_error *err)
 		return rv;
 	jb_compare_free(d->compare);
 	d->compare = NULL;
+	jb_sink_empty(&d->sink);
 	d->pass = (struct jb_pass){
 		.is_running = true,
 		.is_first = nodes == 0,
@@ -453,10 +458,8 @@ int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
 	if (rv != JB_OK)
 		return rv;
 	ret->more = ret->worked = true;
-	if (d->more) { /* listings first */
-		jb_sink_empty(&d->sink);
+	if (d->more || d->sink.n_looks > 0) /* what the last plan left */
 		return jb_delivery_plan(d, 0, err);
-	}
 	rv = d->pass.is_over ? end_pass(d, err) : pass_on(d, err);
 	if (rv != JB_OK)
 		d->pass.is_running = false; /* from its beginning */

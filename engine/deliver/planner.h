@@ -61,6 +61,7 @@ struct jb_plan_look {
 struct jb_plan_batch {
 	const struct jb_plan_look *looks; /* borrowed */
 	size_t n_looks;
+	bool as_room_allows;  /* looks may be left: report->looked are done */
 	const uint64_t *rids; /* borrowed; nodes to look at: full passes */
 	size_t n_rids;
 	bool everything; /* all of the catalog and the replica, in one plan */
@@ -96,6 +97,7 @@ typedef void jb_effect_fn(void *arg, const struct jb_effect *effect);
 
 struct jb_report {
 	uint64_t closed; /* entries and nodes that were looked at */
+	size_t looked;	 /* how many of the batch's looks: as_room_allows */
 	uint64_t copied, bytes, made, linked, renamed, removed, attrs, adopted;
 	uint64_t moved, torn;
 	uint64_t no_space;	/* that the target had no room for */

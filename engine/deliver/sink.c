@@ -22,6 +22,17 @@ void jb_sink_empty(struct jb_plan_sink *sink)
 	sink->err.code = JB_OK;
 }
 
+void jb_sink_looked(struct jb_plan_sink *sink, size_t n)
+{
+	size_t left = sink->n_looks - n;
+
+	if (left > 0)
+		memmove(sink->looks, sink->looks + n,
+			left * sizeof *sink->looks);
+	jb_sink_empty(sink);
+	sink->n_looks = left;
+}
+
 static const char *last_name(const char *path)
 {
 	const char *slash = path != NULL ? strrchr(path, '/') : NULL;

@@ -29,6 +29,9 @@ struct jb_plan_sink {
 /* Nothing was handed over, nothing asked for. */
 void jb_sink_empty(struct jb_plan_sink *sink);
 
+/* The first @n looks are done; the rest stays for the next plan. */
+void jb_sink_looked(struct jb_plan_sink *sink, size_t n);
+
 /* A plugin's emit(). JB_EPROTO: nonsense, sink->err says what; JB_ENOMEM. */
 int jb_sink_emit(struct jb_plan_sink *sink, const struct jb_operation *op);
 

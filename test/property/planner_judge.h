@@ -59,6 +59,9 @@ void policy_reset(struct policy *p, struct world *w, const struct w_select *sel,
 /* One plan: rows up to @upto, the catalog as of @state. False: it crashed. */
 bool policy_plan(struct policy *p, unsigned upto, unsigned state, bool full);
 
+/* Plans of what there is room for, until all looks of the batch are done. */
+bool policy_look(struct policy *p, struct jb_plan_batch *batch, unsigned state);
+
 /* A full pass: what differs, in several plans. */
 bool policy_reconcile(struct policy *p, unsigned state);
 

@@ -566,6 +566,32 @@ static void test_full_pages(void **state)
 	scene_assert_equal_trees(s);
 }
 
+/* Directories are taken as there is room for what is in them: each is made
+ * whole, and costs one rename. */
+static void test_as_room_allows(void **state)
+{
+	struct scene *s = *state;
+	struct jb_plan_look looks[3] = {{.n_places = 0}};
+	struct jb_plan_batch batch = {.looks = looks, .n_looks = 3};
+	unsigned before = s->p.sim->n_operations;
+	uint64_t plans = s->p.n_plans;
+
+	for (int d = 'a'; d <= 'c'; d++) {
+		looks[d - 'a'].id =
+			world_id(world_make(&s->w, (char[]){(char)d, 0}, 'd'));
+		for (int f = 'a'; f <= 'd'; f++)
+			world_make(&s->w, (char[]){(char)d, (char)f, 0}, 'f');
+	}
+	s->p.options.page = 5;
+	assert_true(policy_look(&s->p, &batch, s->w.n_states - 1));
+	assert_int_equal(s->p.n_plans - plans, 3);
+	/* All are made, three get their names and then their times. */
+	assert_int_equal(s->p.sim->n_operations - before, 15 + 3 + 3);
+	scene_plan(s);
+	assert_int_equal(s->copies, 0);
+	scene_assert_equal_trees(s);
+}
+
 /* A restored tree is matched whole, however small the pages: what comes in a
  * later page must not look surplus in the first one. */
 static void test_restored_in_pages(void **state)
@@ -724,6 +750,7 @@ int main(void)
 		STORY(test_detached),
 		STORY(test_pages),
 		STORY(test_full_pages),
+		STORY(test_as_room_allows),
 		STORY(test_restored_in_pages),
 		STORY(test_failing_path),
 		STORY(test_moved_into_what_goes),
