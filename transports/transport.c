@@ -44,7 +44,7 @@ bool jb_stamp_fits(const struct jb_stamp *stamp, const struct jb_object *o)
 	       (stamp->size == o->size && stamp->mtime == o->mtime);
 }
 
-int jb_target_make_uuid(char uuid[37], struct jb_error *err)
+int jb_target_make_uuid(char uuid[JB_UUID_SIZE], struct jb_error *err)
 {
 	uint8_t b[16];
 	size_t at = 0;

@@ -30,6 +30,8 @@
 
 #define JB_TARGET_ABI 1
 
+#define JB_UUID_SIZE 37 /* of its text, with the NUL */
+
 /* X(name, word for lists) */
 #define JB_OUTCOMES(X)                                                         \
 	X(DONE, "done")                                                        \
@@ -169,13 +171,13 @@ struct jb_space {
 
 /* What is found at a target before anything is written. */
 struct jb_target_state {
-	bool is_mount;	 /* Path= is a mount point */
-	bool has_marker; /* it has been initialised */
-	bool is_empty;	 /* nothing but lost+found and our directory */
-	char uuid[37];	 /* the marker's, "" without */
-	char owner[256]; /* who initialised it, "" without */
-	uint64_t fsid;	 /* of the file system, 0: not known */
-	char fstype[32]; /* "ext4" */
+	bool is_mount;		 /* Path= is a mount point */
+	bool has_marker;	 /* it has been initialised */
+	bool is_empty;		 /* nothing but lost+found and our directory */
+	char uuid[JB_UUID_SIZE]; /* the marker's, "" without */
+	char owner[256];	 /* who initialised it, "" without */
+	uint64_t fsid;		 /* of the file system, 0: not known */
+	char fstype[32];	 /* "ext4" */
 	struct jb_object top;
 };
 
@@ -311,7 +313,7 @@ struct jb_target_ops {
 };
 
 /* A new UUID for a marker. */
-int jb_target_make_uuid(char uuid[37], struct jb_error *err);
+int jb_target_make_uuid(char uuid[JB_UUID_SIZE], struct jb_error *err);
 
 /* The transport called @name, or NULL. */
 const struct jb_target_ops *jb_transport_find(const char *name);

@@ -39,11 +39,12 @@ struct jb_delivery {
 	struct jb_feed *feed;	      /* owned; NULL: no journal yet */
 	struct jb_catalog_view *view; /* owned, with feed */
 	struct jb_planner_options options;
-	char *under;	    /* owned */
-	uint64_t keep_us;   /* KeepDeleted= */
-	char uuid[37];	    /* of the target's marker, "" unknown */
-	char new_uuid[37];  /* of the one that is to replace it, "" none */
-	unsigned new_adopt; /* with it */
+	char *under;		     /* owned */
+	uint64_t keep_us;	     /* KeepDeleted= */
+	char uuid[JB_UUID_SIZE];     /* of the target's marker, "" unknown */
+	char new_uuid[JB_UUID_SIZE]; /* of the one that is to replace it, ""
+					none */
+	unsigned new_adopt;	     /* with it */
 	uint64_t fsid;
 	uint64_t hash; /* of the configuration */
 

@@ -14,8 +14,8 @@ static const char SQL_GET_TEXT[] = "SELECT value FROM meta WHERE key = ?1";
 static const char SQL_SET_TEXT[] =
 	"INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)";
 
-static int get_uuid(struct jb_delivery *d, const char *key, char ret[37],
-		    struct jb_error *err)
+static int get_uuid(struct jb_delivery *d, const char *key,
+		    char ret[JB_UUID_SIZE], struct jb_error *err)
 {
 	struct jb_store *store = jb_replica_store(d->replica);
 	sqlite3_stmt *st;
@@ -26,7 +26,7 @@ static int get_uuid(struct jb_delivery *d, const char *key, char ret[37],
 	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
 	rv = jb_store_step(store, st, err);
 	if (rv > 0)
-		snprintf(ret, 37, "%s",
+		snprintf(ret, JB_UUID_SIZE, "%s",
 			 (const char *)sqlite3_column_text(st, 0));
 	sqlite3_finalize(st);
 	return rv < 0 ? rv : JB_OK;

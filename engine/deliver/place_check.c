@@ -230,7 +230,7 @@ int jb_delivery_init_target(struct jb_delivery *d, bool adopt, bool content,
 			    bool *was_known, struct jb_error *err)
 {
 	unsigned how = adopt ? (content ? 2 : 1) : 0;
-	char owner[200], host[64] = "", uuid[37];
+	char owner[200], host[64] = "", uuid[JB_UUID_SIZE];
 	struct jb_target_state s;
 	int rv;
 
