@@ -11,8 +11,6 @@
 
 #include <stdint.h>
 
-/* A gap of this reason: changes that raised no event, found by a patrol. */
-
 struct jb_patrol_row {
 	int64_t began; /* the present round; 0: none yet */
 	uint64_t at;   /* directories up to this key are done */
