@@ -22,6 +22,8 @@ extern const struct w_select scene_everything;
 
 int scene_set_up(void **state);
 int scene_tear_down(void **state);
+#define STORY(f)                                                               \
+	cmocka_unit_test_setup_teardown(f, scene_set_up, scene_tear_down)
 
 /* Begin again, with MaxDelete=@limit. */
 void scene_limit_deletions(struct scene *s, unsigned limit,

@@ -68,9 +68,6 @@ static void test_full_names(void **state)
 	scene_assert_equal_trees(s);
 }
 
-#define STORY(f)                                                               \
-	cmocka_unit_test_setup_teardown(f, scene_set_up, scene_tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
