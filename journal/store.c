@@ -51,6 +51,11 @@ static int code_of_sqlite(int rc)
 	}
 }
 
+static bool same_error(int a, int b)
+{
+	return (a & 0xff) == (b & 0xff); /* extended or not */
+}
+
 int jb_store_error(sqlite3 *db, int rc, struct jb_error *err, const char *fmt,
 		   ...)
 {
@@ -60,9 +65,10 @@ int jb_store_error(sqlite3 *db, int rc, struct jb_error *err, const char *fmt,
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
-	/* What we found ourselves is no error of the connection. */
+	/* What we found ourselves is no error of the connection, and it may
+	 * have had another one since. */
 	return jb_error_set(err, code_of_sqlite(rc), rc, "%s: %s", what,
-			    db != NULL && sqlite3_errcode(db) != SQLITE_OK
+			    db != NULL && same_error(sqlite3_errcode(db), rc)
 				    ? sqlite3_errmsg(db)
 				    : sqlite3_errstr(rc));
 }

@@ -258,6 +258,7 @@ static void recover_target(struct t_product *p)
 {
 	unmount(&p->disk, push_worker, p);
 	t_product_attach_target(p);
+	empty_target(p); /* that it had been may not have been durable */
 }
 
 static void cut_state(struct t_product *p)
@@ -271,6 +272,7 @@ static void recover_state(struct t_product *p)
 {
 	unmount(&p->state, push_nobody, p);
 	t_mount_attach(&p->state);
+	empty_state(p); /* as in recover_target() */
 	t_judge_reopen(&p->round.judge);
 	t_daemon_start(&p->w->daemon);
 }
@@ -286,6 +288,7 @@ static void recover_both(struct t_product *p)
 {
 	unmount(&p->disk, push_nobody, p);
 	t_product_attach_target(p);
+	empty_target(p);
 	recover_state(p);
 }
 

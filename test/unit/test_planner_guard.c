@@ -151,12 +151,9 @@ static void test_emptied_top(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(test_held_at_once),
-		STORY(test_held_slowly),
-		STORY(test_replaced_is_not_held),
-		STORY(test_overwrites_held),
-		STORY(test_overwrites_counted),
-		STORY(test_emptied_top),
+		STORY(test_held_at_once),	  STORY(test_held_slowly),
+		STORY(test_replaced_is_not_held), STORY(test_overwrites_held),
+		STORY(test_overwrites_counted),	  STORY(test_emptied_top),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

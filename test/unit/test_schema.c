@@ -175,6 +175,23 @@ static void refuses(void **state)
 	sqlite3_close(db);
 }
 
+/* The error that is told is the one that was met, not one that came of it. */
+static void tells_the_cause(void **state)
+{
+	struct fixture *f = *state;
+	struct jb_error err;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	assert_int_equal(jb_store_error(db, SQLITE_FULL, &err, "x"), JB_ENOSPC);
+	assert_string_equal(err.text, "x: database or disk is full");
+	jb_store_error(db, SQLITE_ERROR, &err, "x");
+	assert_string_equal(err.text,
+			    "x: cannot rollback - no transaction is active");
+	sqlite3_close(db);
+}
+
 static int compare_look(void *arg, const struct jb_rest_look *look)
 {
 	unsigned *n = arg;
@@ -245,6 +262,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(is_retained, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_the_cause, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(rest_comes_back, set_up,
 						tear_down),
 	};
