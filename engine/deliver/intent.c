@@ -343,6 +343,13 @@ static void find_at_places(struct jb_plan *p, struct intents *all)
 	}
 }
 
+/* Its attributes are to be set again, whatever its row said. */
+static void doubt_attrs(struct jb_plan *p, struct jb_node *n)
+{
+	n->row.meta = 0;
+	jb_draft_put(&p->d, n, &n->row);
+}
+
 static void leave_to_plan(struct jb_plan *p, struct intents *all)
 {
 	struct jb_node *n, *dir;
@@ -353,13 +360,14 @@ static void leave_to_plan(struct jb_plan *p, struct intents *all)
 			jb_plan_fail(p, n, JB_REASON_AGAIN);
 			if (n->places == NULL)
 				jb_draft_forget(&p->d, n);
+			else if (jb_node_is_dir(n)) /* moved: operate.c */
+				doubt_attrs(p, n);
 		}
 		/* Names in this directory may have changed, and its times. */
 		dir = jb_draft_node(&p->d, all->v[i].row.dir);
 		if (dir == NULL || dir->row.meta == 0 || dir == p->d.own)
 			continue;
-		dir->row.meta = 0;
-		jb_draft_put(&p->d, dir, &dir->row);
+		doubt_attrs(p, dir);
 		if (dir != p->d.top)
 			jb_plan_fail(p, dir, JB_REASON_AGAIN);
 	}

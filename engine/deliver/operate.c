@@ -66,6 +66,14 @@ bool jb_op_rename(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 	return true;
 }
 
+/* On xfs a directory that comes into another one by an exchange has a new
+ * mtime, since its '..' is written anew; by a rename it has not. */
+static void touch_moved(struct jb_plan *p, struct jb_node *n)
+{
+	if (jb_node_is_dir(n))
+		jb_plan_touch(p, n);
+}
+
 bool jb_op_exchange(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b)
 {
 	struct jb_target *t = p->planner->target;
@@ -84,6 +92,10 @@ bool jb_op_exchange(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b)
 	jb_draft_add(&p->d, a, y);
 	jb_plan_touch(p, a->dir);
 	jb_plan_touch(p, b->dir);
+	if (a->dir != b->dir) {
+		touch_moved(p, x);
+		touch_moved(p, y);
+	}
 	p->report->renamed++;
 	tell_name(p, a, b);
 	tell_name(p, b, a);

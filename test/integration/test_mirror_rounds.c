@@ -143,6 +143,25 @@ static void across(struct t_world *w)
 	run_rounds(w, T_xfs);
 }
 
+/* xfs gives a directory that comes into another one by an exchange a new mtime,
+ * and one that is exchanged within its directory not even a new ctime. So
+ * nothing at the source tells that there is something to mend at the target. */
+static void exchanged(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, w->fs.fs, "mkdir a && touch a/1", "");
+	t_mirror_check(&m);
+	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_shell("mkdir " T_MIRROR_ROOT "/b");
+	assert_int_equal(renameat2(AT_FDCWD, T_MIRROR_ROOT "/a", AT_FDCWD,
+				   T_MIRROR_ROOT "/b", RENAME_EXCHANGE),
+			 0);
+	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 #define VERSION_BYTES (1 << 20)
 
 /* Rewrite @path in place, ten times a second, each version one write of one
@@ -245,6 +264,7 @@ static const struct t_case cases[] = {
 	T_CASE(within, ext4, fanotify),
 	T_CASE(within, xfs, fanotify),
 	T_CASE(across, ext4, fanotify),
+	T_CASE(exchanged, xfs, fanotify),
 	T_CASE(whole_versions, ext4, fanotify),
 	T_CASE(long_writes, ext4, fanotify),
 };

@@ -554,6 +554,14 @@ static enum jb_outcome sim_rename(struct jb_target *t, struct jb_place from,
 	return JB_OUTCOME_DONE;
 }
 
+/* As on xfs: a directory that comes into another one by an exchange has '..'
+ * written anew, and a new mtime. A rename leaves it. */
+static void move_by_exchange(struct sim *s, unsigned no)
+{
+	if (s->objects[no].type == 'd')
+		s->objects[no].mtime = ++s->stamp;
+}
+
 static enum jb_outcome
 sim_exchange(struct jb_target *t, struct jb_place a, const struct jb_stamp *ea,
 	     struct jb_place b, const struct jb_stamp *eb, struct jb_error *err)
@@ -580,6 +588,10 @@ sim_exchange(struct jb_target *t, struct jb_place a, const struct jb_stamp *ea,
 	sim_find(s, dir_b, b.name)->object = x;
 	s->objects[dir_a].mtime = ++s->stamp;
 	s->objects[dir_b].mtime = ++s->stamp;
+	if (dir_a != dir_b) {
+		move_by_exchange(s, x);
+		move_by_exchange(s, y);
+	}
 	done(s, "exchange %s/%s %s/%s", a.dir, a.name, b.dir, b.name);
 	return JB_OUTCOME_DONE;
 }

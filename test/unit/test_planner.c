@@ -67,6 +67,28 @@ static void test_swap_and_save(void **state)
 	scene_assert_equal_trees(s);
 }
 
+/* Directories of two others swap, and that is cut short anywhere: an exchange
+ * may have changed their times, and nothing else tells of it. */
+static void test_swap_across(void **state)
+{
+	struct scene *s = *state;
+	unsigned crashes = 0;
+
+	scene_make_tree(s);
+	world_make(&s->w, "cd", 'd');
+	scene_plan(s);
+	for (int i = 0; i < 100; i++) {
+		world_swap(&s->w, "ab", "cd");
+		s->p.sim->p_crash = 20; /* percent */
+		while (!policy_plan(&s->p, s->w.n_rows, s->w.n_states - 1,
+				    false))
+			crashes++;
+		s->p.sim->p_crash = 0;
+		scene_assert_equal_trees(s);
+	}
+	assert_true(crashes > 10);
+}
+
 /* mv d e; mkdir d with the same names: nothing that only moved is copied. */
 static void test_moved_aside(void **state)
 {
@@ -427,6 +449,7 @@ int main(void)
 		STORY(test_new_tree),
 		STORY(test_renamed_directory),
 		STORY(test_swap_and_save),
+		STORY(test_swap_across),
 		STORY(test_moved_aside),
 		STORY(test_inversion),
 		STORY(test_type_changes),
