@@ -17,6 +17,7 @@
 #include "journal/gap.h"
 #include "journal/session.h"
 #include "journal/store.h"
+#include "transports/transport.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -216,18 +217,30 @@ static int load_epoch(struct jb_daemon *d, struct jb_error *err)
 	return jb_store_set_meta(d->store, "epoch", d->epoch, err);
 }
 
-static void note_own(struct jb_recorder_settings *settings, const char *path)
+static bool is_local(const struct jb_config_section *target)
 {
-	struct jb_look look;
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *transport = jb_config_text(target, "Transport");
 
-	if (fd < 0)
-		return;
-	if (jb_look_fd(fd, &look, NULL) == JB_OK) {
-		settings->own[settings->n_own] = look.id;
-		settings->own_dev[settings->n_own++] = look.dev;
+	return transport != NULL && strcmp(transport, "local") == 0;
+}
+
+/* What a target keeps at its top is ours too, when the target lies in a root:
+ * of another policy, in a chain. */
+static int note_own(struct jb_daemon *d, struct jb_error *err)
+{
+	const struct jb_config_section *s;
+	const char *path;
+	int rv = JB_OK;
+
+	jb_own_add_dir(&d->own, d->config->state_dir);
+	jb_own_add_dir(&d->own, d->config->runtime_dir);
+	for (size_t i = 0; i < d->config->n_targets && rv == JB_OK; i++) {
+		s = &d->config->targets[i];
+		path = jb_config_text(s, "Path");
+		if (path != NULL && is_local(s))
+			rv = jb_own_add_place(&d->own, path, JB_OWN_DIR, err);
 	}
-	close(fd);
+	return rv;
 }
 
 static int open_recorder(struct jb_daemon *d, struct jb_error *err)
@@ -236,13 +249,12 @@ static int open_recorder(struct jb_daemon *d, struct jb_error *err)
 	struct jb_recorder_settings settings = {
 		.roots = d->roots,
 		.n_roots = d->n_roots,
+		.own = &d->own,
 		.missed = d->keep.missed,
 		.max_bytes = (int64_t)d->config->max_journal,
 	};
 	int rv;
 
-	note_own(&settings, d->config->state_dir);
-	note_own(&settings, d->config->runtime_dir);
 	rv = jb_store_open(d->config->state_dir, JB_STORE_WRITE, &d->store,
 			   err);
 	if (rv == JB_OK)
@@ -285,8 +297,10 @@ static int set_aside(struct jb_daemon *d, const struct jb_error *why,
 static int open_journal(struct jb_daemon *d, struct jb_error *err)
 {
 	struct jb_error why;
-	int rv = open_recorder(d, &why);
+	int rv = note_own(d, &why);
 
+	if (rv == JB_OK)
+		rv = open_recorder(d, &why);
 	if (rv == JB_ECORRUPT) {
 		rv = set_aside(d, &why, err);
 		return rv == JB_OK ? open_recorder(d, err) : rv;
@@ -405,6 +419,7 @@ static void fini(struct jb_daemon *d)
 	drop_journal(d);
 	if (d->result == JB_ECORRUPT && set_aside(d, &d->error, &why) != JB_OK)
 		d->error = why;
+	jb_own_fini(&d->own);
 	jb_daemon_close_roots(d);
 	if (d->mounts_fd >= 0)
 		close(d->mounts_fd);

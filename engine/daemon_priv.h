@@ -55,7 +55,8 @@ struct jb_daemon {
 	struct jb_source *sources[JB_SOURCES]; /* owned by the intake */
 	struct jb_intake *intake;	       /* owned */
 	struct jb_recorder *recorder;	       /* owned */
-	struct jb_scan *scans;		       /* owned; one per root */
+	struct jb_own own;
+	struct jb_scan *scans; /* owned; one per root */
 	struct jb_scan_credits credits;
 	struct jb_patrol patrol;
 	struct jb_control *control;	  /* owned */

@@ -15,13 +15,27 @@
 
 #define LINKS_CHECKED 64 /* names of one file that a look goes after */
 
-static bool is_own(const struct jb_recorder *r, const struct jb_look *found)
+/* 1, 0 or an error. */
+static int is_own(struct jb_recorder *r, const struct jb_visit *v,
+		  const char *name, size_t len, const struct jb_look *found,
+		  struct jb_error *err)
 {
-	for (unsigned i = 0; i < r->settings.n_own; i++)
-		if (found->id.ino == r->settings.own[i].ino &&
-		    found->dev == r->settings.own_dev[i])
-			return true;
-	return false;
+	const struct jb_own *own = r->settings.own;
+	const char *dir;
+	size_t dir_len;
+	int rv;
+
+	if (!S_ISDIR(found->facts.mode))
+		return 0;
+	if (jb_own_is_dir(own, found))
+		return 1;
+	if (!jb_own_has_name(own, name, len))
+		return 0;
+	rv = jb_catalog_path(r->catalog, v->dir, &dir, &dir_len, err);
+	if (rv != JB_OK)
+		return rv;
+	return jb_own_is_place(own, v->root->root->config->path, dir, dir_len,
+			       name, len);
 }
 
 static bool is_excluded(const struct jb_visit *v, const char *name, size_t len,
@@ -82,8 +96,9 @@ static int look(struct jb_recorder *r, const struct jb_visit *v,
 		rv = jb_look_at(v->fd, name, found, err);
 	if (rv <= 0)
 		return rv;
-	if (is_own(r, found))
-		return 0;
+	rv = is_own(r, v, name, len, found, err);
+	if (rv != 0)
+		return rv < 0 ? rv : 0;
 	if (is_excluded(v, name, len, S_ISDIR(found->facts.mode), err, &rv))
 		return rv < 0 ? rv : 0;
 	note_seen(r, v, found);

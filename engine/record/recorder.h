@@ -10,6 +10,7 @@
 #ifndef JB_RECORD_RECORDER_H
 #define JB_RECORD_RECORDER_H
 
+#include "engine/record/own.h"
 #include "engine/tree/root.h"
 #include "engine/watch/intake.h"
 #include "journal/patrol.h"
@@ -50,9 +51,7 @@ struct jb_recorder_events {
 struct jb_recorder_settings {
 	struct jb_root *roots; /* borrowed; n of them */
 	unsigned n_roots;
-	struct jb_id own[4]; /* directories of ours, never recorded */
-	dev_t own_dev[4];
-	unsigned n_own;
+	const struct jb_own *own; /* borrowed */
 	/* NULL: the kernel's queue was kept since a clean stop, so roots whose
 	 * queue_kept says so owe no scan. Else why all of them owe one. */
 	const char *missed;

@@ -4,6 +4,8 @@
 #include "lib/t_case.h"
 #include "lib/t_round.h"
 
+#include "journal/change.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -321,6 +323,52 @@ static void own_files(struct t_world *w)
 	t_judge_fini(&j);
 }
 
+/* A chain: the target of one policy is a root as well. What the target keeps
+ * for itself is none of the journal's business, so a file that goes to the
+ * trash there is deleted. The name alone hides nothing. */
+static void own_at_target(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_output o;
+	struct t_judge j;
+
+	t_shell("mkdir -p " FS "/r/a " FS "/b && seq 10 | (cd " FS "/r/a;"
+		" xargs touch)");
+	t_daemon_root(d, "r", FS "/r", w->backend);
+	t_daemon_root(d, "b", FS "/b", w->backend);
+	t_daemon_configure(d, "[Target t]\nTransport=local\nPath=" FS "/b\n"
+			      "RequireMount=no\n[Policy m]\nPlugin=mirror\n"
+			      "Root=r\nTarget=t\n");
+	t_daemon_begin(d);
+	t_shell("rm " FS "/r/a/5; mkdir -p " FS "/r/x/.journalctl-backup;"
+		" touch " FS "/r/x/.journalctl-backup/f");
+	t_daemon_command(d, &o, "flush", "--policy", "m", NULL);
+	assert_int_equal(o.status, 0);
+	t_output_fini(&o);
+	t_shell("rm " FS "/r/a/6");
+	t_daemon_command(d, &o, "flush", "--policy", "m", NULL);
+	assert_int_equal(o.status, 0);
+	t_output_fini(&o);
+	t_daemon_flush(d);
+	t_judge_init(&j, d->state);
+	assert_int_equal(t_judge_count(&j,
+				       "path LIKE '.journalctl-backup%%' OR"
+				       " old_path LIKE '.journalctl-backup%%'"),
+			 0);
+	assert_int_equal(t_judge_number(&j, "SELECT count(*) FROM j.entry"
+					    " WHERE parent IN (SELECT dirkey"
+					    " FROM j.root) AND name ="
+					    " CAST('.journalctl-backup' AS"
+					    " BLOB)"),
+			 0);
+	assert_int_equal(t_judge_count(&j, "path = 'a/6' AND kind = %d",
+				       JB_KIND_DELETED),
+			 2);
+	assert_int_equal(t_judge_count(&j, "path = 'x/.journalctl-backup/f'"),
+			 2);
+	t_judge_fini(&j);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(two_roots, ext4, fanotify),
 	T_CASE(two_roots, ext4, inotify),
@@ -344,6 +392,8 @@ static const struct t_case cases[] = {
 	T_CASE(root_vanishes, ext4, inotify),
 	T_CASE(own_files, ext4, fanotify),
 	T_CASE(own_files, ext4, inotify),
+	T_CASE(own_at_target, ext4, fanotify),
+	T_CASE(own_at_target, ext4, inotify),
 };
 
 int main(int argc, char **argv)
