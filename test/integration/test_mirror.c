@@ -17,15 +17,6 @@
 #define SRC T_MIRROR_ROOT
 #define DST T_MIRROR
 
-static ino_t inode_of(const char *path)
-{
-	struct stat st;
-
-	if (lstat(path, &st) != 0)
-		fail_msg("%s is not there", path);
-	return st.st_ino;
-}
-
 /* `query --policy m --unsynced` says @words; "": nothing at all. */
 static void expect_unsynced(struct t_daemon *d, const char *words)
 {
@@ -80,26 +71,6 @@ static void follows(struct t_world *w)
 		t_shell("cd %s; %s", SRC, steps[i]);
 		t_mirror_check(&m);
 	}
-	t_mirror_fini(&m);
-}
-
-/* A renamed directory of 1,000 files is one rename: the inodes stay. */
-static void renames(struct t_world *w)
-{
-	struct t_mirror m;
-	ino_t file;
-
-	t_mirror_init(&m, w, target_of(w),
-		      "mkdir d; cd d; for i in $(seq 1000); do echo $i > f$i; "
-		      "done",
-		      "");
-	t_mirror_check(&m);
-	file = inode_of(DST "/d/f7");
-	t_daemon_shell(&w->daemon, "cd %s; mv d e; mkdir d; echo new > d/f7",
-		       SRC);
-	t_mirror_check(&m);
-	assert_int_equal(inode_of(DST "/e/f7"), file);
-	assert_int_equal(t_mirror_number(&m, "copied"), 1001);
 	t_mirror_fini(&m);
 }
 
@@ -487,8 +458,6 @@ static const struct t_case cases[] = {
 	T_CASE(follows, ext4, fanotify),
 	T_CASE(follows, ext4, inotify),
 	T_CASE(follows, xfs, inotify),
-	T_CASE(renames, ext4, fanotify),
-	T_CASE(renames, ext4, inotify),
 	T_CASE(strangers, ext4, fanotify),
 	T_CASE(long_answer, ext4, fanotify),
 	T_CASE(target_gone, ext4, fanotify),
