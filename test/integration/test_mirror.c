@@ -74,6 +74,22 @@ static void follows(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* All threads of a worker stand back behind whoever else wants CPU and disk. */
+static void stands_back(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "seq 100 | xargs touch", "Nice=7\n");
+	t_mirror_check(&m);
+	t_shell("cd /proc/%d/task; test $(ls | wc -l) -gt 1; for t in *; do"
+		" test $(ps -L -o tid=,ni= -p %d | awk -v t=$t '$1 == t"
+		" {print $2}') -eq 7 && test $(ionice -p $t) = idle ||"
+		" exit 1; done",
+		(int)t_mirror_number(&m, "pid"),
+		(int)t_mirror_number(&m, "pid"));
+	t_mirror_fini(&m);
+}
+
 /* What somebody else has at the target survives, and is not overwritten. */
 static void strangers(struct t_world *w)
 {
@@ -458,6 +474,7 @@ static const struct t_case cases[] = {
 	T_CASE(follows, ext4, fanotify),
 	T_CASE(follows, ext4, inotify),
 	T_CASE(follows, xfs, inotify),
+	T_CASE(stands_back, ext4, fanotify),
 	T_CASE(strangers, ext4, fanotify),
 	T_CASE(long_answer, ext4, fanotify),
 	T_CASE(target_gone, ext4, fanotify),

@@ -12,7 +12,8 @@
 #define SRC T_MIRROR_ROOT
 #define DST T_MIRROR
 /* Directories a, b and c with 1,000 files each. */
-#define THREE "for d in a b c; do mkdir $d; (cd $d; seq 1000 | xargs touch); done"
+#define THREE                                                                  \
+	"for d in a b c; do mkdir $d; (cd $d; seq 1000 | xargs touch); done"
 
 struct moving {
 	struct t_mirror m;
@@ -131,23 +132,20 @@ static void kinds(struct t_world *w)
 	struct moving x;
 
 	begin(&x, w, "seq 1000 | xargs touch");
-	expect(&x, "mv 1 t; mkdir 1; mv t 1/1; mv 2 t; mkdir 2; mv t 2/2;"
-		   " mv 3 1/3",
+	expect(&x,
+	       "mv 1 t; mkdir 1; mv t 1/1; mv 2 t; mkdir 2; mv t 2/2;"
+	       " mv 3 1/3",
 	       "s, (1|2)$, \\1/\\1,; s, 3$, 1/3,", 2, 0);
-	expect(&x, "mv 1/3 3; mv 1/1 t; rmdir 1; mv t 1",
-	       "/ 1$/d; s, 1/, ,", 0, 0);
+	expect(&x, "mv 1/3 3; mv 1/1 t; rmdir 1; mv t 1", "/ 1$/d; s, 1/, ,", 0,
+	       0);
 	t_mirror_fini(&x.m);
 }
 
 static const struct t_case cases[] = {
-	T_CASE(large, ext4, fanotify),
-	T_CASE(swap, ext4, fanotify),
-	T_CASE(swap, xfs, fanotify),
-	T_CASE(cycle, ext4, fanotify),
-	T_CASE(chain, ext4, fanotify),
-	T_CASE(inversion, ext4, fanotify),
-	T_CASE(inversion, ext4, inotify),
-	T_CASE(aside, ext4, fanotify),
+	T_CASE(large, ext4, fanotify),	  T_CASE(swap, ext4, fanotify),
+	T_CASE(swap, xfs, fanotify),	  T_CASE(cycle, ext4, fanotify),
+	T_CASE(chain, ext4, fanotify),	  T_CASE(inversion, ext4, fanotify),
+	T_CASE(inversion, ext4, inotify), T_CASE(aside, ext4, fanotify),
 	T_CASE(kinds, ext4, fanotify),
 };
 
