@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pause, resume, release, reset, policy remove: through the daemon, or by
+/* pause, resume, reset, policy remove: through the daemon, or by
  * ourselves, under the policy's lock, when none is there. */
 #include "engine/cli/cli.h"
 
@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -37,79 +36,41 @@ static struct jb_config *parse(struct jb_cli *cli, int argc, char **argv)
 }
 
 static int do_alone(struct jb_delivery *d, const char *what,
-		    struct jb_holding *held, struct jb_error *err)
+		    struct jb_error *err)
 {
-	struct jb_delivery_status s;
-	int rv;
-
 	if (strcmp(what, "pause") == 0)
 		return jb_delivery_pause(d, true, err);
 	if (strcmp(what, "resume") == 0)
 		return jb_delivery_pause(d, false, err);
-	if (strcmp(what, "reset") == 0)
-		return jb_delivery_reset(d, err);
-	rv = jb_delivery_status(d, &s, err);
-	*held = s.holding;
-	if (rv == JB_OK)
-		rv = jb_delivery_release(d, s.holding.seq, err);
-	return rv;
+	return jb_delivery_reset(d, err);
 }
 
-/* What is released is what the status said a moment ago. */
 static int request(const struct jb_config *config, const char *policy,
-		   const char *what, struct jb_holding *held,
-		   struct jb_error *err)
+		   const char *what, struct jb_error *err)
 {
 	struct jb_delivery *d;
-	json_t *status = NULL, *more = NULL;
-	int rv = JB_OK;
+	int rv = jb_policy_request(config, policy, what, NULL, NULL, err);
 
-	if (strcmp(what, "release") == 0) {
-		rv = jb_policy_status(config, policy, &status, err);
-		if (rv == JB_OK) {
-			held->deletions = json_integer_value(
-				json_object_get(status, "held_count"));
-			held->overwrites = json_integer_value(
-				json_object_get(status, "held_overwrites"));
-			more = json_pack("{s:O}", "seq",
-					 json_object_get(status, "held_seq"));
-		}
-		json_decref(status);
-	}
-	if (rv == JB_OK)
-		rv = jb_policy_request(config, policy, what, more, NULL, err);
 	if (rv != JB_ENOTRUN)
 		return rv;
 	rv = jb_delivery_open(config, policy, false, &d, err);
 	if (rv != JB_OK)
 		return rv;
-	rv = do_alone(d, what, held, err);
+	rv = do_alone(d, what, err);
 	jb_delivery_close(d);
 	return rv;
-}
-
-static void print_released(const struct jb_holding *held)
-{
-	if (held->deletions > 0 || held->overwrites == 0)
-		printf("%" PRId64 " deletions released\n", held->deletions);
-	if (held->overwrites > 0)
-		printf("%" PRId64 " overwrites released\n", held->overwrites);
 }
 
 static int run(struct jb_cli *cli, int argc, char **argv)
 {
 	struct jb_config *config = parse(cli, argc, argv);
 	struct jb_error err;
-	struct jb_holding held = {.on = false};
 	int code = JB_EXIT_OK;
 
 	if (config == NULL)
 		return cli->exit_code;
-	if (request(config, argv[optind], cli->command->name, &held, &err) !=
-	    JB_OK)
+	if (request(config, argv[optind], cli->command->name, &err) != JB_OK)
 		code = jb_cli_fail(cli, &err);
-	else if (strcmp(cli->command->name, "release") == 0)
-		print_released(&held);
 	jb_config_free(config);
 	return code;
 }
@@ -129,16 +90,6 @@ const struct jb_command jb_command_resume = {
 	.synopsis = "POLICY",
 	.summary = "let a paused policy go on",
 	.help = "End a 'pause'.\n\n",
-	.run = run,
-};
-
-const struct jb_command jb_command_release = {
-	.name = "release",
-	.synopsis = "POLICY",
-	.summary = "approve what a policy holds",
-	.help = "Too many deletions at once (MaxDelete=), or overwrites "
-		"(MaxReplace=), are held:\n'status' says how many. This "
-		"approves those; what comes later is counted anew.\n\n",
 	.run = run,
 };
 

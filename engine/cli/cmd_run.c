@@ -97,8 +97,9 @@ static int run_here(struct jb_cli *cli, const struct jb_config *config,
 	if (rv == JB_OK && s.holding.on) {
 		jb_holding_say(&s.holding, held, sizeof held);
 		rv = jb_error_set(err, JB_EHELD, 0,
-				  "%s: 'release %s' approves them", held,
-				  policy);
+				  "%s: 'release %s --seq %" PRId64
+				  "' approves them",
+				  held, policy, s.holding.seq);
 	}
 	jb_delivery_close(d);
 	return rv;

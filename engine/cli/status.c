@@ -287,6 +287,26 @@ static void print_progress(const json_t *p, FILE *f)
 	fputc('\n', f);
 }
 
+/* The command approves what is shown here, and nothing that comes later. */
+static void print_holding(const json_t *p, const char *name, FILE *f)
+{
+	int64_t deletions = get_int(p, "held_count");
+	int64_t overwrites = get_int(p, "held_overwrites");
+	char n[JB_OUT_COUNT_MAX];
+
+	if (deletions > 0)
+		fprintf(f, "%s: %s deletions are held (MaxDelete=)\n", name,
+			jb_out_count(deletions, n));
+	if (overwrites > 0)
+		fprintf(f, "%s: %s overwrites are held (MaxReplace=)\n", name,
+			jb_out_count(overwrites, n));
+	if (deletions + overwrites > 0)
+		fprintf(f,
+			"%s: '" JB_PROGRAM " release %s --seq %" PRId64
+			"' approves them\n",
+			name, name, get_int(p, "held_seq"));
+}
+
 static void print_policy_notes(const json_t *p, FILE *f)
 {
 	const char *name = get_text(p, "name");
@@ -301,17 +321,7 @@ static void print_policy_notes(const json_t *p, FILE *f)
 			"%s: GAP: more than MaxBacklog= changes behind, it "
 			"owes a full pass\n",
 			name);
-	if (get_int(p, "held_count") > 0)
-		fprintf(f,
-			"%s: %s deletions are held (MaxDelete=); "
-			"'" JB_PROGRAM " release %s' approves them\n",
-			name, jb_out_count(get_int(p, "held_count"), n), name);
-	if (get_int(p, "held_overwrites") > 0)
-		fprintf(f,
-			"%s: %s overwrites are held (MaxReplace=); "
-			"'" JB_PROGRAM " release %s' approves them\n",
-			name, jb_out_count(get_int(p, "held_overwrites"), n),
-			name);
+	print_holding(p, name, f);
 	if (get_int(p, "no_space") > 0)
 		fprintf(f,
 			"%s: no space at target '%s' for %s of its entries, "

@@ -443,12 +443,12 @@ int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err)
 }
 
 int jb_delivery_release(struct jb_delivery *d, int64_t seq,
-			struct jb_error *err)
+			struct jb_released *ret, struct jb_error *err)
 {
-	int rv = jb_planner_release(d->replica, seq, err);
+	int rv = jb_planner_release(d->replica, seq, ret, err);
 
 	if (rv == JB_OK)
-		d->held = false;
+		d->held = ret->left.on;
 	return rv;
 }
 

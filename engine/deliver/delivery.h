@@ -76,10 +76,9 @@ void jb_delivery_on_effect(struct jb_delivery *d, jb_effect_fn *fn, void *arg);
 int jb_delivery_init_target(struct jb_delivery *d, bool adopt, bool content,
 			    bool *was_known, struct jb_error *err);
 int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err);
-/* Approve the held deletions that were put there up to @seq, and all overwrites
- * that are held. */
+/* Approve what was held up to @seq. */
 int jb_delivery_release(struct jb_delivery *d, int64_t seq,
-			struct jb_error *err);
+			struct jb_released *ret, struct jb_error *err);
 /* What the replica calls @rid has the wrong content at the target: copy it
  * again with the next plan. JB_ENOENT: there is no such copy of a file. */
 int jb_delivery_recopy(struct jb_delivery *d, uint64_t rid,

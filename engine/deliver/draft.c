@@ -453,6 +453,9 @@ static void load_state(struct jb_draft *d)
 	if (d->rv == JB_OK)
 		d->rv = jb_replica_get(d->replica, JB_KEY_CURSOR, 0, &d->seq,
 				       &d->err);
+	if (d->rv == JB_OK)
+		d->rv = jb_replica_get(d->replica, JB_KEY_HELD_SEQ, 0,
+				       &d->held_seq, &d->err);
 }
 
 int jb_draft_init(struct jb_draft *d, struct jb_replica *replica,

@@ -97,6 +97,8 @@ struct jb_draft {
 	uint64_t next_rid;
 	int64_t now_us;
 	int64_t seq;		      /* the cursor: owed rows say when */
+	int64_t held_seq;	      /* the last that was given to a hold */
+	bool holds_more;	      /* this plan has given it */
 	bool some_pending, some_owed; /* the database has any */
 	int64_t n_nodes;	      /* how many there are */
 	char *path;		      /* owned; of jb_draft_path */
@@ -174,6 +176,9 @@ const char *jb_draft_path(struct jb_draft *d, const struct jb_node *dir);
 /* Alive, or NULL. */
 struct jb_pending *jb_draft_pending(struct jb_draft *d, struct jb_id id);
 void jb_draft_pend(struct jb_draft *d, struct jb_id id, enum jb_reason why);
+/* The same for an overwrite that is held, with the content @cseq: its number
+ * stays as it was, unless it was held with another content. */
+void jb_draft_hold(struct jb_draft *d, struct jb_id id, int64_t cseq);
 void jb_draft_unpend(struct jb_draft *d, struct jb_pending *p);
 /* Read all that are due: all_pendings and due_rids. */
 void jb_draft_load_due(struct jb_draft *d);

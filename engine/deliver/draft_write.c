@@ -150,6 +150,9 @@ void jb_draft_write(struct jb_draft *d)
 	if (d->rv == JB_OK)
 		d->rv = jb_replica_set(d->replica, JB_KEY_NODES, d->n_nodes,
 				       &d->err);
+	if (d->rv == JB_OK && d->holds_more)
+		d->rv = jb_replica_set(d->replica, JB_KEY_HELD_SEQ, d->held_seq,
+				       &d->err);
 }
 
 bool jb_draft_is_dirty(const struct jb_draft *d)

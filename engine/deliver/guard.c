@@ -78,7 +78,8 @@ bool jb_plan_is_released(struct jb_plan *p, const struct jb_seen *e)
 {
 	const struct jb_pending *x = jb_draft_pending(&p->d, e->id);
 
-	return x != NULL && x->row.reason == JB_REASON_RELEASED;
+	return x != NULL && x->row.reason == JB_REASON_RELEASED &&
+	       x->row.cseq == e->cseq;
 }
 
 /* How many more may be counted in this window. */
@@ -124,7 +125,7 @@ static bool still_holds(struct jb_plan *p, const char *key)
 	p->d.rv = jb_replica_get(p->d.replica, key, 0, &was_held, &p->d.err);
 	if (jb_plan_failed(p) || was_held == 0)
 		return false;
-	p->d.rv = jb_replica_held(p->d.replica, &removals, &seq, &overwrites,
+	p->d.rv = jb_replica_held(p->d.replica, &removals, &overwrites, &seq,
 				  &p->d.err);
 	return (strcmp(key, JB_KEY_HELD) == 0 ? removals : overwrites) > 0;
 }
@@ -230,7 +231,7 @@ int jb_planner_holding(struct jb_replica *r, struct jb_holding *ret,
 	int rv;
 
 	*ret = (struct jb_holding){.on = false};
-	rv = jb_replica_held(r, &ret->deletions, &ret->seq, &ret->overwrites,
+	rv = jb_replica_held(r, &ret->deletions, &ret->overwrites, &ret->seq,
 			     err);
 	ret->on = rv == JB_OK && (ret->deletions > 0 || ret->overwrites > 0);
 	return rv;
@@ -249,20 +250,45 @@ void jb_holding_say(const struct jb_holding *h, char *text, size_t size)
 			 "%lld deletions and %lld overwrites are held", d, o);
 }
 
-int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err)
+/* Inside a transaction. What stays held goes on to hold what comes after it. */
+static int release(struct jb_replica *r, int64_t seq, struct jb_released *ret,
+		   struct jb_error *err)
 {
-	int rv;
+	struct jb_holding was, *left = &ret->left;
+	int rv = jb_planner_holding(r, &was, err);
 
-	rv = jb_replica_begin(r, err);
+	if (rv == JB_OK)
+		rv = jb_replica_approve(r, seq, err);
+	if (rv == JB_OK)
+		rv = jb_planner_holding(r, left, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(r, JB_KEY_HELD, left->deletions > 0, err);
+	if (rv == JB_OK)
+		rv = jb_replica_set(r, JB_KEY_REPLACE_HELD,
+				    left->overwrites > 0, err);
 	if (rv != JB_OK)
 		return rv;
-	rv = jb_replica_approve(r, seq, err);
+	ret->deletions = was.deletions - left->deletions;
+	ret->overwrites = was.overwrites - left->overwrites;
+	return JB_OK;
+}
+
+int jb_planner_release(struct jb_replica *r, int64_t seq,
+		       struct jb_released *ret, struct jb_error *err)
+{
+	struct jb_released done;
+	int rv = jb_replica_begin(r, err);
+
+	if (rv != JB_OK)
+		return rv;
+	rv = release(r, seq, &done, err);
 	if (rv == JB_OK)
-		rv = jb_replica_set(r, JB_KEY_HELD, 0, err);
-	if (rv == JB_OK)
-		rv = jb_replica_set(r, JB_KEY_REPLACE_HELD, 0, err);
-	if (rv == JB_OK)
-		return jb_replica_commit(r, err);
-	jb_replica_rollback(r);
-	return rv;
+		rv = jb_replica_commit(r, err);
+	if (rv != JB_OK) {
+		jb_replica_rollback(r);
+		return rv;
+	}
+	if (ret != NULL)
+		*ret = done;
+	return JB_OK;
 }

@@ -82,6 +82,35 @@ static void mark(struct jb_draft *d, struct jb_pending *p)
 	d->dirty_pendings = p;
 }
 
+/* What this plan holds has one number: the cursor, or more, where an earlier
+ * plan has held something up to there. So what was shown with a number never
+ * grows, whatever the cursor does: it stands still in a full pass, and begins
+ * anew with another journal. */
+static int64_t number_hold(struct jb_draft *d)
+{
+	if (d->holds_more)
+		return d->held_seq;
+	d->holds_more = true;
+	d->held_seq = d->seq > d->held_seq ? d->seq : d->held_seq + 1;
+	return d->held_seq;
+}
+
+void jb_draft_hold(struct jb_draft *d, struct jb_id id, int64_t cseq)
+{
+	const struct jb_pending *was = jb_draft_pending(d, id);
+	bool same = was != NULL && was->row.reason == JB_REASON_HELD &&
+		    was->row.cseq == cseq;
+	int64_t seq = same ? was->row.seq : number_hold(d);
+	struct jb_pending *p;
+
+	jb_draft_pend(d, id, JB_REASON_HELD);
+	p = jb_draft_pending(d, id);
+	if (p == NULL)
+		return;
+	p->row.seq = seq;
+	p->row.cseq = cseq;
+}
+
 void jb_draft_pend(struct jb_draft *d, struct jb_id id, enum jb_reason why)
 {
 	struct jb_pending *p = find_pending(d, id);
@@ -168,10 +197,10 @@ void jb_draft_owe(struct jb_draft *d, struct jb_node *n, enum jb_reason why)
 
 	if (n->owed.reason == why && why == JB_REASON_HELD)
 		return; /* `release` approves what was shown with this seq */
-	if (n->owed.reason == JB_REASON_NONE) {
+	if (n->owed.reason == JB_REASON_NONE)
 		n->owed = (struct jb_owed_row){.rid = n->rid, .seq = d->seq};
-	} else if (why == JB_REASON_HELD)
-		n->owed.seq = d->seq;
+	if (why == JB_REASON_HELD)
+		n->owed.seq = number_hold(d);
 	if (!again && jb_reason_counts(why))
 		n->owed.attempts++;
 	n->owed.reason = why;

@@ -132,7 +132,7 @@ int jb_planner_run(struct jb_planner *p, const struct jb_plan_batch *batch,
 struct jb_holding {
 	bool on;
 	int64_t deletions, overwrites;
-	int64_t seq; /* of the deletions: up to where the last ones came */
+	int64_t seq; /* up to where the last ones came */
 };
 int jb_planner_holding(struct jb_replica *r, struct jb_holding *ret,
 		       struct jb_error *err);
@@ -140,7 +140,15 @@ int jb_planner_holding(struct jb_replica *r, struct jb_holding *ret,
 /* "12 deletions are held", "12 deletions and 3 overwrites are held". */
 void jb_holding_say(const struct jb_holding *h, char *text, size_t size);
 
-/* Approve the deletions that were held up to @seq, and the overwrites. */
-int jb_planner_release(struct jb_replica *r, int64_t seq, struct jb_error *err);
+/* What a `release` has approved, and what it has not. */
+struct jb_released {
+	int64_t deletions, overwrites;
+	struct jb_holding left;
+};
+
+/* Approve what was held up to @seq; what came later stays so. @ret may be
+ * NULL. */
+int jb_planner_release(struct jb_replica *r, int64_t seq,
+		       struct jb_released *ret, struct jb_error *err);
 
 #endif

@@ -59,6 +59,8 @@ struct jb_pending_row {
 	enum jb_reason reason;
 	uint32_t attempts;
 	int64_t since_us, next_us;
+	int64_t seq;  /* when it was held: as in jb_owed_row */
+	int64_t cseq; /* and which content: the catalog's */
 };
 
 struct jb_listing_row {
@@ -72,7 +74,8 @@ struct jb_owed_row {
 	enum jb_reason reason;
 	uint32_t attempts;
 	bool approved; /* released by a person */
-	int64_t seq;   /* the cursor when it was put there */
+	int64_t seq;   /* the cursor when it was put there; when it was held
+			* more than that of all that was held before */
 	int64_t next_us;
 };
 
@@ -115,6 +118,7 @@ struct jb_store *jb_replica_store(struct jb_replica *r);
 #define JB_KEY_ADOPT	    "adopt" /* what equals the source is taken over */
 #define JB_KEY_HELD	    "held"  /* 1: deletions wait for 'release' */
 #define JB_KEY_REPLACE_HELD "replace_held" /* 1: so do overwrites */
+#define JB_KEY_HELD_SEQ	    "held_seq"	   /* the last one that was given */
 #define JB_KEY_NEXT_RID	    "next_rid"
 #define JB_KEY_NODES	    "nodes" /* how many there are */
 #define JB_KEY_BORN	    "born"
@@ -220,12 +224,11 @@ int jb_replica_put_owed(struct jb_replica *r, const struct jb_owed_row *row,
 			struct jb_error *err);
 int jb_replica_drop_owed(struct jb_replica *r, uint64_t rid,
 			 struct jb_error *err);
-/* How many removals are held, and the latest seq they were put there at; and
- * how many overwrites, which are pending. */
-int jb_replica_held(struct jb_replica *r, int64_t *removals, int64_t *seq,
-		    int64_t *overwrites, struct jb_error *err);
-/* `release`: what is held and was put there up to @seq may be removed, and what
- * is held may be overwritten. */
+/* How many removals are held, how many overwrites, which are pending, and the
+ * latest seq of both. */
+int jb_replica_held(struct jb_replica *r, int64_t *removals,
+		    int64_t *overwrites, int64_t *seq, struct jb_error *err);
+/* `release`: what was held up to @seq may be removed and overwritten. */
 int jb_replica_approve(struct jb_replica *r, int64_t seq, struct jb_error *err);
 
 /* ---- the running plan */

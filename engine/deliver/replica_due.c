@@ -44,6 +44,8 @@ static void read_pending(sqlite3_stmt *st, struct jb_pending_row *ret)
 	ret->attempts = (uint32_t)sqlite3_column_int64(st, 3);
 	ret->since_us = sqlite3_column_int64(st, 4);
 	ret->next_us = sqlite3_column_int64(st, 5);
+	ret->seq = sqlite3_column_int64(st, 6);
+	ret->cseq = sqlite3_column_int64(st, 7);
 }
 
 static void bind_id(sqlite3_stmt *st, struct jb_id id)
@@ -95,6 +97,8 @@ int jb_replica_put_pending(struct jb_replica *r,
 	sqlite3_bind_int64(st, 4, row->attempts);
 	sqlite3_bind_int64(st, 5, row->since_us);
 	sqlite3_bind_int64(st, 6, row->next_us);
+	sqlite3_bind_int64(st, 7, row->seq);
+	sqlite3_bind_int64(st, 8, row->cseq);
 	return jb_replica_run(r, ST_PUT_PENDING, err);
 }
 
@@ -229,8 +233,8 @@ int jb_replica_drop_owed(struct jb_replica *r, uint64_t rid,
 	return jb_replica_run(r, ST_DROP_OWED, err);
 }
 
-int jb_replica_held(struct jb_replica *r, int64_t *removals, int64_t *seq,
-		    int64_t *overwrites, struct jb_error *err)
+int jb_replica_held(struct jb_replica *r, int64_t *removals,
+		    int64_t *overwrites, int64_t *seq, struct jb_error *err)
 {
 	sqlite3_stmt *st = r->st[ST_HELD];
 	int rv;
@@ -240,8 +244,8 @@ int jb_replica_held(struct jb_replica *r, int64_t *removals, int64_t *seq,
 	if (rv <= 0)
 		return rv;
 	*removals = sqlite3_column_int64(st, 0);
-	*seq = sqlite3_column_int64(st, 1);
-	*overwrites = sqlite3_column_int64(st, 2);
+	*overwrites = sqlite3_column_int64(st, 1);
+	*seq = sqlite3_column_int64(st, 2);
 	sqlite3_reset(st);
 	return JB_OK;
 }
@@ -256,6 +260,7 @@ int jb_replica_approve(struct jb_replica *r, int64_t seq, struct jb_error *err)
 		return rv;
 	sqlite3_bind_int(r->st[ST_RELEASE], 1, JB_REASON_HELD);
 	sqlite3_bind_int(r->st[ST_RELEASE], 2, JB_REASON_RELEASED);
+	sqlite3_bind_int64(r->st[ST_RELEASE], 3, seq);
 	return jb_replica_run(r, ST_RELEASE, err);
 }
 

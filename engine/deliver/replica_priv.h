@@ -9,6 +9,9 @@
 	"ino, birth, type, epoch, cseq, ctime, size, mtime, meta, tino,"       \
 	" tbirth, tsize, tmtime, hash"
 
+#define JB_PENDING_COLUMNS                                                     \
+	"ino, birth, reason, attempts, since, next, seq, cseq"
+
 /* X(statement, SQL) */
 #define JB_REPLICA_STATEMENTS(X)                                               \
 	X(GET_META, "SELECT value FROM meta WHERE key = ?1")                   \
@@ -30,14 +33,13 @@
 	X(PUT_NAME, "INSERT INTO name(prid, name, rid) VALUES(?1, ?2, ?3)"     \
 		    " ON CONFLICT DO UPDATE SET rid = ?3")                     \
 	X(DROP_NAME, "DELETE FROM name WHERE prid = ?1 AND name = ?2")         \
-	X(DUE, "SELECT ino, birth, reason, attempts, since, next"              \
-	       " FROM pending WHERE next <= ?1"                                \
+	X(DUE, "SELECT " JB_PENDING_COLUMNS " FROM pending WHERE next <= ?1"   \
 	       " ORDER BY next LIMIT 20000")                                   \
-	X(PENDING, "SELECT ino, birth, reason, attempts, since, next"          \
+	X(PENDING, "SELECT " JB_PENDING_COLUMNS                                \
 		   " FROM pending WHERE ino = ?1 AND birth = ?2")              \
-	X(PUT_PENDING, "INSERT OR REPLACE INTO pending(ino, birth, reason,"    \
-		       " attempts, since, next)"                               \
-		       " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                      \
+	X(PUT_PENDING,                                                         \
+	  "INSERT OR REPLACE INTO pending(" JB_PENDING_COLUMNS ")"             \
+	  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                           \
 	X(DROP_PENDING, "DELETE FROM pending WHERE ino = ?1 AND birth = ?2")   \
 	X(NEXT_LISTING, "SELECT ino, birth, after FROM listing"                \
 			" WHERE (ino, birth) > (?1, ?2)"                       \
@@ -56,11 +58,13 @@
 		   " WHERE next IS NULL AND seq <= ?1")                        \
 	X(ANY, "SELECT EXISTS(SELECT 1 FROM pending),"                         \
 	       " EXISTS(SELECT 1 FROM owed)")                                  \
-	X(HELD, "SELECT count(*), ifnull(max(seq), 0),"                        \
-		" (SELECT count(*) FROM pending WHERE reason = ?1)"            \
-		" FROM owed WHERE next IS NULL")                               \
+	X(HELD,                                                                \
+	  "SELECT ifnull(sum(removal), 0), ifnull(sum(1 - removal), 0),"       \
+	  " ifnull(max(seq), 0) FROM (SELECT 1 AS removal, seq FROM owed"      \
+	  " WHERE next IS NULL UNION ALL SELECT 0, seq FROM pending"           \
+	  " WHERE reason = ?1)")                                               \
 	X(RELEASE, "UPDATE pending SET reason = ?2, next = 0"                  \
-		   " WHERE reason = ?1")                                       \
+		   " WHERE reason = ?1 AND seq <= ?3")                         \
 	X(INTENTS, "SELECT rid, prid, name, flags, mtime FROM intent")         \
 	X(PUT_INTENT, "INSERT INTO intent(rid, prid, name, flags, mtime)"      \
 		      " VALUES(?1, ?2, ?3, ?4, ?5)")                           \

@@ -28,10 +28,13 @@ static const char SQL_VERSION_1[] =
 	" PRIMARY KEY(prid, name)) WITHOUT ROWID;"
 	"CREATE INDEX name_rid ON name(rid);"
 
+	/* seq, cseq: of what is held and what was released: up to where, and
+	 * which content. */
 	"CREATE TABLE pending("
 	" ino INTEGER NOT NULL, birth INTEGER NOT NULL,"
 	" reason INTEGER NOT NULL, attempts INTEGER NOT NULL,"
 	" since INTEGER NOT NULL, next INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL DEFAULT 0, cseq INTEGER NOT NULL DEFAULT 0,"
 	" PRIMARY KEY(ino, birth)) WITHOUT ROWID;"
 	"CREATE INDEX pending_next ON pending(next);"
 

@@ -90,7 +90,9 @@ static void give_up(struct jb_plan *p, struct jb_seen *e, enum jb_reason why)
 {
 	struct jb_node *n = e->node;
 
-	if (is_remembered(e, why))
+	if (why == JB_REASON_HELD)
+		jb_draft_hold(&p->d, e->id, e->cseq);
+	else if (is_remembered(e, why))
 		jb_draft_pend(&p->d, e->id, why);
 	for (struct jb_seen_name *name = e->names; name != NULL;
 	     name = name->next)

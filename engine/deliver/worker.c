@@ -46,7 +46,7 @@ static int do_ask(struct jb_worker *w, struct jb_worker_ask *ask,
 	if (strcmp(ask->what, "resume") == 0)
 		return jb_delivery_pause(d, false, err);
 	if (strcmp(ask->what, "release") == 0)
-		return jb_delivery_release(d, ask->seq, err);
+		return jb_delivery_release(d, ask->seq, &w->work.released, err);
 	if (strcmp(ask->what, "reset") == 0)
 		return jb_delivery_reset(d, err);
 	if (strcmp(ask->what, "init") == 0)
@@ -67,6 +67,7 @@ static void on_work(uv_work_t *req)
 	w->work.step = (struct jb_step){0};
 	w->work.has_status = false;
 	w->work.was_known = false;
+	w->work.released = (struct jb_released){0};
 	w->work.rv = JB_OK;
 	if (w->work.delivery == NULL)
 		w->work.rv = jb_delivery_open(w->config, w->policy->name, false,
@@ -165,10 +166,10 @@ static void note_holding(struct jb_worker *w)
 	if (holds && !w->holds)
 		jb_log(JB_LOG_WARNING,
 		       "policy '%s': more would be deleted or overwritten than "
-		       "MaxDelete= or MaxReplace= allow, that is held: see "
-		       "'journalctl-backup status', then 'journalctl-backup "
-		       "release %s'",
-		       w->policy->name, w->policy->name);
+		       "MaxDelete= or MaxReplace= allow, that is held: "
+		       "'journalctl-backup status' says how many, and how they "
+		       "are approved",
+		       w->policy->name);
 	else if (!holds && w->holds)
 		jb_log_notice("policy '%s': nothing is held any more",
 			      w->policy->name);
@@ -195,6 +196,18 @@ static void note_lacking(struct jb_worker *w)
 }
 
 static void close_all(struct jb_worker *w);
+
+static json_t *make_answer(const struct jb_worker *w)
+{
+	const struct jb_released *r = &w->work.released;
+
+	return json_pack("{s:b, s:I, s:I, s:I, s:I}", "known",
+			 w->work.was_known, "deletions",
+			 (json_int_t)r->deletions, "overwrites",
+			 (json_int_t)r->overwrites, "deletions_left",
+			 (json_int_t)r->left.deletions, "overwrites_left",
+			 (json_int_t)r->left.overwrites);
+}
 
 static void on_worked(uv_work_t *req, int status)
 {
@@ -228,8 +241,7 @@ static void on_worked(uv_work_t *req, int status)
 	if (ask != NULL) {
 		jb_worker_tell_status(w);
 		jb_worker_answer(w, ask, w->work.rv, w->work.err.text,
-				 json_pack("{s:b}", "known",
-					   w->work.was_known));
+				 make_answer(w));
 		w->wake = w->retry = true;
 	} else if (w->work.rv != JB_OK) {
 		note_failure(w);

@@ -7,7 +7,7 @@
  *   {"do":"wake"}                       there are new changes
  *   {"do":"flush","id":7,"seq":1234}    answer when these are carried out
  *   {"do":"pause"|"resume"|"reset","id":8}
- *   {"do":"release","id":9,"seq":1234}
+ *   {"do":"release","id":9,"seq":1234}   what was held up to there
  *   {"do":"init","id":10,"adopt":true,"content":false}
  *   {"do":"recopy","id":11,"rid":345}   the content of this copy is wrong
  *

@@ -53,6 +53,7 @@ struct jb_worker {
 		struct jb_delivery_status status;
 		bool has_status;
 		bool was_known; /* init: nothing had to be done */
+		struct jb_released released;
 	} work;
 };
 

@@ -141,7 +141,7 @@ static json_t *list_unsynced(struct jb_worker *w)
 static bool answer_flush(struct jb_worker *w, struct jb_worker_ask *f)
 {
 	const struct jb_delivery_status *s = &w->status;
-	char held[80], text[160];
+	char held[80], text[200];
 
 	if (!f->tried)
 		return false;
@@ -166,8 +166,8 @@ static bool answer_flush(struct jb_worker *w, struct jb_worker_ask *f)
 	if (s->holding.on) {
 		jb_holding_say(&s->holding, held, sizeof held);
 		snprintf(text, sizeof text,
-			 "%s: see 'status', then 'release %s'", held,
-			 w->policy->name);
+			 "%s: see 'status', then 'release %s --seq %lld'", held,
+			 w->policy->name, (long long)s->holding.seq);
 		jb_worker_answer(w, f, JB_EHELD, text, NULL);
 		return true;
 	}

@@ -69,6 +69,55 @@ static void overwrites_held(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What `status` showed, by the command that it shows: more that was deleted and
+ * overwritten since stays held, and it says so. */
+static void released_as_shown(struct t_world *w)
+{
+	struct t_mirror m;
+	char seq[24];
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d e; for i in $(seq 50); do echo old > d/$i; done;"
+		      " touch e/$(seq -s ' e/' 50)",
+		      "MaxReplace=4\nMaxDelete=4");
+	t_mirror_check(&m);
+	t_daemon_shell(&w->daemon,
+		       "cd %s; rm e/[1-8]; for i in $(seq 8); do echo new >"
+		       " d/$i; done",
+		       SRC);
+	t_mirror_command(&m, 3, "8 deletions and 8 overwrites are held",
+			 "flush", "--policy", "m");
+	snprintf(seq, sizeof seq, "--seq=%ld",
+		 (long)t_mirror_number(&m, "held_seq"));
+	seq[5] = ' ';
+	t_mirror_command(&m, 0, seq, "status", NULL, NULL);
+	seq[5] = '=';
+	t_daemon_shell(&w->daemon,
+		       "cd %s; rm e/[1-4]?; for i in $(seq 9 48); do echo new >"
+		       " d/$i; done",
+		       SRC);
+	t_mirror_command(&m, 3, "48 deletions and 48 overwrites are held",
+			 "flush", "--policy", "m");
+	t_mirror_command(&m, 2, "not a number", "release", "m", "--seq=x");
+	t_mirror_command(&m, 0,
+			 "8 deletions released\n8 overwrites released\n"
+			 "40 deletions and 40 overwrites are held: they came "
+			 "later",
+			 "release", "m", seq);
+	t_mirror_command(&m, 3, "40 deletions and 40 overwrites are held",
+			 "flush", "--policy", "m");
+	assert_int_equal(count_old(), 42);
+	t_shell("cd %s; test ! -e e/8 -a -e e/10 -a -e e/49", DST);
+	t_daemon_stop(&w->daemon);
+	t_mirror_command(&m, 0, "0 deletions released\n", "release", "m", seq);
+	t_mirror_command(&m, 0,
+			 "40 deletions released\n40 overwrites released\n",
+			 "release", "m", NULL);
+	t_daemon_start(&w->daemon);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* The tree is put back before anybody has looked: nothing is held any more,
  * and a small deletion goes. */
 static void put_back(struct t_world *w)
@@ -261,6 +310,7 @@ static void too_many_clients(struct t_world *w)
 
 static const struct t_case cases[] = {
 	T_CASE(overwrites_held, ext4, fanotify),
+	T_CASE(released_as_shown, ext4, fanotify),
 	T_CASE(dry_run, ext4, fanotify),
 	T_CASE(put_back, ext4, fanotify),
 	T_CASE(root_released, ext4, fanotify),

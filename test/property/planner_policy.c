@@ -316,7 +316,7 @@ void policy_plan_all(struct policy *p, unsigned upto, unsigned state, bool full)
 
 void policy_release(struct policy *p)
 {
-	int rv = jb_planner_release(p->replica, INT64_MAX, NULL);
+	int rv = jb_planner_release(p->replica, INT64_MAX, NULL, NULL);
 
 	insist(rv == JB_OK);
 }

@@ -29,7 +29,7 @@ static void test_held_at_once(void **state)
 	world_remove(&s->w, "ca");
 	scene_plan(s);
 	assert_int_not_equal(scene_object_at(s, "ca"), 0);
-	rv = jb_planner_release(s->p.replica, h.seq, NULL);
+	rv = jb_planner_release(s->p.replica, h.seq, NULL, NULL);
 	assert_int_equal(rv, JB_OK);
 	scene_plan(s);
 	assert_int_equal(scene_object_at(s, "abc"), 0);
@@ -69,17 +69,20 @@ static void test_replaced_is_not_held(void **state)
 	scene_assert_equal_trees(s);
 }
 
+static bool is_overwritten(struct scene *s, const char *path)
+{
+	unsigned no = state_find(world_live(&s->w), path);
+
+	return s->p.sim->objects[scene_object_at(s, path)].data ==
+	       state_entry(world_live(&s->w), no)->data;
+}
+
 static int64_t n_overwritten(struct scene *s)
 {
 	int64_t n = 0;
 
-	for (int c = 'c'; c <= 'l'; c++) {
-		const char path[] = {'a', 'b', (char)c, '\0'};
-		unsigned no = state_find(world_live(&s->w), path);
-
-		n += s->p.sim->objects[scene_object_at(s, path)].data ==
-		     state_entry(world_live(&s->w), no)->data;
-	}
+	for (int c = 'c'; c <= 'l'; c++)
+		n += is_overwritten(s, (char[]){'a', 'b', (char)c, '\0'});
 	return n;
 }
 
@@ -106,13 +109,59 @@ static void test_overwrites_held(void **state)
 	assert_true(h.on);
 	assert_int_equal(h.deletions, 0);
 	assert_int_equal(h.overwrites, 7);
-	assert_int_equal(jb_planner_release(s->p.replica, h.seq, NULL), JB_OK);
+	assert_int_equal(jb_planner_release(s->p.replica, h.seq, NULL, NULL),
+			 JB_OK);
 	world_write(&s->w, "abj");
 	scene_plan(s);
 	scene_assert_equal_trees(s);
 	assert_int_equal(scene_number(s, "SELECT sum(count) FROM deleted"
 					 " WHERE what = 1"),
 			 1);
+}
+
+/* `release` up to what was shown: deletions and overwrites that came later stay
+ * held, also when the cursor stood still between them, and when a plan touches
+ * them again; one that is written again has come later. */
+static void test_released_up_to(void **state)
+{
+	struct scene *s = *state;
+	struct jb_holding h;
+	struct jb_released r;
+
+	scene_limit_deletions(s, 1, &scene_everything);
+	s->p.options.max_replace = (struct jb_limit){.on = true};
+	scene_make_tree(s);
+	world_remove(&s->w, "abc");
+	world_remove(&s->w, "abl");
+	world_write(&s->w, "abd");
+	world_write(&s->w, "abe");
+	scene_plan(s);
+	assert_int_equal(jb_planner_holding(s->p.replica, &h, NULL), JB_OK);
+	assert_int_equal(h.deletions, 2);
+	assert_int_equal(h.overwrites, 2);
+	assert_int_equal(h.seq, s->w.n_rows);
+
+	world_remove(&s->w, "abf");
+	world_write(&s->w, "abg");
+	world_write(&s->w, "abe");
+	scene_plan(s);
+	assert_int_equal(jb_planner_release(s->p.replica, h.seq, &r, NULL),
+			 JB_OK);
+	assert_int_equal(r.deletions, 2);
+	assert_int_equal(r.overwrites, 1);
+	assert_int_equal(r.left.deletions, 1);
+	assert_int_equal(r.left.overwrites, 2);
+	world_write(&s->w, "abh");
+	for (int i = 0; i < 2; i++) {
+		scene_plan(s);
+		assert_int_equal(scene_object_at(s, "abc"), 0);
+		assert_int_not_equal(scene_object_at(s, "abf"), 0);
+		assert_true(is_overwritten(s, "abd"));
+		assert_false(is_overwritten(s, "abe"));
+		assert_false(is_overwritten(s, "abg"));
+		assert_false(is_overwritten(s, "abh"));
+		policy_reconcile(&s->p, s->w.n_states - 1);
+	}
 }
 
 /* Slowly: overwrites are counted over the window, and only those that were. */
@@ -151,9 +200,13 @@ static void test_emptied_top(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(test_held_at_once),	  STORY(test_held_slowly),
-		STORY(test_replaced_is_not_held), STORY(test_overwrites_held),
-		STORY(test_overwrites_counted),	  STORY(test_emptied_top),
+		STORY(test_held_at_once),
+		STORY(test_held_slowly),
+		STORY(test_replaced_is_not_held),
+		STORY(test_overwrites_held),
+		STORY(test_released_up_to),
+		STORY(test_overwrites_counted),
+		STORY(test_emptied_top),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
