@@ -316,7 +316,7 @@ static int copy_mode(struct jb_attrs *a, mode_t allowed)
 			   : fchmod(a->to.fd, mode);
 	if (rv == 0)
 		return 0;
-	if (errno == EPERM && a->fresh) {
+	if (errno == EPERM || errno == EOPNOTSUPP) {
 		note_partial(a, "mode");
 		return 0;
 	}

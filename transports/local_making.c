@@ -123,8 +123,7 @@ enum jb_outcome jb_making_attrs(struct jb_making *m, bool fresh)
 	rv = jb_attrs_apply(&a);
 	w->partial = a.partial;
 	if (a.partial)
-		jb_error_set(&w->err, JB_ENOTSUP, 0,
-			     "%s: can't be kept at this target", a.what);
+		jb_error_set(&w->err, JB_ENOTSUP, 0, "%s", a.what);
 	if (rv < 0)
 		return a.at_source ? jb_making_fail_source(m, rv)
 				   : jb_making_fail_target(m, rv, a.what);

@@ -158,8 +158,8 @@ struct jb_work {
 	int64_t bytes;		 /* of data that went to the target */
 	struct jb_hash hash;	 /* of the content, if wanted and has_hash */
 	bool has_hash;
-	bool partial; /* some attributes don't exist at this target; err.text
-		       * names the first */
+	bool partial; /* DONE, but some attributes can't be kept at this
+		       * target; err.text is the name of the first */
 };
 
 struct jb_space {

@@ -170,7 +170,9 @@ const struct jb_config_option jb_config_options[] = {
 	 .type = JB_CONFIG_WORDS, .offset = ELSEWHERE,
 	 .fallback = "mode owner times xattrs acls",
 	 .choices = "mode owner times xattrs acls none",
-	 .help = "What is carried over beside the content and hard links."},
+	 .help = "What is carried over beside the content and hard links. "
+		 "An entry with something of it that the target can't keep "
+		 "stays pending."},
 	{.section = "Policy", .key = "Settle",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "off",
 	 .help = "Copy a file only when it was left alone this long."},

@@ -15,31 +15,89 @@ struct attrs {
 	size_t n;
 };
 
-static void take_result(struct jb_plan *p, struct jb_work *w)
+/* A target may take a mode or an owner and not keep it, without a word. */
+bool jb_plan_keeps_attrs(const struct jb_plan *p, const struct jb_work *w)
 {
-	struct jb_seen *e = w->tag;
+	const struct jb_object *o = &w->source;
+
+	return !w->partial &&
+	       (w->mount || jb_attrs_fit(p->planner->o.preserve, o->mode,
+					 o->uid, o->gid, &w->target));
+}
+
+/* Somebody else gave the copy another mode or owner. */
+static bool is_changed_there(const struct jb_plan *p, const struct jb_seen *e)
+{
+	const struct jb_facts *f = &e->facts;
+
+	return e->node->is_seen && !(e->flags & JB_ENTRY_MOUNT) &&
+	       !jb_attrs_fit(p->planner->o.preserve, f->mode, f->uid, f->gid,
+			     &e->node->seen);
+}
+
+/* All of its content is there, but an attribute is not. Without a `meta` it is
+ * set again by every plan that comes by: when the entry changes, in a full
+ * pass, or when it has waited. What waits for more than this keeps its reason,
+ * and its time. */
+static void leave_partial(struct jb_plan *p, const struct jb_work *w)
+{
+	const struct jb_seen *e = w->tag;
+	const struct jb_pending *x = jb_draft_pending(&p->d, e->id);
+
+	if (x == NULL || x->retry || x->row.reason == JB_REASON_PARTIAL)
+		jb_draft_pend(&p->d, e->id, JB_REASON_PARTIAL);
+	jb_plan_tell_partial(p, e, w->partial ? w->err.text : "mode or owner");
+}
+
+/* A directory that is no entry of this plan, or the top. */
+static void end_partial(struct jb_plan *p, const struct jb_seen *e)
+{
+	struct jb_pending *x = jb_draft_pending(&p->d, e->id);
+
+	if (x != NULL && x->row.reason == JB_REASON_PARTIAL)
+		jb_draft_unpend(&p->d, x);
+}
+
+static void take_set(struct jb_plan *p, const struct jb_work *w)
+{
+	const struct jb_seen *e = w->tag;
 	struct jb_node *n = e->node;
 	const struct jb_object *o = &w->source;
 	struct jb_node_row row = n->row;
+
+	if (!jb_plan_keeps_attrs(p, w)) {
+		leave_partial(p, w);
+		row.meta = 0;
+	} else {
+		if (n->staged == NULL &&
+		    (row.meta != jb_seen_meta(e) || is_changed_there(p, e)))
+			jb_plan_tell(p, JB_VERB_ATTRS, JB_REASON_NONE, e, 0);
+		end_partial(p, e);
+		row.meta =
+			jb_meta_of(o->mode, o->uid, o->gid, o->mtime, o->ctime);
+	}
+	row.at = jb_stamp_of(&w->target);
+	/* The content is known to be the one that this mtime is of: w->ctime.
+	 * A restored source is recognised by it. */
+	if (!jb_seen_is_dir(e))
+		row.mtime = o->mtime;
+	jb_draft_put(&p->d, n, &row);
+	n->touched = false;
+	n->is_seen = false;
+	p->changed = true;
+	p->report->attrs++;
+}
+
+static void take_result(struct jb_plan *p, struct jb_work *w)
+{
+	struct jb_seen *e = w->tag;
 	enum jb_reason why;
 
 	jb_plan_outcome(p, w->outcome, &w->err);
 	if (jb_plan_failed(p))
 		return;
 	if (w->outcome == JB_OUTCOME_DONE) {
-		if (n->staged == NULL && row.meta != jb_seen_meta(e))
-			jb_plan_tell(p, JB_VERB_ATTRS, JB_REASON_NONE, e, 0);
-		row.meta =
-			jb_meta_of(o->mode, o->uid, o->gid, o->mtime, o->ctime);
-		row.at = jb_stamp_of(&w->target);
-		/* The content is known to be the one that this mtime is of:
-		 * w->ctime. A restored source is recognised by it. */
-		if (!jb_seen_is_dir(e))
-			row.mtime = o->mtime;
-		jb_draft_put(&p->d, n, &row);
-		n->touched = false;
-		p->changed = true;
-		p->report->attrs++;
+		take_set(p, w);
 		return;
 	}
 	why = jb_plan_reason(w->outcome);
@@ -50,7 +108,7 @@ static void take_result(struct jb_plan *p, struct jb_work *w)
 	if (why == JB_REASON_NO_SPACE)
 		jb_plan_lack(p, 0);
 	jb_plan_tell(p, JB_VERB_ATTRS, why, e, 0);
-	if (n != p->d.top)
+	if (e->node != p->d.top)
 		jb_draft_pend(&p->d, e->id, why);
 }
 
@@ -106,7 +164,8 @@ static void add_entry(struct attrs *a, struct jb_seen *e)
 static bool needs_attrs(const struct jb_plan *p, const struct jb_seen *e)
 {
 	return e->node != NULL && e->node->alive &&
-	       (e->node->touched || e->node->row.meta != jb_seen_meta(e)) &&
+	       (e->node->touched || e->node->row.meta != jb_seen_meta(e) ||
+		is_changed_there(p, e)) &&
 	       jb_plan_fits(p, e->node, e);
 }
 

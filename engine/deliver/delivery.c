@@ -239,6 +239,7 @@ void jb_delivery_close(struct jb_delivery *d)
 	jb_patterns_free(d->patterns);
 	jb_sink_fini(&d->sink);
 	free(d->outcomes);
+	jb_delivery_fini_partial(d);
 	free(d->under);
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);

@@ -67,6 +67,9 @@ struct jb_delivery {
 	bool no_trash;	     /* nor in the trash */
 	bool left_over_told; /* a dry run\'s plan has what is pending */
 
+	char **partial; /* owned; attributes that the log has named */
+	size_t n_partial, cap_partial;
+
 	jb_effect_fn *on_effect;
 	void *effect_arg;
 	struct jb_outcome_of *outcomes; /* owned; of the running plan */
@@ -108,6 +111,12 @@ int jb_delivery_make_room(struct jb_delivery *d, const struct jb_report *r,
 			  struct jb_error *err);
 /* Has somebody made room? Not between start and end. */
 int jb_delivery_look_for_room(struct jb_delivery *d, struct jb_error *err);
+
+/* partial.c: log that the target can't keep an attribute, each once. */
+void jb_delivery_say_partial(struct jb_delivery *d, const struct jb_effect *e);
+void jb_delivery_fini_partial(struct jb_delivery *d);
+/* Try those entries again: Preserve= may leave it out by now. */
+int jb_delivery_retry_partial(struct jb_delivery *d, struct jb_error *err);
 
 /* place_check.c */
 int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err);

@@ -41,6 +41,8 @@ struct jb_node {
 	/* what the plan means to do with it */
 	unsigned closed;	/* round in which it entered the closed set */
 	unsigned looked;	/* round in which its places were looked at */
+	bool is_seen;		/* and as we left it, but for attributes: */
+	struct jb_object seen;	/* what was there */
 	bool taken;		/* its own identity is still selected */
 	struct jb_seen *keep;	/* the entry whose node it is to be */
 	struct jb_node *newer;	/* the new version that replaces it */

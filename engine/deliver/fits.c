@@ -3,6 +3,7 @@
 
 #include "engine/deliver/rules.h"
 
+#include <sys/stat.h>
 #include <xxhash.h>
 
 bool jb_row_fits(const struct jb_node_row *row, uint32_t epoch,
@@ -39,6 +40,19 @@ uint64_t jb_meta_of(uint32_t mode, uint32_t uid, uint32_t gid, int64_t mtime,
 	const uint64_t v[4] = {mode, (uint64_t)uid << 32 | gid, (uint64_t)mtime,
 			       (uint64_t)ctime};
 	return six_bytes(XXH3_64bits(v, sizeof v));
+}
+
+bool jb_attrs_fit(unsigned preserve, uint32_t mode, uint32_t uid, uint32_t gid,
+		  const struct jb_object *at)
+{
+	uint32_t kept = 07777;
+
+	if (!(preserve & JB_PRESERVE_OWNER))
+		kept &= ~(uint32_t)(S_ISUID | S_ISGID);
+	else if (at->uid != uid || at->gid != gid)
+		return false;
+	return !(preserve & JB_PRESERVE_MODE) || S_ISLNK(mode) ||
+	       (at->mode & 07777) == (mode & kept);
 }
 
 uint64_t jb_content_hash(const struct jb_hash *hash)

@@ -27,4 +27,9 @@ uint64_t jb_content_hash(const struct jb_hash *hash);
 uint64_t jb_meta_of(uint32_t mode, uint32_t uid, uint32_t gid, int64_t mtime,
 		    int64_t ctime);
 
+/* Does @at have what Preserve= (JB_PRESERVE_*) keeps of the mode, the owner and
+ * the group of its source? Extended attributes are not looked at. */
+bool jb_attrs_fit(unsigned preserve, uint32_t mode, uint32_t uid, uint32_t gid,
+		  const struct jb_object *at);
+
 #endif

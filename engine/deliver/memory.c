@@ -126,6 +126,8 @@ static int check_config(struct jb_delivery *d, struct jb_error *err)
 	d->is_full = true;
 	rv = jb_delivery_note(d, JB_KEY_FULL, 1, err);
 	if (rv == JB_OK)
+		rv = jb_delivery_retry_partial(d, err);
+	if (rv == JB_OK)
 		rv = jb_delivery_note(d, JB_KEY_CONFIG, (int64_t)d->hash, err);
 	return rv;
 }

@@ -90,6 +90,7 @@ static void on_effect(void *arg, const struct jb_effect *e)
 
 	count_effect(d, e);
 	keep_outcome(d, e);
+	jb_delivery_say_partial(d, e);
 	if (d->on_effect != NULL)
 		d->on_effect(d->effect_arg, e);
 }

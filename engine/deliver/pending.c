@@ -6,6 +6,7 @@
 #define FIRST_WAIT_US INT64_C(1000000)
 #define MOST_WAIT_US  (INT64_C(900) * 1000000)
 #define MOST_DOUBLED  10
+#define A_DAY_US      (INT64_C(86400) * 1000000)
 
 int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts)
 {
@@ -13,6 +14,8 @@ int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts)
 
 	if (why == JB_REASON_HELD)
 		return MOST_WAIT_US; /* for a person, who makes it due */
+	if (why == JB_REASON_PARTIAL)
+		return A_DAY_US; /* what a file system can't, it can't */
 	if (!jb_reason_counts(why) || attempts == 0)
 		return 0;
 	wait <<= (attempts < MOST_DOUBLED ? attempts : MOST_DOUBLED) - 1;

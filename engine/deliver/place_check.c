@@ -62,6 +62,7 @@ int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err)
 	unsigned preserve = read_preserve(d->policy);
 	int rv;
 
+	d->options.preserve = preserve;
 	if (ops == NULL)
 		return jb_error_set(err, JB_ENOTSUP, 0,
 				    "policy '%s': Transport=%s is not built in",

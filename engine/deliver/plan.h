@@ -120,6 +120,9 @@ void jb_plan_clear(struct jb_plan *p);
 /* 8: attributes. */
 void jb_plan_attrs(struct jb_plan *p);
 
+/* Has what was made or changed all the attributes that it should? */
+bool jb_plan_keeps_attrs(const struct jb_plan *p, const struct jb_work *w);
+
 /* A dry run ends with this. */
 void jb_plan_show(struct jb_plan *p);
 
@@ -148,6 +151,9 @@ bool jb_plan_place(struct jb_plan *p, const struct jb_slot *s,
 /* A place as a row of its own: valid as long as the plan. */
 bool jb_plan_place_copy(struct jb_plan *p, const struct jb_slot *s,
 			struct jb_place *ret);
+
+/* Is nothing in this directory of the target? */
+bool jb_plan_is_empty(struct jb_plan *p, const char *path);
 
 /* The outcome of an operation: JB_OUTCOME_STOPPED ends the plan. */
 enum jb_outcome jb_plan_outcome(struct jb_plan *p, enum jb_outcome outcome,
@@ -191,6 +197,9 @@ void jb_plan_recount(struct jb_plan *p);
 /* Tell an effect: of an entry, at a place, or that a node is left for later. */
 void jb_plan_tell(struct jb_plan *p, enum jb_verb verb, enum jb_reason reason,
 		  const struct jb_seen *e, int64_t bytes);
+/* Attribute @what can't be kept. */
+void jb_plan_tell_partial(struct jb_plan *p, const struct jb_seen *e,
+			  const char *what);
 void jb_plan_tell_place(struct jb_plan *p, enum jb_verb verb,
 			enum jb_reason reason, const struct jb_slot *s);
 void jb_plan_tell_node(struct jb_plan *p, const struct jb_node *n,

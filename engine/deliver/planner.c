@@ -39,6 +39,9 @@ static void retry_pending(struct jb_plan *p)
 	for (size_t i = 0; i < p->batch->n_looks && !jb_plan_failed(p); i++)
 		if (p->batch->looks[i].id.ino != 0)
 			jb_draft_pending(&p->d, p->batch->looks[i].id);
+	for (size_t i = 0; i < p->n_nodes && !jb_plan_failed(p); i++)
+		if (jb_node_has_src(p->nodes[i]))
+			jb_draft_pending(&p->d, p->nodes[i]->row.src);
 	for (x = p->d.all_pendings; x != NULL; x = x->next) {
 		e = x->alive ? jb_sight_known(&p->s, x->row.id) : NULL;
 		if (e != NULL && e->n_wanted == 0 && !e->detached)
@@ -269,14 +272,17 @@ enum jb_outcome jb_plan_look(struct jb_plan *p, const struct jb_slot *s,
 
 enum jb_sameness jb_plan_same(struct jb_plan *p, struct jb_slot *s)
 {
+	struct jb_node *n = s->holder;
 	struct jb_object found;
 
 	switch (jb_plan_look(p, s, &found)) {
 	case JB_OUTCOME_DONE:
-		return (found.mode & 0170000) == s->holder->row.type &&
-				       jb_stamp_fits(&s->holder->row.at, &found)
-			       ? JB_SAME
-			       : JB_DIFFERENT;
+		if ((found.mode & 0170000) != n->row.type ||
+		    !jb_stamp_fits(&n->row.at, &found))
+			return JB_DIFFERENT;
+		n->seen = found;
+		n->is_seen = true;
+		return JB_SAME;
 	case JB_OUTCOME_LOST:
 		return JB_DIFFERENT;
 	default:

@@ -37,6 +37,7 @@ struct jb_planner_options {
 	struct jb_limit max_delete;  /* MaxDelete=10% */
 	struct jb_limit max_replace; /* MaxReplace=off */
 
+	unsigned preserve;  /* JB_PRESERVE_*: what is to be equal */
 	bool keep_deleted;  /* KeepDeleted=: old versions go to the trash */
 	bool keep_hashes;   /* XXH3 of what is copied, for `verify` */
 	bool adopt;	    /* take over what equals the source */
@@ -89,6 +90,7 @@ struct jb_effect {
 	enum jb_verb verb;
 	enum jb_reason reason; /* NONE: done */
 	const char *path;      /* borrowed; "" if it has none */
+	const char *what;      /* PARTIAL: the attribute, borrowed; else NULL */
 	int64_t bytes;
 };
 

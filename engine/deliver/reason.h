@@ -24,7 +24,10 @@
 	X(SETTLING, 15, 0, "waits until it is quiet")                          \
 	X(RELEASED, 16, 0, "released, its turn comes")                         \
 	X(ROTTEN, 17, 0, "its copy's content is wrong, it is made again")      \
-	X(NO_SPACE, 18, 1, "no space at the target")
+	X(NO_SPACE, 18, 1, "no space at the target")                           \
+	X(PARTIAL, 19, 0,                                                      \
+	  "the target can't keep all its attributes: leave them out of "       \
+	  "Preserve=, or use another target")
 
 enum jb_reason {
 #define X(name, number, counts, text) JB_REASON_##name = number,

@@ -147,7 +147,7 @@ static void remember(struct jb_plan *p, struct jb_seen *e,
 	/* A write in the same tick leaves the ctime as it is. */
 	if (racy != 0 && o->ctime > p->d.now_us * 1000 - racy)
 		row.ctime = 0;
-	if (!jb_seen_is_dir(e) && !w->partial)
+	if (!jb_seen_is_dir(e) && jb_plan_keeps_attrs(p, w))
 		row.meta =
 			jb_meta_of(o->mode, o->uid, o->gid, o->mtime, o->ctime);
 	jb_draft_put(&p->d, e->node, &row);

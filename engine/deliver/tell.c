@@ -17,25 +17,30 @@ const char *jb_verb_word(enum jb_verb verb)
 	return words[verb];
 }
 
-static void tell(const struct jb_plan *p, enum jb_verb verb,
-		 enum jb_reason reason, const char *dir, const char *name,
-		 int64_t bytes)
+static void tell_effect(const struct jb_plan *p, const char *dir,
+			const char *name, struct jb_effect effect)
 {
 	const struct jb_planner *planner = p->planner;
-	struct jb_effect effect = {
-		.verb = verb, .reason = reason, .path = name, .bytes = bytes};
 	char *path = NULL;
 
 	if (*dir != '\0' && asprintf(&path, "%s/%s", dir, name) < 0)
 		path = NULL;
-	if (path != NULL)
-		effect.path = path;
+	effect.path = path != NULL ? path : name;
 	planner->on_effect(planner->effect_arg, &effect);
 	free(path);
 }
 
-void jb_plan_tell(struct jb_plan *p, enum jb_verb verb, enum jb_reason reason,
-		  const struct jb_seen *e, int64_t bytes)
+static void tell(const struct jb_plan *p, enum jb_verb verb,
+		 enum jb_reason reason, const char *dir, const char *name,
+		 int64_t bytes)
+{
+	tell_effect(p, dir, name,
+		    (struct jb_effect){
+			    .verb = verb, .reason = reason, .bytes = bytes});
+}
+
+static void tell_entry(const struct jb_plan *p, const struct jb_seen *e,
+		       struct jb_effect effect)
 {
 	const struct jb_seen_name *n = e->names;
 
@@ -43,8 +48,25 @@ void jb_plan_tell(struct jb_plan *p, enum jb_verb verb, enum jb_reason reason,
 		return;
 	while (n != NULL && !n->wanted)
 		n = n->next;
-	tell(p, verb, reason, n != NULL ? n->dir->path : "",
-	     n != NULL ? n->name : "", bytes);
+	tell_effect(p, n != NULL ? n->dir->path : "", n != NULL ? n->name : "",
+		    effect);
+}
+
+void jb_plan_tell(struct jb_plan *p, enum jb_verb verb, enum jb_reason reason,
+		  const struct jb_seen *e, int64_t bytes)
+{
+	tell_entry(p, e,
+		   (struct jb_effect){
+			   .verb = verb, .reason = reason, .bytes = bytes});
+}
+
+void jb_plan_tell_partial(struct jb_plan *p, const struct jb_seen *e,
+			  const char *what)
+{
+	tell_entry(p, e,
+		   (struct jb_effect){.verb = JB_VERB_ATTRS,
+				      .reason = JB_REASON_PARTIAL,
+				      .what = what});
 }
 
 void jb_plan_tell_place(struct jb_plan *p, enum jb_verb verb,

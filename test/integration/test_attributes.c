@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Mode, owner, extended attributes and ACLs: those that the target can't keep
+ * are told. */
+#include "lib/t_mirror.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SRC T_MIRROR_ROOT
+#define DST T_MIRROR
+
+/* More than fits beside an inode of ext4. */
+#define BIG "$(head -c 20000 /dev/zero | tr '\\0' v)"
+
+static void flush_says(struct t_mirror *m, int code, const char *words)
+{
+	t_mirror_command(m, code, words, "flush", "--policy", "m");
+}
+
+static void verify(struct t_mirror *m, int code, const char *words,
+		   const char *content)
+{
+	t_mirror_command(m, code, words, "verify", content, NULL);
+}
+
+static void full_pass(struct t_mirror *m)
+{
+	t_mirror_command(m, 0, NULL, "reset", "m", NULL);
+}
+
+static int count_log(struct t_mirror *m, const char *words)
+{
+	char command[320];
+	FILE *f;
+	int n = -1;
+
+	snprintf(command, sizeof command, "grep -c \"%s\" %s", words,
+		 m->w->daemon.log);
+	f = popen(command, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &n), 1);
+	pclose(f);
+	return n;
+}
+
+/* An attribute that the target can't keep: the content is there and is copied
+ * once, the entry is pending with what to do, the log names the attribute once;
+ * without it in Preserve= all is equal; when the source no longer has it, too. */
+static void cannot_be_kept(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; echo a > d/a; echo b > b; echo c > d/c;"
+		      "setfattr -n user.big -v " BIG " d/a;"
+		      "setfattr -n user.big -v " BIG " b;"
+		      "setfattr -n user.big -v " BIG " d;"
+		      "setfattr -n user.small -v s b",
+		      "");
+	flush_says(&m, 1, "d/a: the target can't keep all its attributes");
+	flush_says(&m, 1, "Preserve=");
+	assert_int_equal(t_mirror_number(&m, "pending"), 3);
+	t_mirror_command(&m, 0, "b: the target can't keep all", "query",
+			 "--policy=m", "--unsynced");
+	assert_int_equal(count_log(&m, "can't keep user.big of"), 1);
+	t_shell("cd %s && cmp d/a %s/d/a && getfattr -n user.small b", DST,
+		SRC);
+	verify(&m, 0, " 0 differ", "--content");
+
+	/* A full pass tries again, without a copy and without a word. */
+	full_pass(&m);
+	t_mirror_flush(&m, 1);
+	assert_int_equal(t_mirror_number(&m, "pending"), 3);
+	assert_int_equal(t_mirror_number(&m, "copied"), 3);
+	assert_int_equal(count_log(&m, "can't keep user.big of"), 1);
+
+	/* When it goes at the source, or with its entry, nothing is left. */
+	t_shell("cd %s && setfattr -x user.big d && setfattr -x user.big b",
+		SRC);
+	flush_says(&m, 1, "d/a: the target");
+	assert_int_equal(t_mirror_number(&m, "pending"), 1);
+	t_shell("rm -r %s/d", SRC);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "copied"), 3);
+	t_mirror_fini(&m);
+}
+
+/* The same of the root itself, and of what Preserve= leaves out. */
+static void need_not_be_kept(struct t_world *w)
+{
+	struct t_mirror m;
+	char *text;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "echo b > b; setfattr -n user.big -v " BIG " b;"
+		      "setfattr -n user.big -v " BIG " .",
+		      "");
+	t_mirror_flush(&m, 1);
+	assert_int_equal(t_mirror_number(&m, "pending"), 2);
+	text = t_mirror_differences(&m);
+	assert_non_null(strstr(text, ".f........x b"));
+	free(text);
+	t_daemon_stop(&w->daemon);
+	t_shell("sed -i '/^Plugin=mirror/aPreserve=mode owner times acls' %s",
+		w->daemon.config);
+	t_daemon_start(&w->daemon);
+	t_mirror_flush(&m, 0);
+	assert_int_equal(t_mirror_number(&m, "pending"), 0);
+	verify(&m, 0, " 0 differ", "--content");
+	t_mirror_fini(&m);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(cannot_be_kept, xfs, fanotify),
+	T_CASE(need_not_be_kept, xfs, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("attributes", cases, sizeof cases / sizeof cases[0],
+			  argc, argv);
+}
