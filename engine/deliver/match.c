@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define LOST_FOUND "lost+found"
+#define FIRST_INO  11 /* of ext2, ext3 and ext4 */
+
 bool jb_plan_fits(const struct jb_plan *p, const struct jb_node *n,
 		  const struct jb_seen *e)
 {
@@ -146,6 +149,18 @@ static bool equals_source(struct jb_plan *p, const struct jb_seen *e,
 	       at->rdev == e->facts.rdev;
 }
 
+/* What mkfs leaves at the top of an ext2, ext3 or ext4 is nobody's: the copy of
+ * the source's own has no other place. It is known by its name, by its inode,
+ * the first one that is free, and as long as nothing is in it. */
+static bool is_made_by_mkfs(struct jb_plan *p, const struct jb_seen *e,
+			    const struct jb_slot *s, const struct jb_object *at)
+{
+	return s->dir == p->d.top && strcmp(s->name, LOST_FOUND) == 0 &&
+	       jb_seen_is_dir(e) && e->node == NULL && S_ISDIR(at->mode) &&
+	       at->ino == FIRST_INO && at->uid == 0 &&
+	       jb_plan_is_empty(p, LOST_FOUND);
+}
+
 /* True: the place and what is there are ours from now on. */
 static bool adopt(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s,
 		  const struct jb_object *at)
@@ -160,9 +175,10 @@ static bool adopt(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s,
 		.mtime = e->facts.mtime,
 		.at = jb_stamp_of(at),
 	};
+	bool is_nobodys = is_made_by_mkfs(p, e, s, at);
 	int rv;
 
-	if (!p->planner->o.adopt)
+	if (!p->planner->o.adopt && !is_nobodys)
 		return false;
 	/* A further name of what was taken over. */
 	if (e->node != NULL && e->node->alive && !jb_seen_is_dir(e) &&
@@ -172,7 +188,9 @@ static bool adopt(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s,
 	}
 	if (e->node != NULL || !equals_source(p, e, s, at, &row.hash))
 		return false;
-	rv = jb_replica_by_target(p->d.replica, at->ino, at->birth, &p->d.err);
+	rv = is_nobodys ? 0
+			: jb_replica_by_target(p->d.replica, at->ino, at->birth,
+					       &p->d.err);
 	if (rv < 0)
 		p->d.rv = rv;
 	if (rv != 0)

@@ -201,21 +201,24 @@ static int on_any(void *arg, const char *name, const struct jb_object *o)
 	return 1;
 }
 
-bool jb_op_is_empty(struct jb_plan *p, struct jb_node *dir)
+bool jb_plan_is_empty(struct jb_plan *p, const char *path)
 {
 	struct jb_target *t = p->planner->target;
 	struct jb_error err = {0};
 	bool any = false;
-	const char *path;
 	enum jb_outcome o;
 
-	path = jb_plan_failed(p) ? NULL : jb_draft_path(&p->d, dir);
-	if (path == NULL)
-		return false;
 	o = t->ops->list(t, path, on_any, &any, &err);
 	if (any)
 		return false;
 	return jb_plan_outcome(p, o, &err) == JB_OUTCOME_DONE;
+}
+
+bool jb_op_is_empty(struct jb_plan *p, struct jb_node *dir)
+{
+	const char *path = jb_plan_failed(p) ? NULL : jb_draft_path(&p->d, dir);
+
+	return path != NULL && jb_plan_is_empty(p, path);
 }
 
 bool jb_plan_is_detached_place(const struct jb_seen *e, const struct jb_slot *s)

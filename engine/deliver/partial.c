@@ -13,8 +13,7 @@
 /* Names that the log has had; the user may have thought of any number. */
 #define MOST_NAMES 100
 
-static const char SQL_DUE[] =
-	"UPDATE pending SET next = 0 WHERE reason = 19";
+static const char SQL_DUE[] = "UPDATE pending SET next = 0 WHERE reason = 19";
 
 static_assert(JB_REASON_PARTIAL == 19, "its number is stored");
 

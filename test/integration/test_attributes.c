@@ -50,7 +50,8 @@ static int count_log(struct t_mirror *m, const char *words)
 
 /* An attribute that the target can't keep: the content is there and is copied
  * once, the entry is pending with what to do, the log names the attribute once;
- * without it in Preserve= all is equal; when the source no longer has it, too. */
+ * without it in Preserve= all is equal; when the source no longer has it, too.
+ */
 static void cannot_be_kept(struct t_world *w)
 {
 	struct t_mirror m;

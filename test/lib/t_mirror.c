@@ -25,8 +25,9 @@ void t_mirror_begin(struct t_mirror *m, struct t_world *w, const char *made,
 	memset(m, 0, sizeof *m);
 	m->target.loop = -1;
 	m->w = w;
-	t_shell("rm -rf %s/lost+found", T_MIRROR);
-	t_shell("mkdir %s; cd %s; %s", T_MIRROR_ROOT, T_MIRROR_ROOT, made);
+	t_shell("test -d %s/lost+found || rm -rf %s/lost+found", T_MIRROR_ROOT,
+		T_MIRROR);
+	t_shell("mkdir -p %s; cd %s; %s", T_MIRROR_ROOT, T_MIRROR_ROOT, made);
 	t_daemon_root(&w->daemon, "r", T_MIRROR_ROOT, w->backend);
 	t_daemon_configure(&w->daemon,
 			   "[Target t]\nTransport=local\nPath=%s\n"
