@@ -51,7 +51,7 @@ static int flush(struct jb_cli *cli, const char *runtime_dir,
 	json_decref(request);
 	if (rv != JB_OK)
 		return jb_cli_fail(cli, &err);
-	rv = jb_policy_print_pending(reply) > 0 ? JB_EXIT_FAILED : JB_EXIT_OK;
+	rv = jb_policy_print_unsynced(reply) > 0 ? JB_EXIT_FAILED : JB_EXIT_OK;
 	json_decref(reply);
 	return rv;
 }
@@ -89,8 +89,10 @@ const struct jb_command jb_command_flush = {
 	.synopsis = "[--policy P] [--timeout T]",
 	.summary = "wait until all changes made so far are in the journal",
 	.help = "Return when every change made before this call is in the "
-		"journal, or was carried out by policy P.\nExit 1: some paths "
-		"are pending, they are listed; 3: the policy is held.\n\n"
+		"journal, or was carried out by policy P;\nwhat failed before "
+		"is tried once more. Exit 1: some entries are not at the "
+		"target, or\ncan't be removed there, they are listed; 3: the "
+		"policy is held.\n\n"
 		"  --policy P           wait for this policy's target\n"
 		"  --timeout T          give up after T (30s, 5min), exit 4\n",
 	.run = run,

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LISTED 10
+
 enum { OPT_DRY_RUN = JB_CLI_OPTION };
 
 static const struct option longs[] = {
@@ -29,7 +31,7 @@ static int run_there(struct jb_cli *cli, const struct jb_config *config,
 	int rv = jb_client_call(config->runtime_dir, request, -1, &reply, err);
 
 	json_decref(request);
-	if (rv == JB_OK && jb_policy_print_pending(reply) > 0)
+	if (rv == JB_OK && jb_policy_print_unsynced(reply) > 0)
 		cli->exit_code = JB_EXIT_FAILED;
 	json_decref(reply);
 	return rv;
@@ -37,13 +39,12 @@ static int run_there(struct jb_cli *cli, const struct jb_config *config,
 
 /* ---- without a daemon */
 
-static int print_unsynced(void *arg, const char *path,
-			  const struct jb_pending_row *row)
+static int print_unsynced(void *arg, const struct jb_unsynced_item *item)
 {
-	(void)arg;
-	path = path != NULL ? path : "(gone)";
-	jb_out_text(stderr, path, strlen(path));
-	fprintf(stderr, ": %s\n", jb_reason_text((int)row->reason));
+	size_t *told = arg;
+
+	++*told;
+	jb_policy_print_path(stderr, item->path, item->reason);
 	return 0;
 }
 
@@ -51,8 +52,10 @@ static int work_to_end(struct jb_delivery *d, struct jb_error *err)
 {
 	struct jb_step step = {0};
 	bool retry = true;
-	int rv;
+	int rv = jb_delivery_retry_all(d, err);
 
+	if (rv != JB_OK)
+		return rv;
 	do {
 		rv = jb_delivery_step(d, retry, &step, err);
 		if (rv == JB_OK && !step.worked && !step.more &&
@@ -72,6 +75,7 @@ static int run_here(struct jb_cli *cli, const struct jb_config *config,
 	char size[JB_SIZE_TEXT_MAX], held[80];
 	struct jb_delivery *d;
 	struct jb_progress p;
+	size_t told = 0;
 	int rv = jb_delivery_open(config, policy, false, &d, err);
 
 	if (rv != JB_OK)
@@ -90,9 +94,10 @@ static int run_here(struct jb_cli *cli, const struct jb_config *config,
 		       " removed\n",
 		       p.copied, jb_size_format(p.bytes, size, sizeof size),
 		       p.renamed, p.removed);
-		if (s.pending > 0)
+		if (s.unsynced > 0)
 			cli->exit_code = JB_EXIT_FAILED;
-		jb_delivery_unsynced(d, 10, print_unsynced, NULL, NULL);
+		jb_delivery_unsynced(d, LISTED, print_unsynced, &told, NULL);
+		jb_policy_print_more(s.unsynced, told);
 	}
 	if (rv == JB_OK && s.holding.on) {
 		jb_holding_say(&s.holding, held, sizeof held);
@@ -192,8 +197,10 @@ const struct jb_command jb_command_run = {
 	.summary = "one pass of a policy now",
 	.help = "Carry out what the journal has for this policy, try again "
 		"what "
-		"is pending, and\nreturn when that is done. Without a daemon: "
-		"what the journal had last.\n\n"
+		"failed before,\nand return when that is done. Without a "
+		"daemon: what the journal had last.\nExit 1: some entries are "
+		"not at the target, or can't be removed there, they are "
+		"listed;\n3: the policy is held.\n\n"
 		"      --dry-run        say what would be done, do nothing\n",
 	.run = run,
 };

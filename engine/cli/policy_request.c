@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A worker answers after the step that it is at. */
@@ -66,24 +67,62 @@ int jb_policy_status(const struct jb_config *config, const char *policy,
 					  policy);
 }
 
-int64_t jb_policy_print_pending(const json_t *reply)
+/* One hexadecimal digit; a reply of the daemon's has no other. */
+static unsigned digit_of(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10) & 15;
+}
+
+/* Bytes that are no UTF-8, of their hexadecimal digits. The caller frees. */
+static char *unpack_bytes(const char *hex)
+{
+	size_t len = strlen(hex) / 2;
+	char *ret = malloc(len + 1);
+
+	for (size_t i = 0; ret != NULL && i < len; i++)
+		ret[i] = (char)(digit_of(hex[2 * i]) << 4 |
+				digit_of(hex[2 * i + 1]));
+	if (ret != NULL)
+		ret[len] = '\0';
+	return ret;
+}
+
+void jb_policy_print_path(FILE *f, const char *path, const char *reason)
+{
+	if (path != NULL)
+		jb_out_text(f, path, strlen(path));
+	else
+		fputs("(gone)", f);
+	fprintf(f, ": %s\n", reason);
+}
+
+static void print_one(const json_t *one)
+{
+	const char *path = json_string_value(json_object_get(one, "path"));
+	const char *hex = json_string_value(json_object_get(one, "path_hex"));
+	const char *reason = json_string_value(json_object_get(one, "reason"));
+	char *bytes = path == NULL && hex != NULL ? unpack_bytes(hex) : NULL;
+
+	if (reason != NULL)
+		jb_policy_print_path(stderr, path != NULL ? path : bytes,
+				     reason);
+	free(bytes);
+}
+
+int64_t jb_policy_print_unsynced(const json_t *reply)
 {
 	const json_t *paths = json_object_get(reply, "paths"), *one;
-	int64_t n = json_integer_value(json_object_get(reply, "pending"));
-	const char *path, *reason;
+	int64_t n = json_integer_value(json_object_get(reply, "unsynced"));
 	size_t i;
 
-	json_array_foreach(paths, i, one)
-	{
-		path = json_string_value(json_object_get(one, "path"));
-		reason = json_string_value(json_object_get(one, "reason"));
-		if (path == NULL || reason == NULL)
-			continue;
-		jb_out_text(stderr, path, strlen(path));
-		fprintf(stderr, ": %s\n", reason);
-	}
-	if (n > (int64_t)json_array_size(paths))
-		fprintf(stderr, "... and %" PRId64 " more\n",
-			n - (int64_t)json_array_size(paths));
+	json_array_foreach(paths, i, one) print_one(one);
+	jb_policy_print_more(n, json_array_size(paths));
 	return n;
+}
+
+void jb_policy_print_more(int64_t n, size_t told)
+{
+	if (n > (int64_t)told)
+		fprintf(stderr, "... and %" PRId64 " more\n",
+			n - (int64_t)told);
 }

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct jb_config;
 
@@ -21,7 +22,13 @@ int jb_policy_request(const struct jb_config *config, const char *policy,
 int jb_policy_status(const struct jb_config *config, const char *policy,
 		     json_t **ret, struct jb_error *err);
 
-/* Say which paths a flush left pending. Returns how many there are. */
-int64_t jb_policy_print_pending(const json_t *reply);
+/* Say which entries a flush left undone, and why. Returns how many there are.
+ */
+int64_t jb_policy_print_unsynced(const json_t *reply);
+
+/* One of them; @path NULL: it has none any more. */
+void jb_policy_print_path(FILE *f, const char *path, const char *reason);
+/* Say how many of @n there are beside those that were told. */
+void jb_policy_print_more(int64_t n, size_t told);
 
 #endif

@@ -2,6 +2,7 @@
 #include "engine/cli/unsynced.h"
 
 #include "engine/cli/output.h"
+#include "engine/cli/policy_request.h"
 #include "engine/deliver/unsynced.h"
 
 #include <string.h>
@@ -36,11 +37,7 @@ static int on_item(void *arg, const struct jb_unsynced_item *item)
 	if (p->format->kind == JB_FORMAT_JSON) {
 		print_json(p->f, item);
 	} else if (p->format->kind == JB_FORMAT_TEXT) {
-		if (item->path != NULL)
-			jb_out_text(p->f, item->path, strlen(item->path));
-		else
-			fputs("(gone)", p->f);
-		fprintf(p->f, ": %s\n", item->reason);
+		jb_policy_print_path(p->f, item->path, item->reason);
 	} else if (item->path != NULL) {
 		fputs(item->path, p->f);
 		putc(p->end, p->f);

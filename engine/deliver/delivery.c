@@ -24,7 +24,6 @@
 #define SCAN_LOOK_US  100000
 #define RETRY_US      US_PER_S
 #define MOST_RETRY_US (60 * US_PER_S)
-#define ROOM_LOOK_US  (60 * US_PER_S)
 /* A write sets the times when it begins and is told of when it ends: a copy
  * that was made in between looks complete. What was this young when it was
  * copied is copied again if the journal then tells of a write. */
@@ -330,53 +329,25 @@ static int follows_first(struct jb_delivery *d, bool *ret, struct jb_error *err)
 	return rv;
 }
 
-/* When something that is pending may be tried again. */
-static int find_due(struct jb_delivery *d, int64_t *ret, struct jb_error *err)
-{
-	int64_t now = jb_clock_us(CLOCK_REALTIME), soon = 0, later = 0;
-	char sql[320];
-	int rv;
-
-	rv = jb_delivery_number(
-		d,
-		"SELECT min(next) FROM (SELECT min(next) AS next FROM pending"
-		" UNION ALL SELECT min(next) FROM owed)",
-		&soon, err);
-	*ret = 0;
-	if (rv != JB_OK || soon == 0)
-		return rv;
-	snprintf(sql, sizeof sql,
-		 "SELECT min(next) FROM (SELECT min(next) AS next FROM pending"
-		 " WHERE next > %lld UNION ALL"
-		 " SELECT min(next) FROM owed WHERE next > %lld)",
-		 (long long)now, (long long)now);
-	rv = jb_delivery_number(d, sql, &later, err);
-	*ret = soon <= now ? now + d->retry_wait_us : later;
-	if (later != 0 && later < *ret)
-		*ret = later;
-	if (d->lacking > 0 && *ret > now + ROOM_LOOK_US)
-		*ret = now + ROOM_LOOK_US;
-	return rv;
-}
-
 /* What is pending and no longer has a place in the tree is over: a tree that
  * goes is one change, which does not name what was below. */
-static int add_gone(void *arg, const char *path,
-		    const struct jb_pending_row *row)
+static int add_gone(void *arg, const struct jb_unsynced_item *item)
 {
 	struct jb_delivery *d = arg;
-	const struct jb_policy_entry e = {.id = {row->id.ino, row->id.birth}};
+	const struct jb_policy_entry e = {.id = item->id};
 
-	return path == NULL ? jb_sink_look(&d->sink, &e) : 0;
+	return item->is_gone ? jb_sink_look(&d->sink, &e) : 0;
 }
 
 static int try_again(struct jb_delivery *d, struct jb_error *err)
 {
 	int rv = jb_delivery_look_for_room(d, err);
 
-	return rv == JB_OK
-		       ? jb_delivery_unsynced(d, GONE_AT_ONCE, add_gone, d, err)
-		       : rv;
+	if (rv == JB_OK)
+		rv = jb_delivery_catch_up(d, err);
+	return rv == JB_OK ? jb_unsynced_pending(d->feed, d->replica,
+						 GONE_AT_ONCE, add_gone, d, err)
+			   : rv;
 }
 
 static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,
@@ -428,7 +399,7 @@ int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 	if (rv == JB_OK && !d->is_full)
 		atomic_store(&d->phase, JB_PHASE_FOLLOWING);
 	if (rv == JB_OK && !ret->more)
-		rv = find_due(d, &ret->due_us, err);
+		rv = jb_delivery_find_due(d, &ret->due_us, err);
 	return rv;
 }
 

@@ -14,6 +14,7 @@
 
 #include "engine/base/config.h"
 #include "engine/deliver/planner.h"
+#include "engine/deliver/unsynced.h"
 
 struct jb_delivery;
 
@@ -36,8 +37,9 @@ struct jb_delivery_status {
 	struct jb_holding holding; /* what waits for release */
 	int64_t cursor, last_seq;  /* of the journal */
 	int64_t pending, owed;
-	int64_t lacking; /* of both: there is no room at the target */
-	int64_t entries; /* the target holds */
+	int64_t unsynced; /* of both: all but the deletions that are held */
+	int64_t lacking;  /* of both: there is no room at the target */
+	int64_t entries;  /* the target holds */
 };
 
 /* While a plan runs, and since the start. */
@@ -56,10 +58,16 @@ int jb_delivery_open(const struct jb_config *config, const char *policy,
 /* Accepts NULL. */
 void jb_delivery_close(struct jb_delivery *d);
 
-/* One piece of work. @retry: what is pending is tried again too. JB_EHELD: a
- * person has to do something, the text says what. */
+/* One piece of work. @retry: what is pending and due is tried again too.
+ * JB_EHELD: a person has to do something, the text says what. */
 int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		     struct jb_error *err);
+
+/* Somebody waits: the next steps try all that is pending or owed once more,
+ * whenever its time is, but for what waits by intention (held, to settle, or
+ * what the target can't keep).
+ * jb_delivery_reached() is false until they have. */
+int jb_delivery_retry_all(struct jb_delivery *d, struct jb_error *err);
 
 /* Is the target there? JB_EHELD if not, as a step would say that had something
  * to do. */
@@ -91,13 +99,11 @@ int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 /* Is every change up to @seq carried out, or pending? */
 bool jb_delivery_reached(const struct jb_delivery *d, int64_t seq);
 
-/* What is pending, at most @max; path NULL: it has none any more. Stops when
- * @fn returns another value than 0.
- */
-typedef int jb_unsynced_fn(void *arg, const char *path,
-			   const struct jb_pending_row *row);
-int jb_delivery_unsynced(struct jb_delivery *d, size_t max, jb_unsynced_fn *fn,
-			 void *arg, struct jb_error *err);
+/* What `unsynced` counts, at most @max of it. Another value of @fn's than 0
+ * ends it and is returned. */
+int jb_delivery_unsynced(struct jb_delivery *d, size_t max,
+			 jb_unsynced_item_fn *fn, void *arg,
+			 struct jb_error *err);
 
 void jb_delivery_progress(const struct jb_delivery *d, struct jb_progress *ret);
 /* End a step that runs, soon; it fails with JB_ECANCELED. */

@@ -64,6 +64,7 @@ struct jb_delivery {
 	uint64_t room;	    /* bytes there were when that was found */
 	uint64_t room_files;
 	bool again;	     /* some of it may have room now */
+	int64_t untried;     /* a person waits for their try */
 	bool no_trash;	     /* nor in the trash */
 	bool left_over_told; /* a dry run\'s plan has what is pending */
 
@@ -117,6 +118,19 @@ void jb_delivery_say_partial(struct jb_delivery *d, const struct jb_effect *e);
 void jb_delivery_fini_partial(struct jb_delivery *d);
 /* Try those entries again: Preserve= may leave it out by now. */
 int jb_delivery_retry_partial(struct jb_delivery *d, struct jb_error *err);
+
+/* due.c: `next` of what is due whatever the time. */
+#define JB_DUE_NOW "1"
+/* Carry out @sql, which sets that, as a transaction. */
+int jb_delivery_mark_due(struct jb_delivery *d, const char *sql,
+			 struct jb_error *err);
+/* When something that is pending or owed may be tried again; 0: nothing. */
+int jb_delivery_find_due(struct jb_delivery *d, int64_t *ret,
+			 struct jb_error *err);
+/* What a clock that was set back has left in the future is due. */
+int jb_delivery_catch_up(struct jb_delivery *d, struct jb_error *err);
+/* After a plan: are any left that jb_delivery_retry_all() is to try? */
+int jb_delivery_try_rest(struct jb_delivery *d, struct jb_error *err);
 
 /* place_check.c */
 int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err);

@@ -5,8 +5,6 @@
 
 #include "engine/deliver/delivery_priv.h"
 
-#include <stdlib.h>
-
 bool jb_delivery_reached(const struct jb_delivery *d, int64_t seq)
 {
 	return d->journal.complete && !d->is_full && !d->more && !d->again &&
@@ -33,50 +31,35 @@ int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 		rv = jb_replica_get(d->replica, JB_KEY_NODES, 0, &ret->entries,
 				    err);
 	ret->lacking = d->lacking;
+	ret->unsynced = ret->pending + ret->owed - ret->holding.deletions;
 	return rv;
 }
 
-static int tell_unsynced(struct jb_delivery *d, sqlite3_stmt *st,
-			 jb_unsynced_fn *fn, void *arg)
-{
-	struct jb_pending_row row = {
-		.id = {(uint64_t)sqlite3_column_int64(st, 0),
-		       sqlite3_column_int64(st, 1)},
-		.reason = (enum jb_reason)sqlite3_column_int(st, 2),
-		.attempts = (uint32_t)sqlite3_column_int64(st, 3),
-		.since_us = sqlite3_column_int64(st, 4),
-		.next_us = sqlite3_column_int64(st, 5),
-	};
-	char *path = d->feed == NULL
-			     ? NULL
-			     : jb_feed_path(d->feed,
-					    (struct jb_identity){row.id.ino,
-								 row.id.birth});
-	int rv = fn(arg, path, &row);
+struct counting {
+	size_t n;
+	jb_unsynced_item_fn *fn;
+	void *arg;
+};
 
-	free(path);
-	return rv;
+static int on_item(void *arg, const struct jb_unsynced_item *item)
+{
+	struct counting *c = arg;
+
+	c->n++;
+	return c->fn(c->arg, item);
 }
 
-int jb_delivery_unsynced(struct jb_delivery *d, size_t max, jb_unsynced_fn *fn,
-			 void *arg, struct jb_error *err)
+int jb_delivery_unsynced(struct jb_delivery *d, size_t max,
+			 jb_unsynced_item_fn *fn, void *arg,
+			 struct jb_error *err)
 {
-	struct jb_store *store = jb_replica_store(d->replica);
-	sqlite3_stmt *st;
-	int rv = jb_store_prepare(store,
-				  "SELECT ino, birth, reason, attempts, since,"
-				  " next FROM pending ORDER BY since LIMIT ?1",
-				  &st, err);
+	struct counting c = {.fn = fn, .arg = arg};
+	int rv =
+		jb_unsynced_pending(d->feed, d->replica, max, on_item, &c, err);
 
-	if (rv != JB_OK)
-		return rv;
-	sqlite3_bind_int64(st, 1, (int64_t)max);
-	while ((rv = jb_store_step(store, st, err)) > 0)
-		if (tell_unsynced(d, st, fn, arg) != 0) {
-			rv = JB_OK;
-			break;
-		}
-	sqlite3_finalize(st);
+	if (rv == JB_OK)
+		rv = jb_unsynced_owed(d->replica, false, max - c.n, on_item, &c,
+				      err);
 	return rv;
 }
 

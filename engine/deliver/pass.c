@@ -227,6 +227,8 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 	rv = clean_up(d, &report, rv, err);
 	d->target->ops->end(d->target);
 	if (rv == JB_OK)
+		rv = jb_delivery_try_rest(d, err);
+	if (rv == JB_OK)
 		jb_sink_looked(&d->sink, report.looked);
 	else
 		jb_sink_empty(&d->sink);

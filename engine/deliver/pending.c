@@ -4,7 +4,6 @@
 #include "engine/deliver/pending.h"
 
 #define FIRST_WAIT_US INT64_C(1000000)
-#define MOST_WAIT_US  (INT64_C(900) * 1000000)
 #define MOST_DOUBLED  10
 #define A_DAY_US      (INT64_C(86400) * 1000000)
 
@@ -13,13 +12,14 @@ int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts)
 	int64_t wait = FIRST_WAIT_US;
 
 	if (why == JB_REASON_HELD)
-		return MOST_WAIT_US; /* for a person, who makes it due */
+		return JB_PENDING_MOST_WAIT_US; /* for a person, who makes it
+						   due */
 	if (why == JB_REASON_PARTIAL)
 		return A_DAY_US; /* what a file system can't, it can't */
 	if (!jb_reason_counts(why) || attempts == 0)
 		return 0;
 	wait <<= (attempts < MOST_DOUBLED ? attempts : MOST_DOUBLED) - 1;
-	return wait < MOST_WAIT_US ? wait : MOST_WAIT_US;
+	return wait < JB_PENDING_MOST_WAIT_US ? wait : JB_PENDING_MOST_WAIT_US;
 }
 
 static bool same_id(const void *item, const void *key)

@@ -5,6 +5,10 @@
 
 #include "engine/deliver/draft.h"
 
+/* No wait is longer than this, but for those that are meant to: of what is to
+ * settle, or what the target can't keep. */
+#define JB_PENDING_MOST_WAIT_US (INT64_C(900) * 1000000)
+
 /* How long to wait after the try number @attempts that ended so: 1 s, doubled
  * each time up to a quarter of an hour; 0 for what costs nothing to try. */
 int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts);

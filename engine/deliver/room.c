@@ -15,10 +15,10 @@
 #define AT_ONCE "1000"
 
 static const char SQL_DUE[] =
-	"UPDATE pending SET next = 1 WHERE (ino, birth) IN"
+	"UPDATE pending SET next = " JB_DUE_NOW " WHERE (ino, birth) IN"
 	" (SELECT ino, birth FROM pending WHERE reason = 18"
 	"  ORDER BY next LIMIT " AT_ONCE ");"
-	"UPDATE owed SET next = 1 WHERE reason = 18";
+	"UPDATE owed SET next = " JB_DUE_NOW " WHERE reason = 18";
 static const char SQL_COUNT[] =
 	"SELECT (SELECT count(*) FROM pending WHERE reason = 18) +"
 	" (SELECT count(*) FROM owed WHERE reason = 18)";
@@ -32,18 +32,11 @@ int jb_delivery_count_lacking(struct jb_delivery *d, struct jb_error *err)
 
 static int make_due(struct jb_delivery *d, struct jb_error *err)
 {
-	int rv = jb_replica_begin(d->replica, err);
+	int rv = jb_delivery_mark_due(d, SQL_DUE, err);
 
 	if (rv == JB_OK)
-		rv = jb_store_exec(jb_replica_store(d->replica), SQL_DUE, err);
-	if (rv == JB_OK)
-		rv = jb_replica_commit(d->replica, err);
-	if (rv != JB_OK) {
-		jb_replica_rollback(d->replica);
-		return rv;
-	}
-	d->again = true;
-	return JB_OK;
+		d->again = true;
+	return rv;
 }
 
 /* What the trash is to make room for: all that lacks it, else the smallest, but

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/deliver/unsynced.h"
 
+#include "engine/deliver/arena.h"
 #include "engine/deliver/feed.h"
 #include "engine/deliver/reason.h"
 #include "engine/deliver/replica.h"
@@ -8,22 +9,116 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define PAGE 1000
+#define MOST INT64_MAX
 
 static const char SQL_PENDING[] =
-	"SELECT ino, birth, reason, since, next FROM pending ORDER BY since";
-/* A removal's path is the copy's own; of several names the first. */
+	"SELECT ino, birth, reason, since, next FROM pending ORDER BY since"
+	" LIMIT ?1";
 static const char SQL_OWED[] =
-	"WITH RECURSIVE up(rid, top, path, depth) AS ("
-	" SELECT prid, rid, CAST(name AS BLOB), 1 FROM name"
-	" WHERE rid IN (SELECT rid FROM owed)"
-	" UNION ALL SELECT n.prid, up.top,"
-	" CAST(n.name || x'2f' || up.path AS BLOB), depth + 1"
-	" FROM up JOIN name n ON n.rid = up.rid)"
-	" SELECT o.reason, o.next, (SELECT path FROM up WHERE up.top = o.rid"
-	" ORDER BY depth DESC LIMIT 1) FROM owed o ORDER BY o.rid";
+	"SELECT rid, reason, next FROM owed WHERE next IS NOT NULL OR ?2"
+	" ORDER BY rid LIMIT ?1";
+
+/* ---- what is pending and owed */
+
+/* Where the copy is; NULL: at no place. The caller frees. */
+static char *find_copy(struct jb_replica *r, uint64_t rid)
+{
+	struct jb_arena arena = {0};
+	char *path = NULL, *ret = NULL;
+
+	if (jb_replica_path(r, rid, &arena, &path, NULL) == JB_OK &&
+	    path != NULL)
+		ret = strdup(path);
+	jb_arena_fini(&arena);
+	return ret;
+}
+
+/* Of what the source no longer has. */
+static char *find_copy_of(struct jb_replica *r, struct jb_identity id)
+{
+	uint64_t rid = 0;
+
+	if (jb_replica_by_src(r, (struct jb_id){id.ino, id.birth}, &rid,
+			      NULL) <= 0)
+		return NULL;
+	return find_copy(r, rid);
+}
+
+static int tell_pending(struct jb_feed *feed, struct jb_replica *replica,
+			sqlite3_stmt *st, jb_unsynced_item_fn *fn, void *arg)
+{
+	struct jb_unsynced_item item = {
+		.id = {(uint64_t)sqlite3_column_int64(st, 0),
+		       sqlite3_column_int64(st, 1)},
+		.reason = jb_reason_text(sqlite3_column_int(st, 2)),
+		.since_us = sqlite3_column_int64(st, 3),
+		.next_us = sqlite3_column_int64(st, 4),
+	};
+	char *path = feed != NULL ? jb_feed_path(feed, item.id) : NULL;
+	int rv;
+
+	item.is_gone = feed != NULL && path == NULL;
+	if (item.is_gone)
+		path = find_copy_of(replica, item.id);
+	item.path = path;
+	rv = fn(arg, &item);
+	free(path);
+	return rv;
+}
+
+int jb_unsynced_pending(struct jb_feed *feed, struct jb_replica *replica,
+			size_t max, jb_unsynced_item_fn *fn, void *arg,
+			struct jb_error *err)
+{
+	struct jb_store *store = jb_replica_store(replica);
+	sqlite3_stmt *st;
+	int rv = jb_store_prepare(store, SQL_PENDING, &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_int64(st, 1, (int64_t)max);
+	while ((rv = jb_store_step(store, st, err)) > 0) {
+		rv = tell_pending(feed, replica, st, fn, arg);
+		if (rv != 0)
+			break;
+	}
+	sqlite3_finalize(st);
+	return rv;
+}
+
+int jb_unsynced_owed(struct jb_replica *replica, bool held, size_t max,
+		     jb_unsynced_item_fn *fn, void *arg, struct jb_error *err)
+{
+	struct jb_store *store = jb_replica_store(replica);
+	struct jb_unsynced_item item = {.is_gone = true};
+	sqlite3_stmt *st;
+	char *path;
+	int rv = jb_store_prepare(store, SQL_OWED, &st, err);
+
+	if (rv != JB_OK)
+		return rv;
+	sqlite3_bind_int64(st, 1, (int64_t)max);
+	sqlite3_bind_int(st, 2, held);
+	while ((rv = jb_store_step(store, st, err)) > 0) {
+		path = find_copy(replica,
+				 (uint64_t)sqlite3_column_int64(st, 0));
+		item.path = path;
+		item.reason = jb_reason_text(sqlite3_column_int(st, 1));
+		item.next_us = sqlite3_column_int64(st, 2);
+		rv = fn(arg, &item);
+		free(path);
+		if (rv != 0)
+			break;
+	}
+	sqlite3_finalize(st);
+	return rv;
+}
+
+/* ---- all, beside a worker */
 
 struct list {
 	struct jb_feed *feed;	    /* owned */
@@ -42,65 +137,6 @@ static int open_replica(struct list *l, const struct jb_config *config,
 	if (access(path, F_OK) != 0)
 		return JB_OK;
 	return jb_replica_open(config->state_dir, policy, &l->replica, err);
-}
-
-static int list_pending(struct list *l, struct jb_error *err)
-{
-	struct jb_store *store = jb_replica_store(l->replica);
-	struct jb_unsynced_item item;
-	struct jb_identity id;
-	sqlite3_stmt *st;
-	char *path;
-	int rv = jb_store_prepare(store, SQL_PENDING, &st, err);
-
-	if (rv != JB_OK)
-		return rv;
-	while ((rv = jb_store_step(store, st, err)) > 0) {
-		id.ino = (uint64_t)sqlite3_column_int64(st, 0);
-		id.birth = sqlite3_column_int64(st, 1);
-		path = jb_feed_path(l->feed, id);
-		item = (struct jb_unsynced_item){
-			.path = path,
-			.reason = jb_reason_text(sqlite3_column_int(st, 2)),
-			.since_us = sqlite3_column_int64(st, 3),
-			.next_us = sqlite3_column_int64(st, 4),
-		};
-		rv = l->fn(l->arg, &item);
-		free(path);
-		if (rv != 0)
-			break;
-	}
-	sqlite3_finalize(st);
-	return rv;
-}
-
-static int list_owed(struct list *l, struct jb_error *err)
-{
-	struct jb_store *store = jb_replica_store(l->replica);
-	struct jb_unsynced_item item;
-	sqlite3_stmt *st;
-	char *path;
-	int rv = jb_store_prepare(store, SQL_OWED, &st, err);
-
-	if (rv != JB_OK)
-		return rv;
-	while ((rv = jb_store_step(store, st, err)) > 0) {
-		path = sqlite3_column_type(st, 2) == SQLITE_NULL
-			       ? NULL
-			       : strndup(sqlite3_column_blob(st, 2),
-					 (size_t)sqlite3_column_bytes(st, 2));
-		item = (struct jb_unsynced_item){
-			.path = path,
-			.reason = jb_reason_text(sqlite3_column_int(st, 0)),
-			.next_us = sqlite3_column_int64(st, 1),
-		};
-		rv = l->fn(l->arg, &item);
-		free(path);
-		if (rv != 0)
-			break;
-	}
-	sqlite3_finalize(st);
-	return rv;
 }
 
 static int list_changes(struct list *l, int64_t after, struct jb_error *err)
@@ -159,9 +195,9 @@ int jb_unsynced_list(const struct jb_config *config,
 	if (rv == JB_OK)
 		rv = read_place(&l, ret, err);
 	if (rv == JB_OK && l.replica != NULL)
-		rv = list_pending(&l, err);
+		rv = jb_unsynced_pending(l.feed, l.replica, MOST, fn, arg, err);
 	if (rv == JB_OK && l.replica != NULL)
-		rv = list_owed(&l, err);
+		rv = jb_unsynced_owed(l.replica, true, MOST, fn, arg, err);
 	/* What a full pass owes is more than the changes. */
 	if (rv == JB_OK && !ret->is_full)
 		rv = list_changes(&l, ret->cursor, err);

@@ -80,6 +80,9 @@ static void on_work(uv_work_t *req)
 		w->work.rv = do_ask(w, w->work.ask, err);
 	else if (w->work.look)
 		w->work.rv = jb_delivery_look(w->work.delivery, err);
+	if (w->work.rv == JB_OK && w->delivery != NULL && w->work.ask == NULL &&
+	    w->work.retry_all)
+		w->work.rv = jb_delivery_retry_all(w->work.delivery, err);
 	if (w->work.rv == JB_OK && w->delivery != NULL && w->work.ask == NULL)
 		w->work.rv = jb_delivery_step(w->work.delivery, w->work.retry,
 					      &w->work.step, err);
@@ -300,8 +303,9 @@ void jb_worker_poke(struct jb_worker *w)
 		     f = f->next)
 			f->begun = true;
 		w->work.retry = w->retry;
+		w->work.retry_all = w->retry_all;
 		w->work.look = w->look;
-		w->wake = w->retry = w->look = false;
+		w->wake = w->retry = w->retry_all = w->look = false;
 	}
 	w->busy = true;
 	uv_timer_start(&w->report, on_report, REPORT_MS, REPORT_MS);

@@ -18,7 +18,7 @@ struct jb_worker_ask {
 	bool adopt, content;
 	bool begun;   /* flush: a step began since it came */
 	bool tried;   /* and ended */
-	bool retried; /* flush: what is pending was tried once more */
+	bool retried; /* flush: what is pending or owed was tried once more */
 };
 
 struct jb_worker {
@@ -30,6 +30,7 @@ struct jb_worker {
 	uv_signal_t term, interrupt;
 	bool busy, stopping, closed;
 	bool wake, retry;
+	bool retry_all;		       /* due or not */
 	bool look;		       /* is the target still there? */
 	struct jb_worker_ask *asks;    /* owned; in their order */
 	struct jb_worker_ask *flushes; /* owned; waiting */
@@ -46,7 +47,7 @@ struct jb_worker {
 		uv_work_t req;
 		struct jb_delivery *delivery; /* owned */
 		struct jb_worker_ask *ask;    /* owned; NULL: a step */
-		bool retry, look;
+		bool retry, retry_all, look;
 		int rv;
 		struct jb_error err;
 		struct jb_step step;

@@ -115,16 +115,35 @@ void jb_worker_answer(struct jb_worker *w, struct jb_worker_ask *ask, int code,
 
 /* ---- flushes */
 
-static int add_unsynced(void *arg, const char *path,
-			const struct jb_pending_row *row)
+/* JSON can't carry names that are not UTF-8: these go as hexadecimal digits. */
+static json_t *pack_bytes(const char *path)
 {
-	json_t *text = json_string(path != NULL ? path : "(gone)");
+	static const char digits[] = "0123456789abcdef";
+	size_t len = strlen(path);
+	char *hex = malloc(2 * len + 1);
+	json_t *ret;
 
-	if (text == NULL)
-		text = json_string("(a name that is not UTF-8)");
-	json_array_append_new(arg,
-			      json_pack("{s:o, s:s}", "path", text, "reason",
-					jb_reason_text((int)row->reason)));
+	if (hex == NULL)
+		return NULL;
+	for (size_t i = 0; i < len; i++) {
+		hex[2 * i] = digits[(unsigned char)path[i] >> 4];
+		hex[2 * i + 1] = digits[(unsigned char)path[i] & 15];
+	}
+	ret = json_stringn(hex, 2 * len);
+	free(hex);
+	return ret;
+}
+
+static int add_unsynced(void *arg, const struct jb_unsynced_item *item)
+{
+	json_t *one = json_pack("{s:s}", "reason", item->reason);
+	json_t *text = item->path != NULL ? json_string(item->path) : NULL;
+
+	if (text != NULL)
+		json_object_set_new(one, "path", text);
+	else if (item->path != NULL)
+		json_object_set_new(one, "path_hex", pack_bytes(item->path));
+	json_array_append_new(arg, one);
 	return 0;
 }
 
@@ -133,8 +152,8 @@ static json_t *list_unsynced(struct jb_worker *w)
 	json_t *paths = json_array();
 
 	jb_delivery_unsynced(w->delivery, LISTED, add_unsynced, paths, NULL);
-	return json_pack("{s:I, s:o}", "pending", (json_int_t)w->status.pending,
-			 "paths", paths);
+	return json_pack("{s:I, s:o}", "unsynced",
+			 (json_int_t)w->status.unsynced, "paths", paths);
 }
 
 /* True: answered (and freed). */
@@ -158,9 +177,9 @@ static bool answer_flush(struct jb_worker *w, struct jb_worker_ask *f)
 	}
 	if (!jb_delivery_reached(w->delivery, f->seq))
 		return false;
-	if (s->pending > 0 && !f->retried) {
+	if (s->unsynced > 0 && !f->retried) {
 		f->retried = true;
-		w->retry = true;
+		w->retry = w->retry_all = true;
 		return false;
 	}
 	if (s->holding.on) {

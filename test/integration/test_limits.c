@@ -299,7 +299,7 @@ static void too_many_clients(struct t_world *w)
 	close(more);
 	assert_int_equal(kill(worker, SIGCONT), 0);
 	for (int i = 0; i < CLIENTS; i++)
-		expect_line(fds[i], "\"pending\":0");
+		expect_line(fds[i], "\"unsynced\":0");
 	/* Nobody waits any more: the oldest makes room. */
 	t_mirror_command(&m, 0, "watching", "status", NULL, NULL);
 	assert_int_equal(recv(fds[0], &more, 1, 0), 0);

@@ -105,10 +105,15 @@ static void strangers(struct t_world *w)
 	t_mirror_command(&m, 1, "not ours", "flush", "--policy", "m");
 	t_shell("grep -q theirs %s/d/name && cmp %s/d/b %s/d/b", DST, SRC, DST);
 	t_shell("rm -r %s/d", SRC);
-	t_mirror_flush(&m, 0);
+	/* That leaves what the source doesn't have, so it is told. */
+	t_mirror_command(&m, 1, "d: the directory holds what is not ours",
+			 "flush", "--policy", "m");
 	t_shell("grep -q theirs %s/d/name; grep -q theirs %s/foreign/x/y; "
 		"test ! -e %s/d/b",
 		DST, DST, DST);
+	t_shell("rm %s/d/name", DST);
+	t_mirror_flush(&m, 0);
+	t_shell("test ! -e %s/d", DST);
 	t_mirror_fini(&m);
 }
 

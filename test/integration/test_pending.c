@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a target doesn't have yet: when it is tried again, and who is told. */
+#include "lib/t_mirror.h"
+
+#include <poll.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SRC T_MIRROR_ROOT
+#define DST T_MIRROR
+
+#define DAY	"86400000000"
+#define MINUTES "600000000" /* ten, fewer than the longest wait */
+
+/* The clock is set back by @us, as the policy's database sees it. */
+static void set_back(struct t_mirror *m, const char *us)
+{
+	t_shell("cd %s && sqlite3 -cmd '.timeout 9000' policy-m.db "
+		"\"UPDATE pending SET "
+		"next = next + %s, since = since + %s; "
+		"UPDATE owed SET next = next + %s\"",
+		m->w->daemon.state, us, us, us);
+}
+
+/* Without giving it anything to do. */
+static void await_none_pending(struct t_mirror *m)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (t_mirror_number(m, "entries") > 0 &&
+		    t_mirror_number(m, "pending") == 0)
+			return;
+		poll(NULL, 0, 20);
+	}
+	fail_msg("what is pending is not tried again");
+}
+
+/* A stranger has the name of a file of ours. */
+static void block(struct t_mirror *m, struct t_world *w)
+{
+	t_mirror_init(m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(m);
+	w->daemon.quiet = true;
+	t_shell("echo theirs > %s/b; echo ours > %s/b", DST, SRC);
+	t_mirror_command(m, 1, "b: the name is taken", "flush", "--policy",
+			 "m");
+}
+
+/* A clock that was set back by a day keeps nothing from being tried again. */
+static void clock_set_back(struct t_world *w)
+{
+	struct t_mirror m;
+
+	block(&m, w);
+	t_shell("rm %s/b", DST);
+	set_back(&m, DAY);
+	await_none_pending(&m);
+	t_mirror_compare(&m);
+	t_mirror_fini(&m);
+}
+
+/* `flush --policy` tries what is pending, though its time has not come. */
+static void flush_tries(struct t_world *w)
+{
+	struct t_mirror m;
+
+	block(&m, w);
+	set_back(&m, MINUTES);
+	t_mirror_command(&m, 1, "b: the name is taken", "flush", "--policy",
+			 "m");
+	t_shell("rm %s/b", DST);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* So does `run`, also without a daemon; what fails again is told again. */
+static void run_tries(struct t_world *w)
+{
+	struct t_mirror m;
+
+	block(&m, w);
+	t_daemon_stop(&w->daemon);
+	set_back(&m, MINUTES);
+	t_mirror_command(&m, 1, "b: the name is taken", "run", "m", NULL);
+	set_back(&m, MINUTES);
+	t_shell("rm %s/b", DST);
+	t_mirror_command(&m, 0, "1 copied", "run", "m", NULL);
+	t_mirror_compare(&m);
+	t_daemon_start(&w->daemon);
+	t_shell("echo theirs > %s/c; echo ours > %s/c", DST, SRC);
+	t_mirror_command(&m, 1, "c: the name is taken", "run", "m", NULL);
+	t_shell("rm %s/c", DST);
+	t_mirror_command(&m, 0, NULL, "run", "m", NULL);
+	t_mirror_compare(&m);
+	t_mirror_fini(&m);
+}
+
+/* More than one plan takes are all tried, and a flush ends though each fails
+ * again. */
+static void many(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("for top in %s %s; do (cd $top/d; seq 21000 | xargs touch -d "
+		"$(test $top = %s && echo 2001-01-01 || echo 2002-02-02)); "
+		"done",
+		DST, SRC, DST);
+	t_mirror_command(&m, 1, "and 20990 more", "flush", "--policy", "m");
+	set_back(&m, MINUTES);
+	t_mirror_flush(&m, 1);
+	t_shell("find %s/d -type f -delete", DST);
+	t_mirror_flush(&m, 0);
+	t_mirror_compare(&m);
+	t_mirror_fini(&m);
+}
+
+/* A removal that can't be made is told with its path, and makes a flush fail:
+ * the target is not what the source is. */
+static void removal_fails(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; echo a > d/a; echo b > \"$(printf "
+		      "'d/b\\377')\"",
+		      "KeepDeleted=off\nMaxDelete=off");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("chattr +i %s/d/*", DST);
+	t_shell("rm -r %s/d", SRC);
+	t_mirror_command(&m, 1, "d/a: failed at the target", "flush",
+			 "--policy", "m");
+	t_mirror_command(&m, 1, "d/b\\xff: failed at the target", "run", "m",
+			 NULL);
+	t_mirror_command(&m, 0, "d/b\\xff: failed at the target", "query",
+			 "--policy=m", "--unsynced");
+	t_daemon_stop(&w->daemon);
+	t_mirror_command(&m, 1, "d/b\\xff: failed at the target", "run", "m",
+			 NULL);
+	t_shell("chattr -i %s/d/*", DST);
+	t_daemon_start(&w->daemon);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* A name that is not UTF-8 is written the same way by all that list it. */
+static void odd_name(struct t_world *w)
+{
+	static const char line[] = "\\xffx: the name is taken by an entry that "
+				   "is not ours";
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("for top in %s %s; do echo $top > \"$(printf "
+		"\"$top/\\377x\")\"; done",
+		DST, SRC);
+	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_mirror_command(&m, 1, line, "run", "m", NULL);
+	t_mirror_command(&m, 0, line, "query", "--policy=m", "--unsynced");
+	t_daemon_stop(&w->daemon);
+	t_mirror_command(&m, 1, line, "run", "m", NULL);
+	t_mirror_fini(&m);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(clock_set_back, ext4, fanotify),
+	T_CASE(flush_tries, ext4, fanotify),
+	T_CASE(run_tries, ext4, fanotify),
+	T_CASE(many, ext4, fanotify),
+	T_CASE(removal_fails, ext4, fanotify),
+	T_CASE(odd_name, ext4, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("pending", cases, sizeof cases / sizeof cases[0],
+			  argc, argv);
+}
