@@ -92,20 +92,45 @@ static int check_policy(struct jb_verify *v, const struct jb_config *config,
 	return rv == JB_OK && may_repair ? repair(v, config, policy, err) : rv;
 }
 
-static int check_all(struct jb_verify *v, const struct jb_config *config,
-		     bool may_repair, struct jb_error *err)
+/* What can't be looked at is told, and keeps nothing else from being looked at.
+ * Of several codes the smallest is the worst: 1 says that something is wrong, 3
+ * and 75 that it can't be known now. */
+static void note(struct jb_cli *cli, int rv, const struct jb_error *err,
+		 int *code)
 {
-	int rv = check_databases(v, config, err);
+	int one;
 
-	if (rv != JB_OK || v->differ > 0)
-		return rv;
-	for (size_t i = 0; i < config->n_roots && rv == JB_OK; i++)
-		rv = jb_verify_root(v, config, &config->roots[i], err);
-	for (size_t i = 0; i < config->n_policies && rv == JB_OK; i++)
-		if (jb_config_text(&config->policies[i], "Target") != NULL)
-			rv = check_policy(v, config, config->policies[i].name,
-					  may_repair, err);
-	return rv;
+	if (rv == JB_OK)
+		return;
+	fflush(stdout);
+	one = jb_cli_fail(cli, err);
+	if (*code == JB_EXIT_OK || one < *code)
+		*code = one;
+}
+
+static int check_all(struct jb_cli *cli, struct jb_verify *v,
+		     const struct jb_config *config, bool may_repair)
+{
+	const struct jb_config_section *p;
+	int code = JB_EXIT_OK, rv;
+	struct jb_error err;
+
+	rv = check_databases(v, config, &err);
+	note(cli, rv, &err, &code);
+	if (v->differ > 0) /* nothing that they say can be believed */
+		return code;
+	for (size_t i = 0; i < config->n_roots; i++) {
+		rv = jb_verify_root(v, config, &config->roots[i], &err);
+		note(cli, rv, &err, &code);
+	}
+	for (size_t i = 0; i < config->n_policies; i++) {
+		p = &config->policies[i];
+		if (jb_config_text(p, "Target") == NULL)
+			continue;
+		rv = check_policy(v, config, p->name, may_repair, &err);
+		note(cli, rv, &err, &code);
+	}
+	return code;
 }
 
 static int run(struct jb_cli *cli, int argc, char **argv)
@@ -113,7 +138,6 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 	struct jb_verify v = {.tell = print_difference};
 	struct jb_config *config;
 	bool may_repair = false;
-	struct jb_error err;
 	int code, c;
 
 	while ((c = jb_cli_option(cli, argc, argv, ":h", longs)) >= 0) {
@@ -130,13 +154,11 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
-	if (check_all(&v, config, may_repair, &err) != JB_OK) {
-		code = jb_cli_fail(cli, &err);
-	} else {
-		printf("%" PRId64 " entries checked, %" PRId64 " differ\n",
-		       v.checked, v.differ);
-		code = v.differ > 0 ? JB_EXIT_FAILED : JB_EXIT_OK;
-	}
+	code = check_all(cli, &v, config, may_repair);
+	printf("%" PRId64 " entries checked, %" PRId64 " differ\n", v.checked,
+	       v.differ);
+	if (v.differ > 0)
+		code = JB_EXIT_FAILED;
 	jb_verify_fini(&v);
 	jb_config_free(config);
 	return code;
@@ -149,7 +171,9 @@ const struct jb_command jb_command_verify = {
 	.help = "Check the databases, the catalog against the live trees, and "
 		"what each policy\nremembers against its target. What differs "
 		"is listed, exit 1. What is changing at the\nmoment differs "
-		"too: 'flush' first.\n\n"
+		"too: 'flush' first. What can't be looked at (a root or target "
+		"that is\nnot mounted) is told, and the others are looked at: "
+		"exit 3 if nothing differs.\n\n"
 		"      --content        read all copies, compare with the XXH3 "
 		"of when they were made\n"
 		"      --repair         copy again those whose content "

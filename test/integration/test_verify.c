@@ -164,12 +164,38 @@ static void names_forgotten(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* A target that is not there is told, and keeps nothing else from being looked
+ * at; what differs counts more than what can't be known. */
+static void goes_on(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_shell("mkdir " T_SPACE "/fs/second");
+	t_mirror_init(&m, w, T_ext4, "echo one > a; echo two > b",
+		      "[Target s]\nTransport=local\nPath=" T_SPACE
+		      "/fs/second\n"
+		      "[Policy n]\nPlugin=mirror\nRoot=r\nTarget=s");
+	t_mirror_check(&m);
+	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n");
+	verify(&m, 0, " 0 differ", NULL);
+	t_daemon_stop(&w->daemon);
+	t_shell("umount " DST);
+	verify(&m, 3, DST, NULL);
+	verify(&m, 3, " 0 differ", NULL);
+	t_shell("echo 2 > " T_SPACE "/fs/second/b");
+	verify(&m, 1, DST, NULL);
+	verify(&m, 1, "policy n: b: ", NULL);
+	verify(&m, 1, " 1 differ", NULL);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(repairs_rot, ext4, fanotify),
 	T_CASE(repairs_rot, xfs, inotify),
 	T_CASE(adopted_has_no_hash, ext4, fanotify),
 	T_CASE(names_damage, ext4, fanotify),
 	T_CASE(names_forgotten, ext4, fanotify),
+	T_CASE(goes_on, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
