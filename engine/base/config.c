@@ -17,16 +17,17 @@ static int no_memory(struct jb_error *err)
 	return jb_error_set(err, JB_ENOMEM, 0, "configuration");
 }
 
-static int add_file(struct jb_config *c, const char *path, struct jb_error *err)
+int jb_config_add_file(struct jb_config *c, const char *path,
+		       struct jb_error *err)
 {
-	char **files;
+	struct jb_config_file *files;
 
 	files = reallocarray(c->files, c->n_files + 1, sizeof *files);
 	if (files == NULL)
 		return no_memory(err);
 	c->files = files;
-	files[c->n_files] = strdup(path);
-	if (files[c->n_files] == NULL)
+	files[c->n_files] = (struct jb_config_file){.path = strdup(path)};
+	if (files[c->n_files].path == NULL)
 		return no_memory(err);
 	c->n_files++;
 	return JB_OK;
@@ -39,7 +40,7 @@ static int find_files(struct jb_config *c, struct jb_error *err)
 	size_t len = slash != NULL ? (size_t)(slash - c->file) + 1 : 0;
 	char *pattern, *out;
 	glob_t found = {0};
-	int rv = add_file(c, c->file, err);
+	int rv = jb_config_add_file(c, c->file, err);
 
 	if (rv != JB_OK)
 		return rv;
@@ -55,7 +56,7 @@ static int find_files(struct jb_config *c, struct jb_error *err)
 	if (glob(pattern, 0, NULL, &found) == GLOB_NOSPACE)
 		rv = no_memory(err);
 	for (size_t i = 0; rv == JB_OK && i < found.gl_pathc; i++)
-		rv = add_file(c, found.gl_pathv[i], err);
+		rv = jb_config_add_file(c, found.gl_pathv[i], err);
 	globfree(&found);
 	free(pattern);
 	return rv;
@@ -206,20 +207,18 @@ static int choose_plugin_dir(struct jb_config *c, struct jb_error *err)
 	return c->plugin_dir != NULL ? JB_OK : no_memory(err);
 }
 
-int jb_config_load(const char *file, struct jb_config **ret,
-		   struct jb_error *err)
+int jb_config_build(struct jb_config *c, struct jb_config **ret,
+		    struct jb_error *err)
 {
 	struct jb_config_sections sections = {0};
-	struct jb_config *c = calloc(1, sizeof *c);
-	int rv;
+	int rv = JB_OK;
 
-	if (c == NULL)
-		return no_memory(err);
-	c->file = strdup(file != NULL ? file : JB_CONFIG_DEFAULT);
-	rv = c->file != NULL ? find_files(c, err) : no_memory(err);
+	if (c->file == NULL)
+		c->file = strdup(c->files[0].path);
+	if (c->file == NULL)
+		rv = no_memory(err);
 	for (size_t i = 0; rv == JB_OK && i < c->n_files; i++)
-		rv = jb_config_sections_read(&sections, c->files[i],
-					     c->files[i], err);
+		rv = jb_config_sections_read(&sections, &c->files[i], err);
 	if (rv == JB_OK)
 		rv = apply_sections(c, &sections, err);
 	if (rv == JB_OK)
@@ -233,4 +232,22 @@ int jb_config_load(const char *file, struct jb_config **ret,
 	}
 	*ret = c;
 	return JB_OK;
+}
+
+int jb_config_load(const char *file, struct jb_config **ret,
+		   struct jb_error *err)
+{
+	struct jb_config *c = calloc(1, sizeof *c);
+	int rv;
+
+	if (c == NULL)
+		return no_memory(err);
+	c->file = strdup(file != NULL ? file : JB_CONFIG_DEFAULT);
+	rv = c->file != NULL ? find_files(c, err) : no_memory(err);
+	for (size_t i = 0; rv == JB_OK && i < c->n_files; i++)
+		rv = jb_config_file_read(&c->files[i], err);
+	if (rv == JB_OK)
+		return jb_config_build(c, ret, err);
+	jb_config_free(c);
+	return rv;
 }

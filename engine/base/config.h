@@ -58,6 +58,13 @@ struct jb_config_section {
 	struct jb_config_where where;
 };
 
+/* A file that was read, and what stood in it then. */
+struct jb_config_file {
+	char *path; /* owned; for messages */
+	char *text; /* owned */
+	size_t size;
+};
+
 struct jb_config {
 	char *file;	       /* owned; what was asked for */
 	char *state_dir;       /* owned; StateDirectory= */
@@ -74,7 +81,7 @@ struct jb_config {
 	size_t n_roots;
 	struct jb_config_section *targets, *policies; /* owned */
 	size_t n_targets, n_policies;
-	char **files; /* owned; all files read, for messages */
+	struct jb_config_file *files; /* owned; in their order */
 	size_t n_files;
 };
 

@@ -7,9 +7,13 @@
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define FIRST_ROOM	   (16 << 10)
+#define JB_CONFIG_FILE_MAX (16 << 20)
 
 /* One file being read. */
 struct reading {
@@ -246,8 +250,8 @@ static int on_key(void *ctx, const char *section, const char *key,
 	return append_key(r, s, key, value) == JB_OK;
 }
 
-int jb_config_sections_read_stream(struct jb_config_sections *s, FILE *stream,
-				   const char *name, struct jb_error *err)
+static int read_stream(struct jb_config_sections *s, FILE *stream,
+		       const char *name, struct jb_error *err)
 {
 	struct reading r = {
 		.sections = s,
@@ -305,16 +309,72 @@ fail:
 	return JB_ECONFIG;
 }
 
-int jb_config_sections_read(struct jb_config_sections *s, const char *path,
-			    const char *name, struct jb_error *err)
+/* Up to the end or a NUL byte: whoever takes the lines apart says where. */
+static int read_text(struct jb_config_file *f, FILE *stream,
+		     struct jb_error *err)
+{
+	size_t room = 0, n;
+	char *text;
+
+	do {
+		if (f->size == JB_CONFIG_FILE_MAX)
+			return jb_error_set(err, JB_ECONFIG, 0,
+					    "%s: larger than %d MB: this is no "
+					    "configuration",
+					    f->path, JB_CONFIG_FILE_MAX >> 20);
+		if (f->size == room) {
+			room = room == 0 ? FIRST_ROOM : room * 2;
+			text = realloc(f->text, room);
+			if (text == NULL)
+				return jb_error_set(err, JB_ENOMEM, 0, "%s",
+						    f->path);
+			f->text = text;
+		}
+		errno = 0;
+		n = fread(f->text + f->size, 1, room - f->size, stream);
+		f->size += n;
+	} while (n > 0 && memchr(f->text + f->size - n, '\0', n) == NULL);
+	if (!ferror(stream))
+		return JB_OK;
+	jb_error_errno(err, errno, "%s: can't be read", f->path);
+	return JB_EIO;
+}
+
+int jb_config_file_read(struct jb_config_file *f, struct jb_error *err)
 {
 	FILE *stream = NULL;
-	int rv;
+	int rv = open_file(f->path, &stream, err);
 
-	rv = open_file(path, &stream, err);
 	if (rv != JB_OK)
 		return rv;
-	rv = jb_config_sections_read_stream(s, stream, name, err);
+	rv = read_text(f, stream, err);
+	fclose(stream);
+	return rv;
+}
+
+int jb_config_file_set(struct jb_config_file *f, const char *text, size_t size,
+		       struct jb_error *err)
+{
+	f->text = malloc(size + 1);
+	if (f->text == NULL)
+		return jb_error_set(err, JB_ENOMEM, 0, "%s", f->path);
+	memcpy(f->text, text, size);
+	f->size = size;
+	return JB_OK;
+}
+
+int jb_config_sections_read(struct jb_config_sections *s,
+			    const struct jb_config_file *f,
+			    struct jb_error *err)
+{
+	FILE *stream = f->size == 0 ? NULL : fmemopen(f->text, f->size, "r");
+	int rv;
+
+	if (f->size == 0)
+		return JB_OK;
+	if (stream == NULL)
+		return jb_error_errno(err, errno, "%s", f->path);
+	rv = read_stream(s, stream, f->path, err);
 	fclose(stream);
 	return rv;
 }

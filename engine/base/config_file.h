@@ -12,21 +12,29 @@
 
 #include "engine/base/config.h"
 
-#include <stdio.h>
-
 struct jb_config_sections {
 	struct jb_config_section *items; /* owned */
 	size_t n;
 };
 
-/* Add what @path holds. @name is kept in every jb_config_where and must live as
- * long as the sections. JB_ECONFIG: "FILE:LINE: what is wrong, what to do". */
-int jb_config_sections_read(struct jb_config_sections *s, const char *path,
-			    const char *name, struct jb_error *err);
+/* Read the text of @f, whose path is set. JB_ECONFIG: there is none. */
+int jb_config_file_read(struct jb_config_file *f, struct jb_error *err);
+/* The same with @size bytes that were read before (copied). */
+int jb_config_file_set(struct jb_config_file *f, const char *text, size_t size,
+		       struct jb_error *err);
 
-/* The same from an open stream, which stays open. */
-int jb_config_sections_read_stream(struct jb_config_sections *s, FILE *stream,
-				   const char *name, struct jb_error *err);
+/* Add what @f holds. Its path is kept in every jb_config_where and must live as
+ * long as the sections. JB_ECONFIG: "FILE:LINE: what is wrong, what to do". */
+int jb_config_sections_read(struct jb_config_sections *s,
+			    const struct jb_config_file *f,
+			    struct jb_error *err);
+
+/* config.c, for config_pass.c: one more file, without text; and all that comes
+ * after the texts are read. @c is taken over, also on failure. */
+int jb_config_add_file(struct jb_config *c, const char *path,
+		       struct jb_error *err);
+int jb_config_build(struct jb_config *c, struct jb_config **ret,
+		    struct jb_error *err);
 
 void jb_config_sections_fini(struct jb_config_sections *s);
 

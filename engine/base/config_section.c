@@ -23,8 +23,10 @@ void jb_config_free(struct jb_config *c)
 		jb_config_section_fini(&c->targets[i]);
 	for (size_t i = 0; i < c->n_policies; i++)
 		jb_config_section_fini(&c->policies[i]);
-	for (size_t i = 0; i < c->n_files; i++)
-		free(c->files[i]);
+	for (size_t i = 0; i < c->n_files; i++) {
+		free(c->files[i].path);
+		free(c->files[i].text);
+	}
 	free(c->roots);
 	free(c->targets);
 	free(c->policies);

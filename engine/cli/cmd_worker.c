@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cli/cli.h"
 
-#include "engine/base/config.h"
+#include "engine/base/config_pass.h"
 #include "engine/base/log.h"
 #include "engine/deliver/worker.h"
+
+#include <unistd.h>
 
 static int run(struct jb_cli *cli, int argc, char **argv)
 {
@@ -15,9 +17,9 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 		return cli->exit_code;
 	if (optind == argc)
 		return jb_cli_usage(cli, "which policy? see --help");
-	config = jb_cli_load_config(cli);
-	if (config == NULL)
-		return cli->exit_code;
+	if (jb_config_load_passed(JB_WORKER_CONFIG_FD, &config, &err) != JB_OK)
+		return jb_cli_fail(cli, &err);
+	close(JB_WORKER_CONFIG_FD);
 	jb_log_set_level((enum jb_log_level)config->log_level);
 	if (jb_worker_run(config, argv[optind], &err) != JB_OK)
 		code = jb_cli_fail(cli, &err);

@@ -5,11 +5,13 @@
  * process; one that has outlived several is answered with what they died of. */
 #include "engine/deliver/supervisor_priv.h"
 
+#include "engine/base/config_pass.h"
 #include "engine/base/log.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIRST_WAIT_MS 1000
 #define MOST_WAIT_MS  60000
@@ -109,19 +111,20 @@ static void start(struct jb_served *w)
 	char *args[] = {"journalctl-backup", "--config",
 			s->config->file,     "worker",
 			w->policy->name,     NULL};
-	uv_stdio_container_t stdio[4] = {
+	uv_stdio_container_t stdio[] = {
 		{.flags = UV_IGNORE},
 		{.flags = UV_INHERIT_FD, .data.fd = 1},
 		{.flags = UV_INHERIT_FD, .data.fd = 2},
 		{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE,
 		 .data.stream = (uv_stream_t *)&w->pipe.pipe},
+		{.flags = UV_INHERIT_FD, .data.fd = s->config_fd},
 	};
 	uv_process_options_t options = {
 		.exit_cb = on_process_exit,
 		.file = "/proc/self/exe", /* also when it was replaced */
 		.args = args,
 		.stdio = stdio,
-		.stdio_count = 4,
+		.stdio_count = sizeof stdio / sizeof stdio[0],
 	};
 	int rc;
 
@@ -168,15 +171,19 @@ int jb_supervisor_open(uv_loop_t *loop, const struct jb_config *config,
 		       struct jb_supervisor **ret, struct jb_error *err)
 {
 	struct jb_supervisor *s = calloc(1, sizeof *s);
+	int rv;
 
 	if (s == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "policies");
 	s->loop = loop;
 	s->config = config;
+	s->config_fd = -1;
 	s->workers = calloc(config->n_policies + 1, sizeof(struct jb_served *));
-	if (s->workers == NULL) {
+	rv = s->workers == NULL ? jb_error_set(err, JB_ENOMEM, 0, "policies")
+				: jb_config_pass(config, &s->config_fd, err);
+	if (rv != JB_OK) {
 		jb_supervisor_close(s);
-		return jb_error_set(err, JB_ENOMEM, 0, "policies");
+		return rv;
 	}
 	for (size_t i = 0; i < config->n_policies; i++)
 		if (is_served(&config->policies[i]) &&
@@ -313,6 +320,8 @@ void jb_supervisor_close(struct jb_supervisor *s)
 		json_decref(r->message);
 		free(r);
 	}
+	if (s->config_fd >= 0)
+		close(s->config_fd);
 	free(s->workers);
 	free(s);
 }

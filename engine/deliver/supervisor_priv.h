@@ -40,7 +40,9 @@ struct jb_served {
 struct jb_supervisor {
 	uv_loop_t *loop;		/* borrowed */
 	const struct jb_config *config; /* borrowed */
-	struct jb_served **workers;	/* owned */
+	int config_fd; /* owned; each worker gets this one, whatever the files
+			* say by then */
+	struct jb_served **workers; /* owned */
 	size_t n_workers;
 	struct jb_request *requests; /* owned */
 	json_int_t last_id;

@@ -2,7 +2,9 @@
 /* engine/deliver/worker.h - the process that serves one policy.
  *
  * Started by the daemon (engine/deliver/supervisor.h) with a pipe as descriptor
- * JB_WORKER_FD; ends with it. Lines of JSON both ways:
+ * JB_WORKER_FD, and the configuration that the daemon has
+ * (engine/base/config_pass.h) as JB_WORKER_CONFIG_FD; ends with the pipe. Lines
+ * of JSON both ways:
  *
  *   {"do":"wake"}                       there are new changes
  *   {"do":"flush","id":7,"seq":1234}    answer when these are carried out
@@ -19,8 +21,9 @@
 
 #include "engine/base/config.h"
 
-#define JB_WORKER_FD	   3
-#define JB_WORKER_LINE_MAX (4 << 20) /* bytes, both ways */
+#define JB_WORKER_FD	    3
+#define JB_WORKER_CONFIG_FD 4
+#define JB_WORKER_LINE_MAX  (4 << 20) /* bytes, both ways */
 
 /* Serve until the pipe closes or SIGTERM comes. */
 int jb_worker_run(const struct jb_config *config, const char *policy,

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -129,6 +130,56 @@ static void failing(struct t_world *w)
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 	t_eio_fini(&disk);
+}
+
+static void kill_worker(struct t_mirror *m)
+{
+	assert_int_equal(kill((pid_t)t_mirror_number(m, "pid"), SIGKILL), 0);
+}
+
+static void await_file(const char *path)
+{
+	for (int ms = 0; !exists(path); ms += 20) {
+		assert_true(ms < 20000);
+		poll(NULL, 0, 20);
+	}
+}
+
+/* A worker that is started again works by the configuration that the daemon
+ * has, not by what somebody is writing at the moment; after a reload by that.
+ */
+static void edited(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a; echo b > b", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_daemon_configure(&w->daemon, "[Policy m]\nExclude=/b\n");
+	kill_worker(&m);
+	t_shell("echo c > %s/c", SRC);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "restarts"), 1);
+	t_mirror_command(&m, 0, NULL, "release-root", "r", NULL);
+	t_mirror_command(&m, 0, NULL, "release-root", "--back", "r");
+	t_mirror_check(&m);
+
+	kill_worker(&m);
+	t_daemon_configure(&w->daemon, "[Half");
+	t_shell("echo d > %s/d", SRC);
+	await_file(DST "/d");
+	t_mirror_command(&m, 2, "[Half", "reload", NULL, NULL);
+	t_shell("sed -i '$d' %s", w->daemon.config);
+	t_mirror_check(&m);
+
+	t_mirror_command(&m, 0, NULL, "reload", NULL, NULL);
+	t_mirror_flush(&m, 0);
+	assert_true(exists(DST "/d") && !exists(DST "/b"));
+	kill_worker(&m);
+	t_shell("echo e > %s/e", SRC);
+	t_mirror_flush(&m, 0);
+	assert_true(exists(DST "/e") && !exists(DST "/b"));
+	t_mirror_fini(&m);
 }
 
 /* A target directory that is not there. */
@@ -327,6 +378,7 @@ static void has_keys(struct t_world *w)
 static const struct t_case cases[] = {
 	T_CASE(read_only, ext4, fanotify),
 	T_CASE(unplugged, ext4, fanotify),
+	T_CASE(edited, ext4, fanotify),
 	T_CASE(failing, ext4, fanotify),
 	T_CASE(missing, ext4, fanotify),
 	T_CASE(inside, ext4, fanotify),

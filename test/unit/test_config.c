@@ -2,6 +2,7 @@
 /* The configuration: what it says, and what is said of a bad one. */
 #include "engine/base/config.h"
 #include "engine/base/config_keys.h"
+#include "engine/base/config_pass.h"
 #include "engine/base/log.h"
 #include "engine/base/pattern.h"
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
 #include <stdio.h>
@@ -285,6 +287,42 @@ static void test_conf_d(void **state)
 	assert_int_equal(load_bytes(f, ROOT, strlen(ROOT)), JB_ECONFIG);
 	assert_non_null(strstr(f->err.text, "/conf.d/10.conf:3: "));
 	assert_non_null(strstr(f->err.text, "did you mean Retain=?"));
+}
+
+/* What is passed on is what was read, of all files, whatever became of them;
+ * any number of readers; files and lines are the real ones. */
+static void test_passed(void **state)
+{
+	struct fixture *f = *state;
+	struct jb_config *c, *got;
+	char path[160];
+	int fd, other;
+
+	snprintf(path, sizeof path, "%s/conf.d", f->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	strcat(path, "/10.conf");
+	write_bytes(path, "[Root b]\nPath=/srv/b\n", 21);
+	c = load(f, ROOT);
+	assert_int_equal(jb_config_pass(c, &fd, &f->err), JB_OK);
+	write_bytes(path, "[Half", 5);
+	assert_int_equal(unlink(f->file), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(jb_config_load_passed(fd, &got, &f->err),
+				 JB_OK);
+		assert_string_equal(got->file, f->file);
+		assert_int_equal(got->n_files, 2);
+		assert_int_equal(got->n_roots, 2);
+		assert_string_equal(got->roots[1].path, "/srv/b");
+		assert_string_equal(got->roots[1].where.file, path);
+		assert_int_equal(got->roots[1].where.line, 2);
+		jb_config_free(got);
+	}
+	assert_int_equal(write(fd, "x", 1), -1);
+	close(fd);
+	other = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(jb_config_load_passed(other, &got, &f->err),
+			 JB_EPROTO);
+	close(other);
 }
 
 /* Each mistake: where it is, what it is. */
@@ -652,6 +690,7 @@ int main(void)
 		TEST(test_policies_refused),
 		TEST(test_chain),
 		TEST(test_no_file),
+		TEST(test_passed),
 		TEST(test_unreadable),
 		TEST(test_paths),
 		TEST(test_paths_rights),
