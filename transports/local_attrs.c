@@ -271,6 +271,49 @@ static int copy_xattrs(struct jb_attrs *a)
 	return rv;
 }
 
+/* Is there an attribute of @from that should be at @to, and is not the same
+ * there? 1, 0 or a negative errno. */
+static int lacks_any(const struct jb_attrs *a, const struct buffer *names,
+		     struct jb_attrs_end from, struct jb_attrs_end to)
+{
+	struct buffer value;
+	const char *name;
+	int rv = 0;
+
+	for (size_t i = 0; rv == 0 && i < names->len; i += strlen(name) + 1) {
+		name = names->data + i;
+		if (!is_wanted(a, name) || is_label(name))
+			continue;
+		buffer_init(&value);
+		rv = read_xattr(from, name, &value);
+		if (rv == 0)
+			rv = !has_value(to, name, &value);
+		buffer_fini(&value);
+	}
+	return rv;
+}
+
+int jb_attrs_same_xattrs(const struct jb_attrs *a)
+{
+	struct buffer from, to;
+	int rv;
+
+	if (!(a->preserve & (JB_PRESERVE_XATTRS | JB_PRESERVE_ACLS)))
+		return 1;
+	buffer_init(&from);
+	buffer_init(&to);
+	rv = read_xattr(a->from, NULL, &from);
+	if (rv == 0)
+		rv = read_xattr(a->to, NULL, &to);
+	if (rv == 0)
+		rv = lacks_any(a, &from, a->from, a->to);
+	if (rv == 0)
+		rv = lacks_any(a, &to, a->to, a->from);
+	buffer_fini(&from);
+	buffer_fini(&to);
+	return rv < 0 ? rv : !rv;
+}
+
 /* A set-id bit is worth nothing, or too much, with another owner. */
 static int copy_owner(struct jb_attrs *a, mode_t *allowed)
 {

@@ -32,4 +32,8 @@ struct jb_attrs {
 /* Returns 0 or a negative errno, and then `what` and `at_source` say where. */
 int jb_attrs_apply(struct jb_attrs *a);
 
+/* Has `to` the extended attributes and ACLs of `from`, as far as `preserve`
+ * says? Writes nothing. 1, 0 or a negative errno. */
+int jb_attrs_same_xattrs(const struct jb_attrs *a);
+
 #endif

@@ -71,6 +71,12 @@ void jb_local_stage(struct jb_local_hand *h, struct jb_work *w);
 /* The same for attributes of what is there. */
 void jb_local_reattribute(struct jb_local_hand *h, struct jb_work *w);
 
+/* local_xattrs.c */
+enum jb_outcome jb_local_same_xattrs(struct jb_target *t, struct jb_place p,
+				     uint64_t ino, int64_t birth,
+				     const struct jb_stamp *expect, bool *ret,
+				     struct jb_error *err);
+
 /* local_pool.c: threads, each with its hand. */
 typedef void jb_local_work_fn(struct jb_local_hand *h, struct jb_work *w);
 

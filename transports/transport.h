@@ -309,6 +309,14 @@ struct jb_target_ops {
 	/* How many bytes come free when the whole trash goes. */
 	int (*trash_size)(struct jb_target *t, uint64_t *ret,
 			  struct jb_error *err);
+	/* Have the source's entry at @p, which must be @ino and @birth, and
+	 * what is there at the target, which must fit @expect, the same
+	 * extended attributes and ACLs, as far as Preserve= says? NULL: can't
+	 * be told. */
+	enum jb_outcome (*same_xattrs)(struct jb_target *t, struct jb_place p,
+				       uint64_t ino, int64_t birth,
+				       const struct jb_stamp *expect, bool *ret,
+				       struct jb_error *err);
 	/* new members go here; never reorder */
 };
 

@@ -46,12 +46,25 @@ static int check_databases(struct jb_verify *v, const struct jb_config *config,
 	return rv;
 }
 
+/* What is to be done with a copy, and what is said of it. */
+struct remedy {
+	const char *request;
+	int (*note)(struct jb_delivery *d, uint64_t rid, struct jb_error *err);
+	const char *words;
+};
+
+static const struct remedy recopy = {"recopy", jb_delivery_recopy,
+				     "are copied again"};
+static const struct remedy reattribute = {"reattribute",
+					  jb_delivery_reattribute,
+					  "have their attributes set again"};
+
 /* By the daemon, or without one noted for the next run. */
-static int recopy(const struct jb_config *config, const char *policy,
-		  uint64_t rid, struct jb_error *err)
+static int ask_for(const struct remedy *r, const struct jb_config *config,
+		   const char *policy, uint64_t rid, struct jb_error *err)
 {
 	struct jb_delivery *d;
-	int rv = jb_policy_request(config, policy, "recopy",
+	int rv = jb_policy_request(config, policy, r->request,
 				   json_pack("{s:I}", "rid", (json_int_t)rid),
 				   NULL, err);
 
@@ -60,26 +73,27 @@ static int recopy(const struct jb_config *config, const char *policy,
 	rv = jb_delivery_open(config, policy, false, &d, err);
 	if (rv != JB_OK)
 		return rv;
-	rv = jb_delivery_recopy(d, rid, err);
+	rv = r->note(d, rid, err);
 	jb_delivery_close(d);
 	return rv;
 }
 
-static int repair(const struct jb_verify *v, const struct jb_config *config,
-		  const char *policy, struct jb_error *err)
+static int repair(const struct remedy *r, const struct jb_verify_rids *rids,
+		  const struct jb_config *config, const char *policy,
+		  struct jb_error *err)
 {
 	size_t n = 0;
 	int rv;
 
-	for (size_t i = 0; i < v->n_rotten; i++) {
-		rv = recopy(config, policy, v->rotten[i], err);
+	for (size_t i = 0; i < rids->n; i++) {
+		rv = ask_for(r, config, policy, rids->v[i], err);
 		/* Replaced meanwhile, perhaps by us under another name. */
 		if (rv != JB_OK && rv != JB_ENOENT)
 			return rv;
 		n += rv == JB_OK;
 	}
 	if (n > 0)
-		printf("policy %s: %zu are copied again\n", policy, n);
+		printf("policy %s: %zu %s\n", policy, n, r->words);
 	return JB_OK;
 }
 
@@ -89,7 +103,11 @@ static int check_policy(struct jb_verify *v, const struct jb_config *config,
 {
 	int rv = jb_verify_policy(v, config, policy, err);
 
-	return rv == JB_OK && may_repair ? repair(v, config, policy, err) : rv;
+	if (rv == JB_OK && may_repair)
+		rv = repair(&recopy, &v->rotten, config, policy, err);
+	if (rv == JB_OK && may_repair)
+		rv = repair(&reattribute, &v->worn, config, policy, err);
+	return rv;
 }
 
 /* What can't be looked at is told, and keeps nothing else from being looked at.
@@ -175,11 +193,14 @@ const struct jb_command jb_command_verify = {
 		"that is\nnot mounted) is told, and the others are looked at: "
 		"exit 3 if nothing differs.\n\n"
 		"      --content        read all copies, compare with the XXH3 "
-		"of when they were made\n"
+		"of when they were made,\n"
+		"                       and their xattrs and ACLs with the "
+		"source's\n"
 		"      --repair         copy again those whose content "
 		"changed, "
 		"though size and time\n"
-		"                       did not; without it nothing is "
-		"changed\n",
+		"                       did not, and set attributes that "
+		"differ again; without it\n"
+		"                       nothing is changed\n",
 	.run = run,
 };

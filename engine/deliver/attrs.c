@@ -254,11 +254,14 @@ static void set_top(struct attrs *a)
 	if (e == NULL || jb_plan_failed(p))
 		return;
 	e->node = p->d.top;
-	if (!needs_attrs(p, e) ||
-	    jb_plan_outcome(p, t->ops->look(t, top, &found, &err), &err) !=
-		    JB_OUTCOME_DONE)
+	if (jb_plan_outcome(p, t->ops->look(t, top, &found, &err), &err) !=
+	    JB_OUTCOME_DONE)
 		return;
-	p->d.top->row.at = jb_stamp_of(&found);
+	e->node->seen = found;
+	e->node->is_seen = true;
+	if (!needs_attrs(p, e))
+		return;
+	e->node->row.at = jb_stamp_of(&found);
 	add_work(a, e, top, top);
 	apply(a);
 }

@@ -53,6 +53,7 @@ struct jb_compare {
 	struct jb_catalog_view *view;	    /* borrowed */
 	struct jb_target *target;	    /* borrowed */
 	const struct jb_patterns *patterns; /* borrowed */
+	unsigned preserve;		    /* JB_PRESERVE_* */
 	uint32_t epoch;			    /* its number in the replica */
 	struct dir *dirs;		    /* owned; a stack */
 	unsigned plans;
@@ -370,7 +371,8 @@ static int compare_lists(struct jb_compare *c, struct jb_error *err)
 			break;
 		c->compared += t->listed.n_entries;
 		c->n_dirs++;
-		rv = jb_listed_compare(&t->listed, c->epoch, &found, err);
+		rv = jb_listed_compare(&t->listed, c->epoch, c->preserve,
+				       &found, err);
 	}
 	return c->no_memory ? no_memory(err) : rv;
 }
@@ -459,8 +461,8 @@ static int push_top(struct jb_compare *c, struct jb_error *err)
 }
 
 int jb_compare_new(struct jb_replica *replica, struct jb_catalog_view *view,
-		   struct jb_target *target, unsigned threads,
-		   const struct jb_patterns *patterns, uint64_t epoch,
+		   struct jb_target *target,
+		   const struct jb_compare_options *options,
 		   struct jb_compare **ret, struct jb_error *err)
 {
 	struct jb_compare *c = calloc(1, sizeof *c);
@@ -471,11 +473,13 @@ int jb_compare_new(struct jb_replica *replica, struct jb_catalog_view *view,
 	c->replica = replica;
 	c->view = view;
 	c->target = target;
-	c->patterns = patterns;
-	c->n_listers = threads < LISTERS ? threads + 1 : LISTERS;
+	c->patterns = options->patterns;
+	c->preserve = options->preserve;
+	c->n_listers =
+		options->threads < LISTERS ? options->threads + 1 : LISTERS;
 	for (unsigned i = 0; i < c->n_listers; i++)
 		c->listers[i].compare = c;
-	rv = jb_replica_epoch(replica, epoch, &c->epoch, err);
+	rv = jb_replica_epoch(replica, options->epoch, &c->epoch, err);
 	if (rv == JB_OK)
 		rv = push_top(c, err);
 	if (rv != JB_OK) {

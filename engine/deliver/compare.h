@@ -27,12 +27,19 @@ struct jb_differences {
 	bool end;	   /* of the walk */
 };
 
-/* All are borrowed. @threads list the target besides the caller's (0: it alone,
- * after it has read the databases); only where JB_CAN_LIST. @epoch: the
- * journal's. */
+struct jb_compare_options {
+	const struct jb_patterns *patterns; /* borrowed; NULL: everything */
+	unsigned preserve;		    /* JB_PRESERVE_* */
+	uint64_t epoch;			    /* the journal's */
+	/* That list the target besides the caller's (0: it alone, after it has
+	 * read the databases); only where JB_CAN_LIST. */
+	unsigned threads;
+};
+
+/* All but @options is borrowed. */
 int jb_compare_new(struct jb_replica *replica, struct jb_catalog_view *view,
-		   struct jb_target *target, unsigned threads,
-		   const struct jb_patterns *patterns, uint64_t epoch,
+		   struct jb_target *target,
+		   const struct jb_compare_options *options,
 		   struct jb_compare **ret, struct jb_error *err);
 
 /* Go on until @max differences are found, about @names names are compared, or

@@ -91,6 +91,9 @@ int jb_delivery_release(struct jb_delivery *d, int64_t seq,
  * again with the next plan. JB_ENOENT: there is no such copy of a file. */
 int jb_delivery_recopy(struct jb_delivery *d, uint64_t rid,
 		       struct jb_error *err);
+/* It has the wrong attributes: set them again. JB_ENOENT: it is gone. */
+int jb_delivery_reattribute(struct jb_delivery *d, uint64_t rid,
+			    struct jb_error *err);
 /* Owe a full pass, and try everything pending again at once. */
 int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err);
 

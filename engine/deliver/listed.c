@@ -46,6 +46,10 @@ static int on_entry(void *arg, const struct jb_entry *row)
 		.cseq = row->cseq,
 		.cctime = row->cctime,
 	};
+	e->mode = f->mode;
+	e->uid = f->uid;
+	e->gid = f->gid;
+	e->is_mount = (row->flags & JB_ENTRY_MOUNT) != 0;
 	e->meta = jb_meta_of(f->mode, f->uid, f->gid, f->mtime, f->ctime);
 	e->dirkey = row->dirkey;
 	if (l->last_entry != NULL)
@@ -177,7 +181,9 @@ static int sort_objects(const struct jb_listed *l, struct there *ret,
 	return JB_OK;
 }
 
-static bool is_as_left(struct there *t, const struct jb_listed_copy *c)
+/* What is there, if it is as we left it but for its attributes; else NULL. */
+static const struct jb_object *find_as_left(struct there *t,
+					    const struct jb_listed_copy *c)
 {
 	const struct jb_object *o;
 	int order = -1;
@@ -186,24 +192,27 @@ static bool is_as_left(struct there *t, const struct jb_listed_copy *c)
 	       (order = jb_listed_order(&t->v[t->at]->name, &c->name)) < 0)
 		t->at++;
 	if (t->at == t->n || order != 0)
-		return false;
+		return NULL;
 	o = &t->v[t->at]->object;
-	return (o->mode & S_IFMT) == c->row.type &&
-	       jb_stamp_fits(&c->row.at, o);
+	return (o->mode & S_IFMT) == c->row.type && jb_stamp_fits(&c->row.at, o)
+		       ? o
+		       : NULL;
 }
 
 /* A row of an older epoch is told too, so that it is brought up to this one:
  * only then does the journal's word on its content count. */
 static bool is_right(const struct jb_listed_entry *e,
 		     const struct jb_listed_copy *c, uint32_t epoch,
-		     struct there *t)
+		     unsigned preserve, const struct jb_object *o)
 {
-	return is_as_left(t, c) && c->row.meta == e->meta &&
+	return o != NULL && c->row.meta == e->meta &&
 	       (e->content.is_dir || c->row.epoch == epoch) &&
-	       jb_row_fits(&c->row, epoch, &e->content);
+	       jb_row_fits(&c->row, epoch, &e->content) &&
+	       (e->is_mount ||
+		jb_attrs_fit(preserve, e->mode, e->uid, e->gid, o));
 }
 
-int jb_listed_compare(struct jb_listed *l, uint32_t epoch,
+int jb_listed_compare(struct jb_listed *l, uint32_t epoch, unsigned preserve,
 		      const struct jb_listed_found *found, struct jb_error *err)
 {
 	const struct jb_listed_copy *c = l->copies;
@@ -223,7 +232,8 @@ int jb_listed_compare(struct jb_listed *l, uint32_t epoch,
 		       jb_id_equal(c->row.src, e->content.id);
 		if (order >= 0 && !same)
 			found->copy(found->arg, c->rid);
-		if (wanted && (!same || !is_right(e, c, epoch, &there)))
+		if (wanted && (!same || !is_right(e, c, epoch, preserve,
+						  find_as_left(&there, c))))
 			found->entry(found->arg, e);
 		if (wanted && e->content.is_dir)
 			found->dir(found->arg, e, same ? c->rid : 0);

@@ -22,6 +22,8 @@ struct jb_listed_name {
 struct jb_listed_entry {
 	struct jb_listed_name name;
 	struct jb_content content;
+	uint32_t mode, uid, gid;
+	bool is_mount; /* another file system's: its attributes are not kept */
 	uint64_t meta;
 	uint64_t dirkey; /* 0: no directory */
 	struct jb_listed_entry *next;
@@ -85,8 +87,9 @@ struct jb_listed_found {
 	void (*dir)(void *arg, const struct jb_listed_entry *e, uint64_t rid);
 };
 
-/* @epoch: the replica's number of the journal's. JB_OK or JB_ENOMEM. */
-int jb_listed_compare(struct jb_listed *l, uint32_t epoch,
+/* @epoch: the replica's number of the journal's; @preserve: JB_PRESERVE_*.
+ * JB_OK or JB_ENOMEM. */
+int jb_listed_compare(struct jb_listed *l, uint32_t epoch, unsigned preserve,
 		      const struct jb_listed_found *found,
 		      struct jb_error *err);
 

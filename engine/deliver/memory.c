@@ -247,20 +247,18 @@ int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
 	return JB_OK;
 }
 
-/* No content of the source fits this row any more. */
-static int spoil(struct jb_delivery *d, uint64_t rid, struct jb_node_row *row,
-		 struct jb_error *err)
+/* The row as it is to be, and its entry is pending for @why. */
+static int do_again(struct jb_delivery *d, uint64_t rid,
+		    const struct jb_node_row *row, enum jb_reason why,
+		    struct jb_error *err)
 {
-	const struct jb_pending_row pending = {.id = row->src,
-					       .reason = JB_REASON_ROTTEN,
-					       .since_us = jb_clock_us(
-						       CLOCK_REALTIME)};
+	const struct jb_pending_row pending = {
+		.id = row->src,
+		.reason = why,
+		.since_us = jb_clock_us(CLOCK_REALTIME),
+	};
 	int rv = jb_replica_begin(d->replica, err);
 
-	row->epoch = 0;
-	row->cseq = row->size = -1;
-	row->ctime = 0;
-	row->meta = row->hash = 0;
 	if (rv == JB_OK)
 		rv = jb_replica_put_node(d->replica, rid, row, err);
 	if (rv == JB_OK)
@@ -271,18 +269,49 @@ static int spoil(struct jb_delivery *d, uint64_t rid, struct jb_node_row *row,
 	return rv;
 }
 
+static int find_copy(struct jb_delivery *d, uint64_t rid,
+		     struct jb_node_row *ret, struct jb_error *err)
+{
+	int rv = jb_replica_node(d->replica, rid, ret, err);
+
+	if (rv < 0)
+		return rv;
+	if (rv > 0 && ret->src.ino != 0)
+		return JB_OK;
+	return jb_error_set(err, JB_ENOENT, 0,
+			    "policy '%s': no copy has number %llu",
+			    d->policy->name, (unsigned long long)rid);
+}
+
 int jb_delivery_recopy(struct jb_delivery *d, uint64_t rid,
 		       struct jb_error *err)
 {
 	struct jb_node_row row;
-	int rv = jb_replica_node(d->replica, rid, &row, err);
+	int rv = find_copy(d, rid, &row, err);
 
-	if (rv < 0)
+	if (rv != JB_OK)
 		return rv;
-	if (rv == 0 || !S_ISREG(row.type) || row.src.ino == 0)
+	if (!S_ISREG(row.type))
 		return jb_error_set(err, JB_ENOENT, 0,
 				    "policy '%s': no copy of a file has number "
 				    "%llu",
 				    d->policy->name, (unsigned long long)rid);
-	return spoil(d, rid, &row, err);
+	/* No content of the source fits this row any more. */
+	row.epoch = 0;
+	row.cseq = row.size = -1;
+	row.ctime = 0;
+	row.meta = row.hash = 0;
+	return do_again(d, rid, &row, JB_REASON_ROTTEN, err);
+}
+
+int jb_delivery_reattribute(struct jb_delivery *d, uint64_t rid,
+			    struct jb_error *err)
+{
+	struct jb_node_row row;
+	int rv = find_copy(d, rid, &row, err);
+
+	if (rv != JB_OK)
+		return rv;
+	row.meta = 0;
+	return do_again(d, rid, &row, JB_REASON_WORN, err);
 }

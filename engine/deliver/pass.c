@@ -374,10 +374,15 @@ static int compare_on(struct jb_delivery *d, struct jb_differences *found,
 	if (rv == JB_OK)
 		rv = check_stopped(d, err);
 	if (rv == JB_OK && d->compare == NULL)
-		rv = jb_compare_new(d->replica, d->view, d->target,
-				    can & JB_CAN_LIST ? LISTERS : 0,
-				    d->patterns, d->journal.epoch, &d->compare,
-				    err);
+		rv = jb_compare_new(
+			d->replica, d->view, d->target,
+			&(struct jb_compare_options){
+				.patterns = d->patterns,
+				.preserve = d->options.preserve,
+				.epoch = d->journal.epoch,
+				.threads = can & JB_CAN_LIST ? LISTERS : 0,
+			},
+			&d->compare, err);
 	if (rv == JB_OK)
 		rv = jb_compare_next(d->compare, JB_PASS_PAGE, NAMES_ONCE,
 				     found, err);

@@ -27,7 +27,10 @@
 	X(NO_SPACE, 18, 1, "no space at the target")                           \
 	X(PARTIAL, 19, 0,                                                      \
 	  "the target can't keep all its attributes: leave them out of "       \
-	  "Preserve=, or use another target")
+	  "Preserve=, or use another target")                                  \
+	X(RESERVED, 20, 0,                                                     \
+	  "the name is reserved at the target: rename it, or exclude it")      \
+	X(WORN, 21, 0, "its copy's attributes are wrong, they are set again")
 
 enum jb_reason {
 #define X(name, number, counts, text) JB_REASON_##name = number,

@@ -3,6 +3,7 @@
 
 #include "engine/deliver/fits.h"
 #include "engine/deliver/verify_priv.h"
+#include "engine/base/grow.h"
 #include "engine/base/pattern.h"
 #include "transports/tree.h"
 
@@ -247,22 +248,16 @@ static int on_name(void *arg, const struct jb_name_row *row)
 	return 0;
 }
 
-static void add_rotten(struct copy *c, uint64_t rid)
+static void add_rid(struct copy *c, struct jb_verify_rids *rids, uint64_t rid)
 {
-	struct jb_verify *v = c->v;
-	size_t more = v->cap_rotten != 0 ? v->cap_rotten * 2 : 64;
-	uint64_t *bigger;
+	uint64_t *v = jb_grow(rids->v, rids->n, &rids->cap, sizeof *v);
 
-	if (v->n_rotten == v->cap_rotten) {
-		bigger = reallocarray(v->rotten, more, sizeof *bigger);
-		if (bigger == NULL) {
-			c->rv = jb_error_set(c->err, JB_ENOMEM, 0, "verify");
-			return;
-		}
-		v->rotten = bigger;
-		v->cap_rotten = more;
+	if (v == NULL) {
+		c->rv = jb_error_set(c->err, JB_ENOMEM, 0, "verify");
+		return;
 	}
-	v->rotten[v->n_rotten++] = rid;
+	rids->v = v;
+	v[rids->n++] = rid;
 }
 
 /* One that was taken over by size and time has no hash: then the source is
@@ -301,12 +296,14 @@ static const char *compare_content(struct copy *c, struct jb_place p,
 	else if (jb_content_hash(&hash) != row->hash)
 		what = "rot: its content changed, size and time did not";
 	if (what != NULL)
-		add_rotten(c, rid);
+		add_rid(c, &c->v->rotten, rid);
 	return what;
 }
 
+/* *ret: what is there, unless something differs. */
 static const char *compare_node(struct copy *c, struct jb_place p, uint64_t rid,
-				const struct jb_node_row *row)
+				const struct jb_node_row *row,
+				struct jb_object *ret)
 {
 	struct jb_target *t = c->d->target;
 	struct jb_object o;
@@ -318,7 +315,25 @@ static const char *compare_node(struct copy *c, struct jb_place p, uint64_t rid,
 		return "somebody else's entry is there";
 	if (!jb_stamp_fits(&row->at, &o))
 		return "was changed at the target";
+	*ret = o;
 	return compare_content(c, p, rid, row);
+}
+
+static void tell_copy(struct copy *c, const char *path, const char *what)
+{
+	jb_verify_tell(c->v, "policy", c->d->policy->name, path, what);
+}
+
+static void check_attrs(struct copy *c, struct jb_place p, const char *path,
+			uint64_t rid, const struct jb_node_row *row,
+			const struct jb_object *o)
+{
+	const char *what = jb_verify_attrs(c->v, c->d, p, row, o);
+
+	if (what == NULL)
+		return;
+	add_rid(c, &c->v->worn, rid);
+	tell_copy(c, path, what);
 }
 
 static void check_copy(struct copy *c, uint64_t dir, const char *path);
@@ -329,6 +344,7 @@ static void check_name(struct copy *c, const char *dir,
 	struct jb_place p = {dir, name->name};
 	char *path = jb_verify_join(dir, name->name);
 	struct jb_node_row row;
+	struct jb_object o;
 	const char *what;
 
 	if (path == NULL)
@@ -336,11 +352,12 @@ static void check_name(struct copy *c, const char *dir,
 	c->rv = jb_replica_node(c->d->replica, name->rid, &row, c->err);
 	if (c->rv > 0) {
 		c->v->checked++;
-		what = compare_node(c, p, name->rid, &row);
+		what = compare_node(c, p, name->rid, &row, &o);
 		if (what != NULL)
-			jb_verify_tell(c->v, "policy", c->d->policy->name, path,
-				       what);
-		else if (S_ISDIR(row.type))
+			tell_copy(c, path, what);
+		else
+			check_attrs(c, p, path, name->rid, &row, &o);
+		if (what == NULL && S_ISDIR(row.type))
 			check_copy(c, name->rid, path);
 	}
 	free(path);
@@ -367,6 +384,21 @@ static void check_copy(struct copy *c, uint64_t dir, const char *path)
 	free(names.v);
 }
 
+/* The top, whose row holds nothing but its attributes, and all below. */
+static void check_all(struct copy *c)
+{
+	struct jb_target *t = c->d->target;
+	const struct jb_place top = {"", ""};
+	struct jb_node_row row;
+	struct jb_object o;
+
+	c->rv = jb_replica_node(c->d->replica, JB_RID_TOP, &row, c->err);
+	if (c->rv > 0 && t->ops->look(t, top, &o, c->err) == JB_OUTCOME_DONE)
+		check_attrs(c, top, ".", JB_RID_TOP, &row, &o);
+	if (c->rv >= 0)
+		check_copy(c, JB_RID_TOP, "");
+}
+
 int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
 		     const char *policy, struct jb_error *err)
 {
@@ -374,15 +406,15 @@ int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
 	unsigned can;
 	int rv;
 
-	v->n_rotten = 0;
+	v->rotten.n = v->worn.n = 0;
 	rv = jb_delivery_open(config, policy, true, &c.d, err);
-
 	if (rv != JB_OK)
 		return rv;
-	if (c.d->uuid[0] != '\0')
+	rv = jb_verify_open_journal(c.d, err);
+	if (rv == JB_OK && c.d->uuid[0] != '\0')
 		rv = jb_delivery_start_target(c.d, &can, err);
 	if (rv == JB_OK && c.d->uuid[0] != '\0') {
-		check_copy(&c, JB_RID_TOP, "");
+		check_all(&c);
 		rv = c.rv < 0 ? c.rv : JB_OK;
 		c.d->target->ops->end(c.d->target);
 	}
@@ -394,7 +426,7 @@ int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
 
 void jb_verify_fini(struct jb_verify *v)
 {
-	free(v->rotten);
-	v->rotten = NULL;
-	v->n_rotten = v->cap_rotten = 0;
+	free(v->rotten.v);
+	free(v->worn.v);
+	v->rotten = v->worn = (struct jb_verify_rids){.n = 0};
 }

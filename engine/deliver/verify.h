@@ -13,16 +13,23 @@
 typedef void jb_verify_fn(void *arg, const char *where, const char *path,
 			  const char *what);
 
+/* The replica's numbers of copies. */
+struct jb_verify_rids {
+	uint64_t *v; /* owned */
+	size_t n, cap;
+};
+
 struct jb_verify {
-	bool content; /* compare the content of copies too (XXH3) */
+	bool content; /* compare content (XXH3) and xattrs of copies too */
 	jb_verify_fn *tell;
 	void *arg;
 	int64_t checked, differ; /* results */
 
-	/* The replica's numbers of copies whose content is wrong, of the policy
-	 * that was looked at last: jb_delivery_recopy(). */
-	uint64_t *rotten; /* owned */
-	size_t n_rotten, cap_rotten;
+	/* Of the policy that was looked at last: copies whose content is wrong,
+	 * jb_delivery_recopy(); whose attributes are,
+	 * jb_delivery_reattribute().
+	 */
+	struct jb_verify_rids rotten, worn;
 };
 
 void jb_verify_fini(struct jb_verify *v);

@@ -210,14 +210,17 @@ static void check_dir(struct both *b, uint64_t key, uint64_t rid,
 
 /* ---- all of it */
 
-static int open_journal(struct jb_delivery *d, struct jb_error *err)
+/* Whatever is opened here is closed with the delivery. */
+int jb_verify_open_journal(struct jb_delivery *d, struct jb_error *err)
 {
 	const char *dir = d->config->state_dir, *root = d->root->name;
 	int rv = jb_feed_open(dir, root, &d->feed, err);
 
 	if (rv == JB_OK)
 		rv = jb_catalog_view_open(dir, root, &d->view, err);
-	return rv == JB_OK ? jb_feed_state(d->feed, &d->journal, err) : rv;
+	if (rv == JB_OK)
+		rv = jb_feed_state(d->feed, &d->journal, err);
+	return rv == JB_ENOENT ? JB_OK : rv; /* no journal yet */
 }
 
 /* Is there anything else that a later plan will come to? */
@@ -256,13 +259,12 @@ int jb_verify_names(struct jb_verify *v, struct jb_delivery *d,
 	struct both b = {.v = v, .d = d, .err = err};
 	int rv;
 
-	if (d->is_full || !jb_plugin_follows_all(&d->plugin))
+	if (d->is_full || d->view == NULL || d->journal.epoch == 0 ||
+	    !jb_plugin_follows_all(&d->plugin))
 		return JB_OK;
-	rv = open_journal(d, err);
-	if (rv == JB_OK)
-		rv = jb_replica_begin_read(d->replica, err);
+	rv = jb_replica_begin_read(d->replica, err);
 	if (rv != JB_OK)
-		return rv == JB_ENOENT ? JB_OK : rv; /* no journal yet */
+		return rv;
 	check_all(&b);
 	jb_replica_rollback(d->replica);
 	return b.rv;

@@ -13,6 +13,15 @@ void jb_verify_tell(struct jb_verify *v, const char *kind, const char *name,
 /* DIR/NAME, which the caller owns; NULL without memory. */
 char *jb_verify_join(const char *dir, const char *name);
 
+/* Open the journal and the catalog, if there are any yet. */
+int jb_verify_open_journal(struct jb_delivery *d, struct jb_error *err);
+
+/* What differs between the attributes of the copy @o at @p and its source's, or
+ * NULL. With --content also xattrs and ACLs. */
+const char *jb_verify_attrs(const struct jb_verify *v, struct jb_delivery *d,
+			    struct jb_place p, const struct jb_node_row *row,
+			    const struct jb_object *o);
+
 /* The names of the replica against those of the catalog that the policy
  * selects, when it follows every change and has read them all: what differs,
  * and is neither pending nor owed, would stay so. Databases alone are read. */

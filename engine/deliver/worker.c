@@ -54,6 +54,8 @@ static int do_ask(struct jb_worker *w, struct jb_worker_ask *ask,
 					       &w->work.was_known, err);
 	if (strcmp(ask->what, "recopy") == 0)
 		return jb_delivery_recopy(d, (uint64_t)ask->rid, err);
+	if (strcmp(ask->what, "reattribute") == 0)
+		return jb_delivery_reattribute(d, (uint64_t)ask->rid, err);
 	return jb_error_set(err, JB_EPROTO, 0, "unknown request '%s'",
 			    ask->what);
 }

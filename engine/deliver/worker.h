@@ -12,6 +12,7 @@
  *   {"do":"release","id":9,"seq":1234}   what was held up to there
  *   {"do":"init","id":10,"adopt":true,"content":false}
  *   {"do":"recopy","id":11,"rid":345}   the content of this copy is wrong
+ *   {"do":"reattribute","id":11,"rid":345}   and here its attributes
  *
  *   {"status":{...}}                    whenever it changes
  *   {"reply":7,"ok":true,...}           once for each id

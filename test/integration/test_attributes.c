@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Mode, owner, extended attributes and ACLs: those that the target can't keep
- * are told. */
+ * are told, and those that somebody else changed there are found. */
 #include "lib/t_mirror.h"
 
 #include <stdio.h>
@@ -116,9 +116,95 @@ static void need_not_be_kept(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* Mode, owner and group that somebody changed at the target: told by `verify`,
+ * set again by a full pass; content is not copied. */
+static void changed_there(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_xfs,
+		      "mkdir d; echo a > d/a; echo b > b; ln b b2; ln -s b l;"
+		      "mkfifo p; chmod 750 d; chmod 4711 d/a; chown 7:8 b",
+		      "");
+	t_mirror_check(&m);
+	verify(&m, 0, " 0 differ", NULL);
+	t_shell("cd %s && chmod 711 . && chmod 777 d/a && chmod 700 d && chgrp "
+		"9 b && "
+		"chown -h 5 l && chmod 0 p",
+		DST);
+	verify(&m, 1, "d/a: mode or owner", NULL);
+	verify(&m, 1, " .: mode or owner", NULL);
+	verify(&m, 1, " d: mode or owner", NULL);
+	verify(&m, 1, " l: mode or owner", NULL);
+	verify(&m, 1, " p: mode or owner", NULL);
+	verify(&m, 1, " b2: mode or owner", NULL);
+	full_pass(&m);
+	t_mirror_check(&m);
+	verify(&m, 0, " 0 differ", NULL);
+	assert_int_equal(t_mirror_number(&m, "copied"), 4);
+	t_mirror_fini(&m);
+}
+
+/* What Preserve= does not have may differ; a mode without an owner has no
+ * set-id bits to miss. */
+static void not_preserved(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_xfs,
+		      "echo a > a; chown 7:8 a; chmod 6755 a; echo b > b",
+		      "Preserve=mode times");
+	t_mirror_flush(&m, 0);
+	t_shell("cd %s && chown 5:6 b && test $(stat -c %%a a) = 755", DST);
+	verify(&m, 0, " 0 differ", "--content");
+	t_shell("chmod 600 %s/a", DST);
+	verify(&m, 1, " 1 differ", NULL);
+	full_pass(&m);
+	t_mirror_flush(&m, 0);
+	verify(&m, 0, " 0 differ", NULL);
+	t_shell("test $(stat -c %%a:%%u %s/a) = 755:0 && "
+		"test $(stat -c %%u:%%g %s/b) = 5:6",
+		DST, DST);
+	t_mirror_fini(&m);
+}
+
+/* xattrs and ACLs that were changed there are found by `--content`, and set
+ * again by `--repair`. */
+static void xattrs_changed_there(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_xfs,
+		      "mkdir d; echo a > d/a; echo b > b; echo c > c;"
+		      "setfattr -n user.x -v 1 d/a; setfacl -m u:7:r b;"
+		      "setfacl -d -m u:7:rx d",
+		      "");
+	t_mirror_check(&m);
+	verify(&m, 0, " 0 differ", "--content");
+	t_shell("cd %s && setfattr -n user.x -v 2 d/a && setfacl -b b && "
+		"setfattr -n user.new -v 3 c && setfacl -k d && "
+		"chmod --reference=%s/b b",
+		DST, SRC);
+	verify(&m, 0, " 0 differ", NULL);
+	verify(&m, 1, "d/a: extended attributes or ACLs differ", "--content");
+	verify(&m, 1, " b: extended", "--content");
+	verify(&m, 1, " c: extended", "--content");
+	verify(&m, 1, " d: extended", "--content");
+	t_mirror_command(&m, 1, "4 have their attributes set", "verify",
+			 "--content", "--repair");
+	t_mirror_check(&m);
+	verify(&m, 0, " 0 differ", "--content");
+	assert_int_equal(t_mirror_number(&m, "copied"), 3);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(cannot_be_kept, xfs, fanotify),
 	T_CASE(need_not_be_kept, xfs, fanotify),
+	T_CASE(changed_there, ext4, fanotify),
+	T_CASE(changed_there, xfs, inotify),
+	T_CASE(not_preserved, ext4, fanotify),
+	T_CASE(xattrs_changed_there, ext4, fanotify),
 };
 
 int main(int argc, char **argv)

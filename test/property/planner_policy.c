@@ -277,9 +277,12 @@ bool policy_reconcile(struct policy *p, unsigned state)
 	int rv;
 
 	p->view.state = p->sim->cat = p->world->states[state];
-	rv = jb_compare_new(p->replica, &p->view.base, &p->sim->base, 0,
-			    p->patterns, (uint64_t)p->view.state->epoch, &c,
-			    &err);
+	rv = jb_compare_new(p->replica, &p->view.base, &p->sim->base,
+			    &(struct jb_compare_options){
+				    .patterns = p->patterns,
+				    .epoch = (uint64_t)p->view.state->epoch,
+			    },
+			    &c, &err);
 	insist(rv == JB_OK);
 	while (ok && !found.end) {
 		rv = jb_compare_next(c, max, 1 + world_below(p->world, 8),
