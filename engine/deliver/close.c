@@ -100,6 +100,18 @@ static void wait_for_detached(struct jb_plan *p, const struct jb_seen *e)
 		jb_draft_pend(&p->d, e->id, JB_REASON_AWAY);
 }
 
+/* What bears the name of the target's own directory can't be copied; unless
+ * it is such a directory itself, that is told. */
+static void tell_reserved(struct jb_plan *p, struct jb_seen *e)
+{
+	const struct jb_planner_options *o = &p->planner->o;
+
+	if (e->reserved && o->is_own != NULL && o->is_own(o->own_arg, e->id))
+		e->reserved = false;
+	if (e->reserved)
+		jb_draft_pend(&p->d, e->id, JB_REASON_RESERVED);
+}
+
 void jb_plan_enter(struct jb_plan *p, struct jb_seen *e)
 {
 	struct jb_seen **entries;
@@ -107,6 +119,7 @@ void jb_plan_enter(struct jb_plan *p, struct jb_seen *e)
 	if (e == NULL || e == p->s.top || e->closed == p->round)
 		return;
 	e->closed = p->round;
+	tell_reserved(p, e);
 	wait_for_detached(p, e);
 	if (e->n_wanted > 0) {
 		entries = grow(p, p->entries, p->n_entries, &p->cap_entries,

@@ -155,6 +155,9 @@ static bool takes(void *arg, const struct jb_listed_entry *e)
 
 	if (c->turns[c->at].dir->is_away)
 		return true; /* the planner will wait for it */
+	/* The plan says what is the matter with it. */
+	if (jb_select_reserves(c->patterns, c->path, len, e->content.is_dir))
+		tell_entry(c, e);
 	return len > 0 &&
 	       jb_select_takes(c->patterns, c->path, len, e->content.is_dir);
 }

@@ -116,7 +116,8 @@ int jb_delivery_look_for_room(struct jb_delivery *d, struct jb_error *err);
 /* partial.c: log that the target can't keep an attribute, each once. */
 void jb_delivery_say_partial(struct jb_delivery *d, const struct jb_effect *e);
 void jb_delivery_fini_partial(struct jb_delivery *d);
-/* Try those entries again: Preserve= may leave it out by now. */
+/* Try those entries again, and those whose name is reserved: Preserve= or
+ * Exclude= may leave it out by now. */
 int jb_delivery_retry_partial(struct jb_delivery *d, struct jb_error *err);
 
 /* due.c: `next` of what is due whatever the time. */
@@ -131,6 +132,13 @@ int jb_delivery_find_due(struct jb_delivery *d, int64_t *ret,
 int jb_delivery_catch_up(struct jb_delivery *d, struct jb_error *err);
 /* After a plan: are any left that jb_delivery_retry_all() is to try? */
 int jb_delivery_try_rest(struct jb_delivery *d, struct jb_error *err);
+
+/* own_dirs.c: is entry @id of @root the own directory of a target that is
+ * configured and there? */
+bool jb_own_dirs_have(const struct jb_config *config,
+		      const struct jb_config_root *root, struct jb_id id);
+/* The same for the planner. @arg: the delivery. */
+bool jb_delivery_is_own_dir(void *arg, struct jb_id id);
 
 /* place_check.c */
 int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err);

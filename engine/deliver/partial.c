@@ -13,9 +13,11 @@
 /* Names that the log has had; the user may have thought of any number. */
 #define MOST_NAMES 100
 
-static const char SQL_DUE[] = "UPDATE pending SET next = 0 WHERE reason = 19";
+static const char SQL_DUE[] =
+	"UPDATE pending SET next = 0 WHERE reason IN (19, 20)";
 
-static_assert(JB_REASON_PARTIAL == 19, "its number is stored");
+static_assert(JB_REASON_PARTIAL == 19 && JB_REASON_RESERVED == 20,
+	      "their numbers are stored");
 
 static bool is_said(const struct jb_delivery *d, const char *what)
 {

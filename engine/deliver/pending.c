@@ -11,9 +11,8 @@ int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts)
 {
 	int64_t wait = FIRST_WAIT_US;
 
-	if (why == JB_REASON_HELD)
-		return JB_PENDING_MOST_WAIT_US; /* for a person, who makes it
-						   due */
+	if (why == JB_REASON_HELD || why == JB_REASON_RESERVED)
+		return JB_PENDING_MOST_WAIT_US; /* for a person */
 	if (why == JB_REASON_PARTIAL)
 		return A_DAY_US; /* what a file system can't, it can't */
 	if (!jb_reason_counts(why) || attempts == 0)

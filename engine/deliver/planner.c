@@ -32,7 +32,8 @@ static void retry_pending(struct jb_plan *p)
 
 	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++) {
 		x = jb_draft_pending(&p->d, p->entries[i]->id);
-		if (x != NULL && !p->entries[i]->detached)
+		if (x != NULL && !p->entries[i]->detached &&
+		    !p->entries[i]->reserved)
 			x->retry = true;
 	}
 	/* What was looked at and is gone is over, due or not. */
@@ -44,7 +45,8 @@ static void retry_pending(struct jb_plan *p)
 			jb_draft_pending(&p->d, p->nodes[i]->row.src);
 	for (x = p->d.all_pendings; x != NULL; x = x->next) {
 		e = x->alive ? jb_sight_known(&p->s, x->row.id) : NULL;
-		if (e != NULL && e->n_wanted == 0 && !e->detached)
+		if (e != NULL && e->n_wanted == 0 && !e->detached &&
+		    !e->reserved)
 			x->retry = true;
 	}
 }

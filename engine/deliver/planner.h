@@ -37,6 +37,10 @@ struct jb_planner_options {
 	struct jb_limit max_delete;  /* MaxDelete=10% */
 	struct jb_limit max_replace; /* MaxReplace=off */
 
+	/* Is a directory of the source the own one of some target? Then nobody
+	 * misses it. NULL: none is. */
+	bool (*is_own)(void *arg, struct jb_id id);
+	void *own_arg;
 	unsigned preserve;  /* JB_PRESERVE_*: what is to be equal */
 	bool keep_deleted;  /* KeepDeleted=: old versions go to the trash */
 	bool keep_hashes;   /* XXH3 of what is copied, for `verify` */

@@ -181,6 +181,9 @@ static void add_name(struct jb_sight *s, struct jb_seen *e,
 		n->wanted = !jb_draft_failed(s->draft) &&
 			    jb_select_takes(s->patterns, s->path, len,
 					    jb_entry_is_dir(row));
+		e->reserved = e->reserved ||
+			      jb_select_reserves(s->patterns, s->path, len,
+						 jb_entry_is_dir(row));
 	}
 	n->next = e->names;
 	e->names = n;

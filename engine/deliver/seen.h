@@ -61,6 +61,7 @@ struct jb_seen {
 	unsigned depth; /* of the least deep wanted name */
 	bool away;	/* no wanted name, some name is detached */
 	bool detached;	/* some name is */
+	bool reserved;	/* some name is the one of the target's own directory */
 
 	unsigned closed;      /* round in which it entered the closed set */
 	struct jb_node *node; /* the one that it is to have */

@@ -5,13 +5,29 @@
 
 #include <string.h>
 
+static bool is_reserved(const char *path, size_t len)
+{
+	return len == sizeof JB_OWN_DIR - 1 &&
+	       memcmp(path, JB_OWN_DIR, len) == 0;
+}
+
+static bool takes(const struct jb_patterns *patterns, const char *path,
+		  size_t len, bool is_dir)
+{
+	return patterns == NULL ||
+	       jb_patterns_takes_name(patterns, path, len, is_dir);
+}
+
 bool jb_select_takes(const struct jb_patterns *patterns, const char *path,
 		     size_t len, bool is_dir)
 {
-	if (len == sizeof JB_OWN_DIR - 1 && memcmp(path, JB_OWN_DIR, len) == 0)
-		return false;
-	return patterns == NULL ||
-	       jb_patterns_takes_name(patterns, path, len, is_dir);
+	return !is_reserved(path, len) && takes(patterns, path, len, is_dir);
+}
+
+bool jb_select_reserves(const struct jb_patterns *patterns, const char *path,
+			size_t len, bool is_dir)
+{
+	return is_reserved(path, len) && takes(patterns, path, len, is_dir);
 }
 
 static size_t component(const char *s, size_t len)

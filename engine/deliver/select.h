@@ -16,6 +16,11 @@
 bool jb_select_takes(const struct jb_patterns *patterns, const char *path,
 		     size_t len, bool is_dir);
 
+/* Would it be taken, if its name at the top were not that of the target's own
+ * directory? */
+bool jb_select_reserves(const struct jb_patterns *patterns, const char *path,
+			size_t len, bool is_dir);
+
 /* May a pattern tell names below directory @path apart from names below
  * another one? If neither for the old nor for the new path of a directory, its
  * subtree keeps its selection when it is renamed. */

@@ -74,6 +74,7 @@ int jb_verify_database(struct jb_verify *v, const char *path,
 
 struct live {
 	struct jb_verify *v;
+	const struct jb_config *config;
 	const struct jb_config_root *root;
 	struct jb_catalog_view *view;
 	struct jb_tree tree;
@@ -131,6 +132,17 @@ static void check_row(struct live *l, int dirfd, const char *dir,
 	free(path);
 }
 
+/* A target's own directory is not journalled. */
+static bool is_own(struct live *l, int dirfd, const char *name)
+{
+	struct jb_object o;
+
+	return strcmp(name, JB_OWN_DIR) == 0 &&
+	       jb_tree_look(dirfd, name, &o) == 0 &&
+	       jb_own_dirs_have(l->config, l->root,
+				(struct jb_id){o.ino, o.birth});
+}
+
 /* All names that the directory has, and the catalog does not. */
 static void check_names(struct live *l, int fd, uint64_t key, const char *path)
 {
@@ -150,9 +162,10 @@ static void check_names(struct live *l, int fd, uint64_t key, const char *path)
 				     &e, l->err) != 0)
 			continue;
 		full = jb_verify_join(path, d->d_name);
-		if (full != NULL && strcmp(d->d_name, JB_OWN_DIR) != 0 &&
+		if (full != NULL &&
 		    jb_patterns_takes(l->root->patterns, full, strlen(full),
-				      d->d_type == DT_DIR))
+				      d->d_type == DT_DIR) &&
+		    !is_own(l, dirfd(dir), d->d_name))
 			jb_verify_tell(l->v, "root", l->root->name, full,
 				       "the journal does not know it");
 		free(full);
@@ -207,7 +220,13 @@ static void check_top(struct live *l, const struct jb_entry *top)
 int jb_verify_root(struct jb_verify *v, const struct jb_config *config,
 		   const struct jb_config_root *root, struct jb_error *err)
 {
-	struct live l = {.v = v, .root = root, .err = err, .tree = {.fd = -1}};
+	struct live l = {
+		.v = v,
+		.config = config,
+		.root = root,
+		.err = err,
+		.tree = {.fd = -1},
+	};
 	struct jb_entry top;
 	int rv;
 

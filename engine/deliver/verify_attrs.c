@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Mode, owner, extended attributes and ACLs of a copy are the source's own: what
- * the catalog says of them, if that is what was last set. A row without `meta`
- * has some that can't be kept, or are still to be set: pending says so. */
+/* Mode, owner, extended attributes and ACLs of a copy are the source's own:
+ * what the catalog says of them, if that is what was last set. A row without
+ * `meta` has some that can't be kept, or are still to be set: pending says so.
+ */
 #include "engine/deliver/verify_priv.h"
 
 #include "engine/deliver/fits.h"

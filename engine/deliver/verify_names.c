@@ -13,10 +13,11 @@
 
 #define SNAPSHOT 1000 /* rows of the catalog in one */
 
-#define IDLE	", though nothing is left to do"
-#define SURPLUS "the source no longer has it" IDLE
-#define MISSING "has no copy" IDLE
-#define ANOTHER "is the copy of another entry" IDLE
+#define IDLE	 ", though nothing is left to do"
+#define SURPLUS	 "the source no longer has it" IDLE
+#define MISSING	 "has no copy" IDLE
+#define ANOTHER	 "is the copy of another entry" IDLE
+#define RESERVED "has no copy: the name is reserved at the target"
 
 struct both {
 	struct jb_verify *v;
@@ -152,6 +153,19 @@ static bool is_selected(const struct both_dir *dir,
 	return takes;
 }
 
+/* By its name at the top nobody would miss what can't have a copy. */
+static void check_reserved(const struct both_dir *dir,
+			   const struct jb_listed_entry *e)
+{
+	struct jb_delivery *d = dir->both->d;
+
+	if (dir->path[0] == '\0' &&
+	    jb_select_reserves(d->patterns, e->name.bytes, e->name.len,
+			       e->content.is_dir) &&
+	    !jb_delivery_is_own_dir(d, e->content.id))
+		tell(dir, &e->name, RESERVED);
+}
+
 static void compare(const struct both_dir *dir, const struct jb_listed *l)
 {
 	const struct jb_listed_entry *e = l->entries;
@@ -168,6 +182,8 @@ static void compare(const struct both_dir *dir, const struct jb_listed *l)
 			check_wanted(dir, e, order == 0 ? c : NULL);
 		else if (order >= 0)
 			check_surplus(dir, c);
+		if (order <= 0 && !wanted)
+			check_reserved(dir, e);
 		if (order <= 0)
 			e = e->next;
 		if (order >= 0)
