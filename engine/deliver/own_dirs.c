@@ -39,8 +39,8 @@ static bool has_id(const struct statx *st, struct jb_id id)
 /* Is the own directory of @target, below the Under= of @policy (NULL: of none),
  * the entry @id of @root? */
 static bool is_own_of(const struct jb_config_section *target,
-		      const struct jb_config_section *policy,
-		      const char *root, struct jb_id id)
+		      const struct jb_config_section *policy, const char *root,
+		      struct jb_id id)
 {
 	struct statx own, top;
 	bool is = false;

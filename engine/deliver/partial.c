@@ -14,7 +14,7 @@
 #define MOST_NAMES 100
 
 static const char SQL_DUE[] =
-	"UPDATE pending SET next = 0 WHERE reason IN (19, 20)";
+	"UPDATE pending SET next = " JB_DUE_NOW " WHERE reason IN (19, 20)";
 
 static_assert(JB_REASON_PARTIAL == 19 && JB_REASON_RESERVED == 20,
 	      "their numbers are stored");
@@ -64,13 +64,5 @@ void jb_delivery_fini_partial(struct jb_delivery *d)
 
 int jb_delivery_retry_partial(struct jb_delivery *d, struct jb_error *err)
 {
-	int rv = d->dry ? JB_OK : jb_replica_begin(d->replica, err);
-
-	if (d->dry || rv != JB_OK)
-		return rv;
-	rv = jb_store_exec(jb_replica_store(d->replica), SQL_DUE, err);
-	if (rv == JB_OK)
-		return jb_replica_commit(d->replica, err);
-	jb_replica_rollback(d->replica);
-	return rv;
+	return d->dry ? JB_OK : jb_delivery_mark_due(d, SQL_DUE, err);
 }

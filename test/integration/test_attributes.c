@@ -116,6 +116,58 @@ static void need_not_be_kept(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* ACLs where the file system is mounted without. */
+static void no_acls(struct t_world *w)
+{
+	struct t_mount disk;
+	struct t_mirror m;
+
+	t_mount_init(&disk, T_btrfs, DST, 0);
+	t_shell("mount -o remount,noacl %s", DST);
+	t_mirror_begin(&m, w, "echo a > a; setfacl -m u:7:r a; echo b > b", "");
+	m.target = disk;
+	flush_says(&m, 1, "a: the target can't keep all its attributes");
+	assert_int_equal(t_mirror_number(&m, "pending"), 1);
+	assert_int_equal(count_log(&m, "can't keep system.posix_acl_access"),
+			 1);
+	t_shell("setfacl -b %s/a", SRC);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* A target that takes no owner: what has another one is pending, is not told as
+ * a difference, and has no set-id bit for the wrong user; no full pass changes
+ * that, and none copies. */
+static void no_owners(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_shell("printf '#!/bin/sh\\nexec setpriv --bounding-set=-chown -- "
+		"%s \"$@\"\\n' > /mnt/bin && chmod 755 /mnt/bin",
+		t_daemon_program());
+	setenv("JB_BIN", "/mnt/bin", 1);
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; echo a > a; echo b > d/b; chown 7:8 a d;"
+		      "chmod 4755 a",
+		      "");
+	t_mirror_flush(&m, 1);
+	assert_int_equal(t_mirror_number(&m, "pending"), 2);
+	assert_int_equal(count_log(&m, "can't keep owner of"), 1);
+	verify(&m, 0, " 0 differ", "--content");
+	t_shell("test $(stat -c %%a:%%u %s/a) = 755:0", DST);
+	full_pass(&m);
+	t_mirror_flush(&m, 1);
+	assert_int_equal(t_mirror_number(&m, "pending"), 2);
+	assert_int_equal(t_mirror_number(&m, "copied"), 2);
+	unsetenv("JB_BIN");
+	t_daemon_stop(&w->daemon);
+	t_daemon_start(&w->daemon);
+	full_pass(&m);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "pending"), 0);
+	t_mirror_fini(&m);
+}
+
 /* Mode, owner and group that somebody changed at the target: told by `verify`,
  * set again by a full pass; content is not copied. */
 static void changed_there(struct t_world *w)
@@ -201,6 +253,8 @@ static void xattrs_changed_there(struct t_world *w)
 static const struct t_case cases[] = {
 	T_CASE(cannot_be_kept, xfs, fanotify),
 	T_CASE(need_not_be_kept, xfs, fanotify),
+	T_CASE(no_acls, ext4, fanotify),
+	T_CASE(no_owners, ext4, fanotify),
 	T_CASE(changed_there, ext4, fanotify),
 	T_CASE(changed_there, xfs, inotify),
 	T_CASE(not_preserved, ext4, fanotify),
