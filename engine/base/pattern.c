@@ -271,6 +271,34 @@ bool jb_patterns_takes(const struct jb_patterns *p, const char *path,
 	return jb_patterns_takes_name(p, path, len, is_dir);
 }
 
+/* Does @r match all that is below the directory @dir? What ends in "**" (not in
+ * an escaped star and another one) and matches it goes on to match below. */
+static bool rule_covers(const struct rule *r, const char *dir, size_t len)
+{
+	if (r->only_dirs)
+		return false;
+	if (!r->anchored && strcmp(r->text, "*") == 0)
+		return true;
+	if (r->len < 2 || strcmp(r->text + r->len - 2, "**") != 0 ||
+	    (r->len > 2 && r->text[r->len - 3] == '\\'))
+		return false;
+	return rule_matches(r, dir, len, true);
+}
+
+bool jb_patterns_takes_below(const struct jb_patterns *p, const char *dir,
+			     size_t len)
+{
+	const struct rule *r;
+
+	for (size_t i = 0; p != NULL && i < p->n_rules; i++) {
+		r = &p->rules[i];
+		if (r->include ? rule_covers(r, dir, len)
+			       : rule_reaches(r, dir, len))
+			return r->include;
+	}
+	return p == NULL || !p->only_included;
+}
+
 bool jb_patterns_depend_on_path(const struct jb_patterns *p)
 {
 	for (size_t i = 0; p != NULL && i < p->n_rules; i++)

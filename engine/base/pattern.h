@@ -49,6 +49,11 @@ bool jb_patterns_takes_name(const struct jb_patterns *p, const char *path,
 bool jb_patterns_takes(const struct jb_patterns *p, const char *path,
 		       size_t len, bool is_dir);
 
+/* Is all that is below the directory @dir taken, whatever it is called, given
+ * that @dir is? False may mean that it depends. */
+bool jb_patterns_takes_below(const struct jb_patterns *p, const char *dir,
+			     size_t len);
+
 /* Can a pattern tell names below different directories apart (an anchored one,
  * or one with a slash in its middle)? If not, a renamed directory keeps its
  * selection. */

@@ -7,23 +7,13 @@
 #include "engine/base/mount_place.h"
 #include "engine/base/network_fs.h"
 #include "engine/base/pattern.h"
-#include "engine/deliver/plugin.h"
 #include "engine/base/size.h"
+#include "engine/cli/coverage.h"
+#include "engine/deliver/plugin.h"
 
-#include <dirent.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define LISTED_MAX 12 /* names of a kind per root; then a count */
-
-/* One name of a root's first level. */
-struct listed {
-	char *name; /* owned */
-	bool is_dir;
-};
 
 static void print_journal(const struct jb_config *c)
 {
@@ -145,169 +135,6 @@ static int print_policy(const struct jb_config *c,
 	return rv;
 }
 
-static int compare_listed(const void *a, const void *b)
-{
-	return strcmp(((const struct listed *)a)->name,
-		      ((const struct listed *)b)->name);
-}
-
-/* Some file systems leave the type out. */
-static bool is_dir(const char *path, const struct dirent *d)
-{
-	char full[PATH_MAX];
-	struct stat st;
-
-	if (d->d_type != DT_UNKNOWN)
-		return d->d_type == DT_DIR;
-	snprintf(full, sizeof full, "%s/%s", path, d->d_name);
-	return lstat(full, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* The names right below @r, sorted. */
-static int list_root(const struct jb_config_root *r, struct listed **ret,
-		     size_t *ret_n, struct jb_error *err)
-{
-	struct dirent **found = NULL;
-	struct listed *list;
-	size_t n = 0;
-	int n_found = scandir(r->path, &found, NULL, NULL);
-
-	list = calloc((size_t)(n_found > 0 ? n_found : 0) + 1, sizeof *list);
-	for (int i = 0; i < n_found; i++) {
-		const char *name = found[i]->d_name;
-
-		if (list != NULL && strcmp(name, ".") != 0 &&
-		    strcmp(name, "..") != 0) {
-			list[n].name = strdup(name);
-			list[n].is_dir = is_dir(r->path, found[i]);
-			n += list[n].name != NULL;
-		}
-		free(found[i]);
-	}
-	free(found);
-	if (list == NULL)
-		return jb_error_set(err, JB_ENOMEM, 0, "%s", r->path);
-	qsort(list, n, sizeof *list, compare_listed);
-	*ret = list;
-	*ret_n = n;
-	return JB_OK;
-}
-
-/* The policies that write what is in @r, and what they take of it. */
-struct taker {
-	const struct jb_config_section *policy; /* borrowed */
-	struct jb_patterns *patterns;		/* owned, may be NULL */
-};
-
-static int find_takers(const struct jb_config *c,
-		       const struct jb_config_root *r, struct taker *takers,
-		       size_t *n, struct jb_error *err)
-{
-	const struct jb_config_section *p;
-	const char *root;
-	int rv;
-
-	for (size_t i = 0; i < c->n_policies; i++) {
-		p = &c->policies[i];
-		root = jb_config_text(p, "Root");
-		if (root == NULL || strcmp(root, r->name) != 0 ||
-		    jb_config_text(p, "Target") == NULL)
-			continue;
-		rv = jb_config_patterns(p, &takers[*n].patterns, err);
-		if (rv != JB_OK)
-			return rv;
-		takers[(*n)++].policy = p;
-	}
-	return JB_OK;
-}
-
-static void print_name(const struct listed *l)
-{
-	for (const char *s = l->name; *s != '\0'; s++)
-		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
-	if (l->is_dir)
-		putchar('/');
-}
-
-static size_t count_takers(const struct taker *takers, size_t n,
-			   const struct listed *l, bool print)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!jb_patterns_takes_name(takers[i].patterns, l->name,
-					    strlen(l->name), l->is_dir))
-			continue;
-		if (print)
-			printf("%s%s", count == 0 ? " (" : ", ",
-			       takers[i].policy->name);
-		count++;
-	}
-	if (print && count > 0)
-		putchar(')');
-	return count;
-}
-
-/* What of @r's first level goes to no policy (@several: to more than one). */
-static void print_shares(const struct jb_config_root *r, const struct listed *l,
-			 size_t n_listed, const struct taker *takers, size_t n,
-			 bool several)
-{
-	size_t found = 0, count;
-
-	for (size_t i = 0; i < n_listed; i++) {
-		if (!jb_patterns_takes_name(r->patterns, l[i].name,
-					    strlen(l[i].name), l[i].is_dir))
-			continue;
-		count = count_takers(takers, n, &l[i], false);
-		if (several ? count < 2 : count != 0)
-			continue;
-		if (found == 0)
-			printf("%s", several ? "  to more than one policy: "
-					     : "  to no policy: ");
-		if (found < LISTED_MAX) {
-			printf("%s", found > 0 ? ", " : "");
-			print_name(&l[i]);
-			if (several)
-				count_takers(takers, n, &l[i], true);
-		}
-		found++;
-	}
-	if (found > LISTED_MAX)
-		printf(" and %zu more", found - LISTED_MAX);
-	if (found > 0)
-		putchar('\n');
-	else if (!several)
-		printf("  everything goes to a policy\n");
-}
-
-static int print_coverage(const struct jb_config *c,
-			  const struct jb_config_root *r, struct jb_error *err)
-{
-	struct taker *takers = calloc(c->n_policies + 1, sizeof *takers);
-	struct listed *list = NULL;
-	size_t n = 0, n_listed = 0;
-	int rv;
-
-	if (takers == NULL)
-		return jb_error_set(err, JB_ENOMEM, 0, "%s", r->path);
-	rv = find_takers(c, r, takers, &n, err);
-	if (rv == JB_OK)
-		rv = list_root(r, &list, &n_listed, err);
-	if (rv == JB_OK) {
-		printf("\nof root %s, at its first level:\n", r->name);
-		print_shares(r, list, n_listed, takers, n, false);
-		print_shares(r, list, n_listed, takers, n, true);
-	}
-	for (size_t i = 0; i < n_listed; i++)
-		free(list[i].name);
-	for (size_t i = 0; i < n; i++)
-		jb_patterns_free(takers[i].patterns);
-	free(list);
-	free(takers);
-	return rv;
-}
-
 static int print_config(const struct jb_config *c, struct jb_error *err)
 {
 	int rv = JB_OK;
@@ -324,7 +151,7 @@ static int print_config(const struct jb_config *c, struct jb_error *err)
 		       "copied\n");
 	for (size_t i = 0; rv == JB_OK && c->n_policies > 0 && i < c->n_roots;
 	     i++)
-		rv = print_coverage(c, &c->roots[i], err);
+		rv = jb_coverage_print(c, &c->roots[i], err);
 	return rv;
 }
 
@@ -391,8 +218,9 @@ const struct jb_command jb_command_check_config = {
 	.synopsis = "[--keys]",
 	.summary = "say what the configuration means, or what is wrong with it",
 	.help = "Reads the configuration as the daemon does, and prints what "
-		"is watched, and\nwhat of it goes where. Exit code 2, and one "
-		"line, if something is wrong.\n\n"
+		"is watched, and\nwhat of it goes where: the tree is looked "
+		"at as far as patterns can tell its names\napart. Exit code 2, "
+		"and one line, if something is wrong.\n\n"
 		"  --keys               list every key, its default and what "
 		"it is for\n",
 	.run = run_check_config,

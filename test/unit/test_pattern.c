@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Patterns: what can be said without rsync. test_pattern_rsync asks rsync. */
 #include "engine/base/pattern.h"
+#include "lib/t_random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -174,6 +176,96 @@ static void test_depend_on_path(void **state)
 	assert_false(jb_patterns_depend_on_path(NULL));
 }
 
+/* Where all below a directory is taken it is known so in the cases that people
+ * write; where it depends never. */
+static void test_takes_below(void **state)
+{
+	static const struct {
+		const char *rule, *dir;
+		bool only, all;
+	} cases[] = {
+		{"-/a/", "b", false, true},	 {"-/a/b/", "a", false, false},
+		{"-/a/b/", "a/c", false, true},	 {"-*.tmp", "a", false, false},
+		{"+/a/***", "a", true, true},	 {"+/a/***", "a/b", true, true},
+		{"+/a/b/***", "a", true, false}, {"+/a/", "a", true, false},
+		{"+/a/**", "a/b", true, true},	 {"+*", "a", true, true},
+		{"+/a\\**", "a*", true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *const list[] = {cases[i].rule, NULL};
+		struct jb_patterns *p = rules(list);
+
+		if (cases[i].only)
+			assert_int_equal(jb_patterns_only_included(p, NULL),
+					 JB_OK);
+		if (jb_patterns_takes_below(p, cases[i].dir,
+					    strlen(cases[i].dir)) !=
+		    cases[i].all)
+			fail_msg("%s: %s", cases[i].rule, cases[i].dir);
+		jb_patterns_free(p);
+	}
+	assert_true(jb_patterns_takes_below(NULL, "a", 1));
+}
+
+static void make_words(struct t_random *r, char *to, const char *const *words,
+		       unsigned n)
+{
+	*to = '\0';
+	for (unsigned i = 1 + t_random_below(r, 4); i > 0; i--)
+		strcat(to, words[t_random_below(r, n)]);
+}
+
+static struct jb_patterns *make_rules(struct t_random *r)
+{
+	static const char *const words[] = {"/",  "a",	 "b", "*",
+					    "**", "***", "?", "/"};
+	bool only = t_random_below(r, 3) == 0;
+	struct jb_patterns *p;
+	char text[40];
+
+	assert_int_equal(jb_patterns_new(&p, NULL), JB_OK);
+	for (unsigned i = 1 + t_random_below(r, 3); i > 0; i--) {
+		make_words(r, text, words, 8);
+		jb_patterns_add(p, only || t_random_below(r, 2), text, NULL);
+	}
+	if (only)
+		jb_patterns_only_included(p, NULL);
+	return p;
+}
+
+/* Random rules: what is said to be taken as a whole has no name that isn't. */
+static void test_takes_below_random(void **state)
+{
+	static const char *const words[] = {"a", "b", "x", "/a", "/b", "/x"};
+	struct t_random r = {(uint64_t)time(NULL)};
+	unsigned known = 0;
+
+	(void)state;
+	if (getenv("JB_TEST_SEED") != NULL)
+		r.state = strtoull(getenv("JB_TEST_SEED"), NULL, 0);
+	printf("JB_TEST_SEED=%llu\n", (unsigned long long)r.state);
+	for (int i = 0; i < 200000; i++) {
+		struct jb_patterns *p = make_rules(&r);
+		char dir[40], path[84], more[40];
+
+		make_words(&r, dir, words, 3);
+		make_words(&r, more, words, 6);
+		snprintf(path, sizeof path, "%s/%s", dir,
+			 more + (*more == '/'));
+		if (takes(p, dir, true) &&
+		    jb_patterns_takes_below(p, dir, strlen(dir))) {
+			known++;
+			if (!takes(p, path, t_random_below(&r, 2)))
+				fail_msg("%s is not taken, but all of %s", path,
+					 dir);
+		}
+		jb_patterns_free(p);
+	}
+	assert_true(known > 1000);
+}
+
 /* What rsync would let match nothing, or read as something else, is refused
  * with a word of advice. */
 static void test_refused(void **state)
@@ -247,6 +339,8 @@ int main(void)
 		cmocka_unit_test(test_only_included_anywhere),
 		cmocka_unit_test(test_only_included_refused),
 		cmocka_unit_test(test_depend_on_path),
+		cmocka_unit_test(test_takes_below),
+		cmocka_unit_test(test_takes_below_random),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_hostile_names),
 	};
