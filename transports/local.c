@@ -361,4 +361,5 @@ const struct jb_target_ops jb_target_local = {
 	.hash_source = hash_source,
 	.trash_size = jb_local_trash_size,
 	.same_xattrs = jb_local_same_xattrs,
+	.trash_oldest = jb_local_trash_oldest,
 };

@@ -152,8 +152,8 @@ static bool has_space(const struct expiring *e)
 	       (fs.f_files == 0 || fs.f_ffree >= INODES_MIN);
 }
 
-/* Is the directory "DATE/TIME" to go? A name that is no time is not ours. */
-static bool is_due(struct expiring *e, const char *date, const char *when)
+/* Of the directory "DATE/TIME". A name that is no time is not ours. */
+static bool read_time(const char *date, const char *when, int64_t *ret_s)
 {
 	struct tm tm = {.tm_isdst = 0};
 	char text[600];
@@ -163,7 +163,18 @@ static bool is_due(struct expiring *e, const char *date, const char *when)
 	end = strptime(text, "%Y-%m-%d/%H-%M-%S", &tm);
 	if (end == NULL || (*end != '\0' && *end != '.'))
 		return false;
-	if (timegm(&tm) < e->before_s || !has_space(e))
+	*ret_s = timegm(&tm);
+	return true;
+}
+
+/* Is it to go? */
+static bool is_due(struct expiring *e, const char *date, const char *when)
+{
+	int64_t at_s;
+
+	if (!read_time(date, when, &at_s))
+		return false;
+	if (at_s < e->before_s || !has_space(e))
 		return true;
 	e->is_over = true;
 	return false;
@@ -220,6 +231,42 @@ int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
 	free_list(list, n);
 	*removed = e.removed;
 	if (rv == 0)
+		return JB_OK;
+	return jb_error_errno(err, -rv, "target '%s': %s/" JB_TRASH_DIR,
+			      l->name, l->top.path);
+}
+
+/* Of one date; a positive number: it has none. */
+static int find_oldest(struct jb_local *l, const char *date, int64_t *ret_s)
+{
+	struct dirent **list = NULL;
+	char path[600];
+	int n, rv;
+
+	snprintf(path, sizeof path, JB_TRASH_DIR "/%s", date);
+	n = list_sorted(l, path, &list);
+	rv = n < 0 ? n : 1;
+	for (int i = 0; rv > 0 && i < n; i++)
+		if (read_time(date, list[i]->d_name, ret_s))
+			rv = 0;
+	free_list(list, n);
+	return rv;
+}
+
+int jb_local_trash_oldest(struct jb_target *t, int64_t *ret_s,
+			  struct jb_error *err)
+{
+	struct jb_local *l = jb_local_of(t);
+	struct dirent **list = NULL;
+	int n = list_sorted(l, JB_TRASH_DIR, &list);
+	int rv = n < 0 && n != -ENOENT ? n : 1;
+
+	*ret_s = 0;
+	for (int i = 0; rv > 0 && i < n; i++)
+		if (list[i]->d_name[0] != '.')
+			rv = find_oldest(l, list[i]->d_name, ret_s);
+	free_list(list, n);
+	if (rv >= 0)
 		return JB_OK;
 	return jb_error_errno(err, -rv, "target '%s': %s/" JB_TRASH_DIR,
 			      l->name, l->top.path);

@@ -82,6 +82,7 @@ const struct jb_config_option jb_config_options[] = {
 	{.section = "Root", .key = "RescanInterval",
 	 .type = JB_CONFIG_DURATION, .offset = ROOT(rescan_us),
 	 .fallback = "1h", .min = 10000000, .max = MAX_RESCAN,
+	 .may_be_off = true,
 	 .help = "How often a root on a network mount (nfs, cifs, ...) is "
 		 "scanned: what others change there raises no event. off: "
 		 "never."},
@@ -110,6 +111,7 @@ const struct jb_config_option jb_config_options[] = {
 	 .help = "A directory below Path= for all policies."},
 	{.section = "Target", .key = "MinFree",
 	 .type = JB_CONFIG_SIZE, .offset = ELSEWHERE, .fallback = "off",
+	 .infinity = JB_INFINITY_IS_WRONG,
 	 .help = "Leave this much free there: files that need it wait."},
 
 	/* [Policy NAME] */
@@ -139,7 +141,7 @@ const struct jb_config_option jb_config_options[] = {
 	{.section = "Policy", .key = "Every",
 	 .is_reserved = true,
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE,
-	 .fallback = "off",
+	 .fallback = "off", .infinity = JB_INFINITY_IS_WRONG,
 	 .help = "How often it runs; off: as changes come."},
 	{.section = "Policy", .key = "OnCalendar",
 	 .is_reserved = true,
@@ -163,9 +165,10 @@ const struct jb_config_option jb_config_options[] = {
 	 .help = "The same as MaxDelete= for files that get new content."},
 	{.section = "Policy", .key = "KeepDeleted",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "7d",
+	 .infinity = JB_INFINITY_IS_LONGEST,
 	 .help = "How long deleted and replaced files stay in the target's "
-		 "trash, and no longer than there is room; off: they are "
-		 "not kept."},
+		 "trash, and no longer than there is room; infinity: as long "
+		 "as there is room; off: they are not kept."},
 	{.section = "Policy", .key = "Preserve",
 	 .type = JB_CONFIG_WORDS, .offset = ELSEWHERE,
 	 .fallback = "mode owner times xattrs acls",
@@ -175,9 +178,11 @@ const struct jb_config_option jb_config_options[] = {
 		 "stays pending."},
 	{.section = "Policy", .key = "Settle",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "off",
+	 .infinity = JB_INFINITY_IS_WRONG,
 	 .help = "Copy a file only when it was left alone this long."},
 	{.section = "Policy", .key = "MinInterval",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "off",
+	 .infinity = JB_INFINITY_IS_WRONG,
 	 .help = "Copy the same file no more often than this."},
 	{.section = "Policy", .key = "PluginTimeout",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "1min",

@@ -13,8 +13,8 @@ enum jb_config_type {
 	JB_CONFIG_TEXT,
 	JB_CONFIG_PATH,	    /* absolute */
 	JB_CONFIG_SUBPATH,  /* relative, stays below */
-	JB_CONFIG_DURATION, /* microseconds; off and infinity are 0 */
-	JB_CONFIG_SIZE,	    /* bytes; off and infinity are 0 */
+	JB_CONFIG_DURATION, /* microseconds; off is 0 */
+	JB_CONFIG_SIZE,	    /* bytes; off is 0 */
 	JB_CONFIG_NUMBER,
 	JB_CONFIG_BOOL,
 	JB_CONFIG_LIMIT,    /* "5%", "1000" or "off" */
@@ -24,6 +24,13 @@ enum jb_config_type {
 	JB_CONFIG_NAME,	    /* of another section */
 	JB_CONFIG_NAMES,    /* of other sections; adds up */
 	JB_CONFIG_PATTERNS, /* rsync's patterns; adds up */
+};
+
+/* What "infinity" is for a DURATION, a SIZE or a NUMBER that may be off. */
+enum jb_config_infinity {
+	JB_INFINITY_IS_OFF,	/* a limit that there is not */
+	JB_INFINITY_IS_LONGEST, /* a duration: INT64_MAX */
+	JB_INFINITY_IS_WRONG,
 };
 
 /* Keys that go nowhere by themselves: asked for by name. */
@@ -38,7 +45,9 @@ struct jb_config_option {
 	const char *help;     /* one line */
 	const char *choices;  /* WORD, WORDS: blank-separated */
 	int64_t min, max;     /* NUMBER, DURATION (us), if max is not 0 */
-	bool is_reserved;     /* understood, but not carried out yet */
+	enum jb_config_infinity infinity;
+	bool may_be_off;  /* a DURATION with min and max, too */
+	bool is_reserved; /* understood, but not carried out yet */
 };
 
 extern const struct jb_config_option jb_config_options[];
@@ -58,6 +67,9 @@ void jb_config_explain_key(const char *section, const char *key, char *text,
 /* Is @value right for @option? JB_ECONFIG: what is wrong and what is right. */
 int jb_config_check_value(const struct jb_config_option *option,
 			  const char *value, struct jb_error *err);
+
+/* "off", "no" or "0". */
+bool jb_config_is_off(const char *value);
 
 /* Readers of single values; @err as above. */
 int jb_config_read_number(const struct jb_config_option *option,

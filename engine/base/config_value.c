@@ -25,10 +25,33 @@ bool jb_config_is_name(const char *name)
 	       name[strspn(name, letters)] == '\0';
 }
 
-static bool is_off(const char *value)
+bool jb_config_is_off(const char *value)
 {
 	return strcmp(value, "off") == 0 || strcmp(value, "no") == 0 ||
-	       strcmp(value, "infinity") == 0 || strcmp(value, "0") == 0;
+	       strcmp(value, "0") == 0;
+}
+
+static bool is_infinity(const char *value)
+{
+	return strcmp(value, "infinity") == 0;
+}
+
+/* A limit that there is not. */
+static bool is_no_limit(const char *value)
+{
+	return jb_config_is_off(value) || is_infinity(value);
+}
+
+/* What is to pass, or to be there, before something is done. */
+static int check_infinity(const struct jb_config_option *option,
+			  const char *value, struct jb_error *err)
+{
+	if (option->infinity != JB_INFINITY_IS_WRONG || !is_infinity(value))
+		return JB_OK;
+	return jb_error_set(err, JB_ECONFIG, 0,
+			    "'infinity' would keep all from being copied; "
+			    "write it like %s, or off",
+			    option->type == JB_CONFIG_SIZE ? "10G" : "5min");
 }
 
 int jb_config_read_bool(const char *value, bool *ret, struct jb_error *err)
@@ -71,11 +94,12 @@ static int check_range(const struct jb_config_option *option, const char *value,
 int jb_config_read_number(const struct jb_config_option *option,
 			  const char *value, int64_t *ret, struct jb_error *err)
 {
-	bool has_off = option->fallback != NULL && is_off(option->fallback);
+	bool has_off =
+		option->fallback != NULL && jb_config_is_off(option->fallback);
 	char *end;
 	int64_t n;
 
-	if (has_off && is_off(value)) {
+	if (has_off && is_no_limit(value)) {
 		*ret = 0;
 		return JB_OK;
 	}
@@ -98,7 +122,9 @@ int jb_config_read_duration(const struct jb_config_option *option,
 {
 	uint64_t us;
 
-	if (option->max == 0 && is_off(value)) {
+	if ((option->max == 0 || option->may_be_off) &&
+	    (jb_config_is_off(value) ||
+	     (is_infinity(value) && option->infinity == JB_INFINITY_IS_OFF))) {
 		*ret_us = 0;
 		return JB_OK;
 	}
@@ -114,7 +140,7 @@ int jb_config_read_duration(const struct jb_config_option *option,
 
 int jb_config_read_size(const char *value, uint64_t *ret, struct jb_error *err)
 {
-	if (is_off(value)) {
+	if (is_no_limit(value)) {
 		*ret = 0;
 		return JB_OK;
 	}
@@ -315,8 +341,10 @@ int jb_config_check_value(const struct jb_config_option *option,
 	int64_t number;
 	char *path;
 	bool flag;
-	int index, rv;
+	int index, rv = check_infinity(option, value, err);
 
+	if (rv != JB_OK)
+		return rv;
 	switch (option->type) {
 	case JB_CONFIG_PATH:
 		rv = jb_config_read_path(value, &path, err);

@@ -138,7 +138,10 @@ static void read_options(struct jb_delivery *d)
 	const struct jb_config_section *p = d->policy;
 	struct jb_planner_options *o = &d->options;
 
-	d->keep_us = jb_config_duration(p, "KeepDeleted");
+	d->keep_us = (int64_t)jb_config_duration(p, "KeepDeleted");
+	if (d->keep_us > JB_FOR_EVER / 2) /* a time to come must have room */
+		d->keep_us = JB_FOR_EVER;
+	jb_delivery_begin_trash(d);
 	*o = (struct jb_planner_options){
 		.policy = p->name,
 		.patterns = d->patterns,
@@ -402,6 +405,8 @@ int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
 		atomic_store(&d->phase, JB_PHASE_FOLLOWING);
 	if (rv == JB_OK && !ret->more)
 		rv = jb_delivery_find_due(d, &ret->due_us, err);
+	if (rv == JB_OK && !ret->more)
+		jb_delivery_add_trash_due(d, &ret->due_us);
 	return rv;
 }
 

@@ -16,6 +16,8 @@
 /* How many changes, or entries of a full pass, are one plan. */
 #define JB_PASS_PAGE 2000
 
+#define JB_FOR_EVER INT64_MAX
+
 struct jb_pass {
 	bool is_running;
 	bool is_first;		/* into an empty replica */
@@ -40,7 +42,7 @@ struct jb_delivery {
 	struct jb_catalog_view *view; /* owned, with feed */
 	struct jb_planner_options options;
 	char *under;		     /* owned */
-	uint64_t keep_us;	     /* KeepDeleted= */
+	int64_t keep_us;	     /* KeepDeleted=, JB_FOR_EVER */
 	char uuid[JB_UUID_SIZE];     /* of the target's marker, "" unknown */
 	char new_uuid[JB_UUID_SIZE]; /* of the one that is to replace it, ""
 					none */
@@ -59,9 +61,11 @@ struct jb_delivery {
 	struct jb_plan_sink sink;
 	bool more; /* a plan left listings */
 	int64_t retry_wait_us;
-	int64_t expired_us; /* when the trash was last looked through */
-	int64_t lacking;    /* pending, owed: no room at the target */
-	uint64_t room;	    /* bytes there were when that was found */
+	int64_t trash_due_us; /* when the trash is looked through, 0: it is
+			       * empty */
+	bool trash_is_known;  /* what was there before this process, too */
+	int64_t lacking;      /* pending, owed: no room at the target */
+	uint64_t room;	      /* bytes there were when that was found */
 	uint64_t room_files;
 	bool again;	     /* some of it may have room now */
 	int64_t untried;     /* a person waits for their try */
@@ -139,6 +143,13 @@ bool jb_own_dirs_have(const struct jb_config *config,
 		      const struct jb_config_root *root, struct jb_id id);
 /* The same for the planner. @arg: the delivery. */
 bool jb_delivery_is_own_dir(void *arg, struct jb_id id);
+
+/* trash.c: the trash of before is not known yet. */
+void jb_delivery_begin_trash(struct jb_delivery *d);
+/* After a plan, the target still started: what was kept long enough goes. */
+void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r);
+/* When that is to be done again, if that is before *due_us (0: never). */
+void jb_delivery_add_trash_due(const struct jb_delivery *d, int64_t *due_us);
 
 /* place_check.c */
 int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err);

@@ -15,13 +15,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PLAN_BYTES     (UINT64_C(512) << 20)
-#define LEAST_PAGE     500
-#define MOST_PAGE      12000
-#define TRASH_EVERY_US INT64_C(3600000000)
-#define STORE_EVERY    10000 /* changes of other roots */
-#define NAMES_ONCE     50000 /* compared in one step */
-#define LISTERS	       2     /* threads that wait for the disk */
+#define PLAN_BYTES  (UINT64_C(512) << 20)
+#define LEAST_PAGE  500
+#define MOST_PAGE   12000
+#define STORE_EVERY 10000 /* changes of other roots */
+#define NAMES_ONCE  50000 /* compared in one step */
+#define LISTERS	    2	  /* threads that wait for the disk */
 
 /* A plugin may not care what emit() said. */
 static int check_sink(struct jb_delivery *d, int rv, struct jb_error *err)
@@ -122,19 +121,6 @@ static int write_deferred(struct jb_delivery *d, struct jb_error *err)
 	return rv;
 }
 
-/* What was kept long enough goes. */
-static void expire_trash(struct jb_delivery *d)
-{
-	int64_t now = jb_clock_us(CLOCK_REALTIME);
-	uint64_t removed;
-
-	if (now - d->expired_us < TRASH_EVERY_US)
-		return;
-	d->expired_us = now;
-	d->target->ops->expire(d->target, (now - (int64_t)d->keep_us) / 1000000,
-			       0, &removed, NULL);
-}
-
 /* The target is still started. */
 static int clean_up(struct jb_delivery *d, const struct jb_report *r, int rv,
 		    struct jb_error *err)
@@ -145,7 +131,7 @@ static int clean_up(struct jb_delivery *d, const struct jb_report *r, int rv,
 	if (d->dry)
 		return rv;
 	if (rv == JB_OK)
-		expire_trash(d);
+		jb_delivery_expire_trash(d, r);
 	if (r->no_space > 0 || d->lacking > 0)
 		failed = jb_delivery_make_room(d, r, rv == JB_OK ? err : NULL);
 	return rv == JB_OK ? failed : rv;

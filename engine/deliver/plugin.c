@@ -80,11 +80,11 @@ static int read_option(const struct jb_option *o, const char *value,
 	case JB_OPTION_BOOL:
 		return jb_config_read_bool(value, field, err);
 	case JB_OPTION_DURATION:
-		if (strcmp(value, "off") == 0)
+		if (jb_config_is_off(value))
 			return JB_OK;
 		return jb_duration_parse(value, field, err);
 	case JB_OPTION_SIZE:
-		if (strcmp(value, "off") == 0)
+		if (jb_config_is_off(value))
 			return JB_OK;
 		return jb_size_parse(value, field, err);
 	default:

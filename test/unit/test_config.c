@@ -380,6 +380,41 @@ static void test_refused(void **state)
 #define SDA    "[Target sda]\nTransport=local\nPath=/mnt/backup\n"
 #define MIRROR "[Policy m]\nPlugin=mirror\nRoot=nfs\nTarget=sda\n"
 
+/* "infinity": no limit, as long as can be, or nonsense; and "off". */
+static void test_infinity(void **state)
+{
+	const struct jb_config *c;
+
+	c = load(*state,
+		 ROOT SDA MIRROR "KeepDeleted=infinity\nMaxDelete=infinity\n");
+	assert_int_equal(jb_config_duration(jb_config_policy(c, "m"),
+					    "KeepDeleted"),
+			 INT64_MAX);
+	assert_true(
+		jb_config_limit(jb_config_policy(c, "m"), "MaxDelete").is_off);
+	c = load(*state,
+		 ROOT "Patrol=infinity\nRescanInterval=off\n[Journal]\n"
+		      "Retain=infinity\nMaxJournalSize=infinity\n"
+		      "MaxBacklog=infinity\n" SDA MIRROR "KeepDeleted=off\n");
+	assert_int_equal(c->roots[0].patrol_us, 0);
+	assert_int_equal(c->roots[0].rescan_us, 0);
+	assert_int_equal(c->retain_us, 0);
+	assert_int_equal(c->max_journal, 0);
+	assert_int_equal(c->max_backlog, 0);
+	assert_int_equal(
+		jb_config_duration(jb_config_policy(c, "m"), "KeepDeleted"), 0);
+	refuse(*state, ROOT SDA MIRROR "Settle=infinity\n", 10,
+	       "would keep all from being copied; write it like 5min, or off");
+	refuse(*state, ROOT SDA MIRROR "MinInterval=infinity\n", 10,
+	       "would keep all from being copied");
+	refuse(*state, ROOT SDA "MinFree=infinity\n" MIRROR, 6,
+	       "would keep all from being copied; write it like 10G, or off");
+	refuse(*state, ROOT SDA MIRROR "PluginTimeout=infinity\n", 10,
+	       "out of range");
+	refuse(*state, ROOT SDA MIRROR "DeleteWindow=infinity\n", 10,
+	       "out of range");
+}
+
 /* Targets and policies that do not fit together. */
 static void test_policies_refused(void **state)
 {
@@ -679,25 +714,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, init, fini)
 	const struct CMUnitTest tests[] = {
-		TEST(test_whole),
-		TEST(test_getters),
-		TEST(test_defaults),
-		TEST(test_repeated),
-		TEST(test_lines),
-		TEST(test_long_line),
-		TEST(test_conf_d),
-		TEST(test_refused),
-		TEST(test_policies_refused),
-		TEST(test_chain),
-		TEST(test_no_file),
-		TEST(test_passed),
-		TEST(test_unreadable),
-		TEST(test_paths),
-		TEST(test_paths_rights),
-		TEST(test_mounts),
-		TEST(test_target_below_root),
-		TEST(test_example),
-		cmocka_unit_test(test_table),
+		TEST(test_whole),    TEST(test_getters),
+		TEST(test_defaults), TEST(test_repeated),
+		TEST(test_lines),    TEST(test_long_line),
+		TEST(test_conf_d),   TEST(test_refused),
+		TEST(test_infinity), TEST(test_policies_refused),
+		TEST(test_chain),    TEST(test_no_file),
+		TEST(test_passed),   TEST(test_unreadable),
+		TEST(test_paths),    TEST(test_paths_rights),
+		TEST(test_mounts),   TEST(test_target_below_root),
+		TEST(test_example),  cmocka_unit_test(test_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When the trash is looked through: after a plan, and by itself when what is
+ * oldest in it was kept long enough, or once a day while there is any: a clock
+ * may have been set. An idle policy wakes for nothing else. What a process that
+ * has just begun does not know is found by its first plan, or within the hour.
+ */
+#include "engine/base/clock.h"
+#include "engine/deliver/delivery_priv.h"
+
+#define S_US	INT64_C(1000000)
+#define HOUR_US (3600 * S_US)
+#define DAY_US	(24 * HOUR_US)
+
+/* When what was put there at @since_us is to go. */
+static int64_t end_of(const struct jb_delivery *d, int64_t since_us)
+{
+	return since_us + d->keep_us + S_US; /* its date is in seconds */
+}
+
+void jb_delivery_begin_trash(struct jb_delivery *d)
+{
+	bool soon = d->keep_us > 0 && d->keep_us < HOUR_US;
+
+	d->trash_is_known = false;
+	d->trash_due_us = d->keep_us == JB_FOR_EVER
+				  ? 0
+				  : jb_clock_us(CLOCK_REALTIME) +
+					    (soon ? d->keep_us : HOUR_US);
+}
+
+static void look_through(struct jb_delivery *d, int64_t now)
+{
+	struct jb_target *t = d->target;
+	int64_t oldest_s = 0;
+	uint64_t removed;
+	int rv =
+		t->ops->expire(t, (now - d->keep_us) / S_US, 0, &removed, NULL);
+
+	if (rv == JB_OK)
+		rv = t->ops->trash_oldest(t, &oldest_s, NULL);
+	d->trash_is_known = rv == JB_OK;
+	if (rv != JB_OK)
+		d->trash_due_us = now + HOUR_US;
+	else
+		d->trash_due_us =
+			oldest_s != 0 ? end_of(d, oldest_s * S_US) : 0;
+}
+
+void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r)
+{
+	int64_t now = jb_clock_us(CLOCK_REALTIME);
+
+	if (d->keep_us == JB_FOR_EVER)
+		return;
+	if (!d->trash_is_known ||
+	    (d->trash_due_us != 0 && d->trash_due_us <= now))
+		look_through(d, now);
+	else if (d->trash_due_us == 0 && r->operations > 0)
+		d->trash_due_us = end_of(d, now);
+}
+
+void jb_delivery_add_trash_due(const struct jb_delivery *d, int64_t *due_us)
+{
+	int64_t now = jb_clock_us(CLOCK_REALTIME), due = d->trash_due_us;
+
+	if (due == 0)
+		return;
+	if (due <= now)
+		due = now + d->retry_wait_us;
+	else if (due > now + DAY_US)
+		due = now + DAY_US;
+	if (*due_us == 0 || due < *due_us)
+		*due_us = due;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How long a target's trash keeps what was deleted or replaced. */
+#include "lib/t_mirror.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SRC   T_MIRROR_ROOT
+#define DST   T_MIRROR
+#define TRASH DST "/.journalctl-backup/trash"
+
+/* Until shell line @text is true. */
+static void await(const char *text)
+{
+	for (int i = 0; i < 200; i++) {
+		if (system(text) == 0)
+			return;
+		poll(NULL, 0, 100);
+	}
+	fail_msg("never true: %s", text);
+}
+
+static void delete_one(struct t_mirror *m, struct t_world *w, const char *more)
+{
+	t_mirror_init(m, w, T_ext4, "echo a > a; echo b > b", more);
+	t_mirror_check(m);
+	w->daemon.quiet = true;
+	t_shell("rm %s/a", SRC);
+	t_mirror_check(m);
+	t_shell("grep -qx a " TRASH "/*/*/a");
+}
+
+/* An idle policy empties its trash, too, and leaves the target alone then. */
+static void idle(struct t_world *w)
+{
+	struct t_mirror m;
+
+	delete_one(&m, w, "KeepDeleted=4s");
+	await("test -z \"$(ls " TRASH ")\"");
+	t_mount_detach(&m.target);
+	t_mount_attach(&m.target);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* What a worker of before has put there is known to the next one. */
+static void of_before(struct t_world *w)
+{
+	struct t_mirror m;
+
+	delete_one(&m, w, "KeepDeleted=1h");
+	t_daemon_stop(&w->daemon);
+	t_shell("cd " TRASH " && mkdir -p 2020-01-01 && mv */*-*-* 2020-01-01/ "
+		"&& sed -i s/KeepDeleted=1h/KeepDeleted=2s/ %s",
+		w->daemon.config);
+	t_daemon_start(&w->daemon);
+	await("test -z \"$(ls " TRASH ")\"");
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* Infinity is not off: what was deleted stays, however old it is. */
+static void for_ever(struct t_world *w)
+{
+	struct t_mirror m;
+
+	delete_one(&m, w, "KeepDeleted=infinity");
+	t_daemon_stop(&w->daemon);
+	t_shell("cd " TRASH " && mkdir 2001-01-01 && mv */*-*-* 2001-01-01/");
+	t_daemon_start(&w->daemon);
+	t_shell("echo more > %s/b", SRC);
+	t_mirror_check(&m);
+	t_shell("grep -qx a " TRASH "/2001-01-01/*/a && grep -qx b " TRASH
+		"/*/*/b");
+	t_mirror_fini(&m);
+}
+
+/* A dry run looks at what is there, and takes nothing of it away. */
+static void dry(struct t_world *w)
+{
+	struct t_mirror m;
+
+	delete_one(&m, w, "KeepDeleted=1h");
+	t_daemon_stop(&w->daemon);
+	t_shell("cd " TRASH " && mkdir 2001-01-01 && mv */*-*-* 2001-01-01/");
+	t_mirror_command(&m, 0, NULL, "run", "m", "--dry-run");
+	t_shell("grep -qx a " TRASH "/2001-01-01/*/a");
+	t_mirror_command(&m, 0, NULL, "run", "m", NULL);
+	t_shell("test -z \"$(ls " TRASH ")\"");
+	t_mirror_fini(&m);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(idle, ext4, fanotify),
+	T_CASE(of_before, ext4, fanotify),
+	T_CASE(for_ever, ext4, fanotify),
+	T_CASE(dry, ext4, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("trash", cases, sizeof cases / sizeof cases[0], argc,
+			  argv);
+}
