@@ -149,6 +149,7 @@ static void read_options(struct jb_delivery *d)
 			(int64_t)jb_config_duration(p, "DeleteWindow"),
 		.max_delete = read_limit(p, "MaxDelete"),
 		.max_replace = read_limit(p, "MaxReplace"),
+		.preserve = jb_delivery_preserve(p),
 		.keep_deleted = d->keep_us > 0,
 		.keep_hashes = true,
 		.racy_ns = LONG_WRITE_NS,

@@ -152,6 +152,7 @@ void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r);
 void jb_delivery_add_trash_due(const struct jb_delivery *d, int64_t *due_us);
 
 /* place_check.c */
+unsigned jb_delivery_preserve(const struct jb_config_section *policy);
 int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err);
 int jb_delivery_check_source(struct jb_delivery *d, struct jb_error *err);
 /* Start the target, which initialises itself when it is new and empty. */

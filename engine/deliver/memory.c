@@ -113,6 +113,19 @@ int jb_delivery_note(struct jb_delivery *d, const char *key, int64_t value,
 	return rv;
 }
 
+/* What Preserve= did not have before was set nowhere. */
+static int check_preserve(struct jb_delivery *d, struct jb_error *err)
+{
+	int64_t now = d->options.preserve, known = 0;
+	int rv = jb_replica_get(d->replica, JB_KEY_PRESERVE, 0, &known, err);
+
+	if (rv == JB_OK && (now & ~known) != 0)
+		rv = jb_delivery_mark_due(d, "UPDATE node SET meta = NULL",
+					  err);
+	return rv == JB_OK ? jb_delivery_note(d, JB_KEY_PRESERVE, now, err)
+			   : rv;
+}
+
 /* Another configuration: everything is looked at anew. */
 static int check_config(struct jb_delivery *d, struct jb_error *err)
 {
@@ -124,7 +137,11 @@ static int check_config(struct jb_delivery *d, struct jb_error *err)
 	if (rv != JB_OK || (uint64_t)known == d->hash)
 		return rv;
 	d->is_full = true;
+	if (d->dry)
+		return JB_OK;
 	rv = jb_delivery_note(d, JB_KEY_FULL, 1, err);
+	if (rv == JB_OK)
+		rv = check_preserve(d, err);
 	if (rv == JB_OK)
 		rv = jb_delivery_retry_partial(d, err);
 	if (rv == JB_OK)

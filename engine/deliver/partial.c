@@ -64,5 +64,5 @@ void jb_delivery_fini_partial(struct jb_delivery *d)
 
 int jb_delivery_retry_partial(struct jb_delivery *d, struct jb_error *err)
 {
-	return d->dry ? JB_OK : jb_delivery_mark_due(d, SQL_DUE, err);
+	return jb_delivery_mark_due(d, SQL_DUE, err);
 }

@@ -15,7 +15,7 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
-static unsigned read_preserve(const struct jb_config_section *policy)
+unsigned jb_delivery_preserve(const struct jb_config_section *policy)
 {
 	static const struct {
 		const char *word;
@@ -59,10 +59,8 @@ int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err)
 {
 	const char *transport = jb_config_text(d->section, "Transport");
 	const struct jb_target_ops *ops = jb_transport_find(transport);
-	unsigned preserve = read_preserve(d->policy);
 	int rv;
 
-	d->options.preserve = preserve;
 	if (ops == NULL)
 		return jb_error_set(err, JB_ENOTSUP, 0,
 				    "policy '%s': Transport=%s is not built in",
@@ -79,7 +77,7 @@ int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err)
 			.require_mount =
 				jb_config_bool(d->section, "RequireMount"),
 			.min_free = jb_config_size(d->section, "MinFree"),
-			.preserve = preserve,
+			.preserve = d->options.preserve,
 		},
 		&d->target, err);
 }

@@ -112,8 +112,9 @@ struct jb_store *jb_replica_store(struct jb_replica *r);
 #define JB_KEY_EPOCH_NO	    "epoch_no" /* how many it has followed */
 #define JB_KEY_SESSION	    "session"  /* the daemon's, at the cursor */
 #define JB_KEY_CURSOR	    "cursor"
-#define JB_KEY_FULL	    "full"   /* 1: a full pass is owed */
-#define JB_KEY_CONFIG	    "config" /* a hash of what chooses the entries */
+#define JB_KEY_FULL	    "full"     /* 1: a full pass is owed */
+#define JB_KEY_CONFIG	    "config"   /* a hash of what chooses the entries */
+#define JB_KEY_PRESERVE	    "preserve" /* JB_PRESERVE_* that was set */
 #define JB_KEY_PAUSED	    "paused"
 #define JB_KEY_ADOPT	    "adopt" /* what equals the source is taken over */
 #define JB_KEY_HELD	    "held"  /* 1: deletions wait for 'release' */

@@ -116,6 +116,27 @@ static void need_not_be_kept(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What Preserve= gets later is set for what was copied before. */
+static void kept_later(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_xfs,
+		      "mkdir d; echo a > d/a; chown 7:8 d/a; setfattr -n "
+		      "user.x -v 1 d/a; setfacl -d -m u:7:rx d; "
+		      "setfattr -n user.x -v 1 .",
+		      "Preserve=mode times");
+	t_mirror_flush(&m, 0);
+	t_shell("test $(stat -c %%u %s/d/a) = 0", DST);
+	t_daemon_stop(&w->daemon);
+	t_shell("sed -i '/^Preserve=/d' %s", w->daemon.config);
+	t_daemon_start(&w->daemon);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "copied"), 0);
+	verify(&m, 0, " 0 differ", "--content");
+	t_mirror_fini(&m);
+}
+
 /* ACLs where the file system is mounted without. */
 static void no_acls(struct t_world *w)
 {
@@ -253,6 +274,7 @@ static void xattrs_changed_there(struct t_world *w)
 static const struct t_case cases[] = {
 	T_CASE(cannot_be_kept, xfs, fanotify),
 	T_CASE(need_not_be_kept, xfs, fanotify),
+	T_CASE(kept_later, ext4, fanotify),
 	T_CASE(no_acls, ext4, fanotify),
 	T_CASE(no_owners, ext4, fanotify),
 	T_CASE(changed_there, ext4, fanotify),
