@@ -39,6 +39,7 @@ enum jb_entry_flag {
 	JB_ENTRY_MOUNT = 4,    /* another file system is mounted here */
 	JB_ENTRY_QUIET = 8,    /* directory: ctime was taken over silently */
 	JB_ENTRY_SCANNED = 16, /* detached by a scan, not by an event */
+	JB_ENTRY_UNREAD = 32,  /* directory: we may not read it */
 };
 
 struct jb_entry {

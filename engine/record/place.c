@@ -279,6 +279,8 @@ static int take_rename(struct jb_recorder *r, struct jb_visit *v,
 				      v->clock, err);
 	if (rv == JB_OK && src->dirkey != 0)
 		rv = jb_cycle_resume(r, src->dirkey, v->origin, err);
+	if (rv == JB_OK)
+		rv = jb_unread_check(r, v, src, err);
 	return rv;
 }
 
@@ -388,6 +390,8 @@ int jb_place_take_new(struct jb_recorder *r, struct jb_visit *v,
 	if (rv == JB_OK && S_ISDIR(e.facts.mode) && flag == 0)
 		rv = jb_place_list_later(r, v, &e, flags->dirty & JB_DIRTY_WHO,
 					 r->created_dirs, err);
+	if (rv == JB_OK && flag == 0)
+		rv = jb_unread_check(r, v, &e, err);
 	return rv;
 }
 
@@ -448,9 +452,11 @@ int jb_place_look(struct jb_recorder *r, struct jb_visit *v, const char *name,
 			return rv;
 		has = have.id.ino != 0;
 	}
-	if (has && there && jb_look_same(&found, &have))
-		return jb_facts_compare(r, v->root, &have, &found, flags, false,
-					v->clock, err);
+	if (has && there && jb_look_same(&found, &have)) {
+		rv = jb_facts_compare(r, v->root, &have, &found, flags, false,
+				      v->clock, err);
+		return rv == JB_OK ? jb_unread_check(r, v, &have, err) : rv;
+	}
 	if (has) {
 		rv = jb_detach(r, v->root, &have, flags->dirty, err);
 		if (rv < 0)

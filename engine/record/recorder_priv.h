@@ -98,8 +98,9 @@ struct jb_recorder {
 	uint64_t batch_dirs;	/* how many there were before this batch */
 	int64_t batch_seq;	/* the last change before this batch */
 	struct jb_keyset named; /* directories: see record/facts.c */
-	struct jb_filter known; /* inodes that the catalog may have */
-	struct jb_ahead *ahead; /* owned; NULL: none */
+	struct jb_keyset unread_told; /* of these the log has spoken */
+	struct jb_filter known;	      /* inodes that the catalog may have */
+	struct jb_ahead *ahead;	      /* owned; NULL: none */
 	struct jb_map_dir *gone_dirs; /* owned; to leave the map */
 	size_t n_gone, cap_gone;
 	struct jb_dirty_beyond *beyond; /* owned */
@@ -268,6 +269,10 @@ int jb_cycle_resume(struct jb_recorder *r, uint64_t key, uint64_t origin,
 /* The directory's row has gone. */
 void jb_cycle_forget(struct jb_recorder *r, uint64_t key);
 bool jb_cycle_defers(const struct jb_recorder *r, uint64_t key);
+
+/* record/unread.c: the row's directory was looked at: may we read it? */
+int jb_unread_check(struct jb_recorder *r, struct jb_visit *v,
+		    struct jb_entry *e, struct jb_error *err);
 
 /* record/stale.c: a directory that can't be reached by its path now. */
 int jb_stale_note(struct jb_recorder *r, uint64_t key, struct jb_error *err);

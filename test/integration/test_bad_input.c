@@ -115,6 +115,21 @@ static void no_such_config(struct t_world *w)
 	t_output_fini(&o);
 }
 
+/* Start it as @argv, until it answers; its status, owned by the caller. */
+static json_t *start_as(struct t_daemon *d, const char *const *argv)
+{
+	json_t *status = NULL;
+
+	d->pid = t_process_start(argv, d->log);
+	for (int i = 0; i < 2000 && status == NULL; i++) {
+		status = t_daemon_ask(d, "{\"command\":\"status\"}");
+		if (status == NULL && t_process_wait(d->pid, 5) >= 0)
+			break;
+	}
+	assert_non_null(status);
+	return status;
+}
+
 /* No right to watch: without CAP_SYS_ADMIN auto falls back, and says why. */
 static void no_capability(struct t_world *w)
 {
@@ -126,17 +141,10 @@ static void no_capability(struct t_world *w)
 	struct t_daemon *d = &w->daemon;
 	struct t_round r;
 	json_t *status;
-	int tries;
 
 	t_shell("mkdir " ROOT " && touch " ROOT "/1");
 	t_daemon_root(d, "r", ROOT, T_auto);
-	d->pid = t_process_start(argv, d->log);
-	for (tries = 0; tries < 2000; tries++) {
-		status = t_daemon_ask(d, "{\"command\":\"status\"}");
-		if (status != NULL || t_process_wait(d->pid, 5) >= 0)
-			break;
-	}
-	assert_non_null(status);
+	status = start_as(d, argv);
 	assert_string_equal(json_string_value(
 				    t_daemon_root_member(status, "backend")),
 			    "inotify");
@@ -147,6 +155,40 @@ static void no_capability(struct t_world *w)
 	t_daemon_flush(d);
 	t_round_init(&r, w);
 	t_shell("cd " ROOT " && mkdir -p a/b && echo 1 > a/b/c && mv 1 a/2");
+	t_round_check(&r, NULL);
+	t_round_fini(&r);
+}
+
+/* A daemon of a user who may not read everything says what it can't see, and
+ * sees it when it may. */
+static void no_access(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	char program[160];
+	const char *argv[] = {
+		"setpriv",	  "--reuid=65534", "--regid=65534",
+		"--clear-groups", program,	   "--config",
+		d->config,	  "daemon",	   NULL};
+	struct t_round r;
+
+	snprintf(program, sizeof program, "%s/program", d->dir);
+	t_shell("mkdir -p " ROOT "/priv/deep " ROOT "/late/in && touch " ROOT
+		"/priv/deep/c && chmod 700 " ROOT "/priv && cp %s %s",
+		t_daemon_program(), program);
+	t_daemon_root(d, "r", ROOT, T_auto);
+	t_shell("chown -R 65534 %s", d->dir);
+	json_decref(start_as(d, argv));
+	t_daemon_flush(d);
+	t_shell("grep -q 'priv: user 65534 may not read' %s", d->log);
+	t_shell("chmod 700 " ROOT "/late && touch " ROOT "/late/1 " ROOT
+		"/late/in/2");
+	t_daemon_flush(d);
+	t_shell("grep -q 'late: user 65534 may not read' %s", d->log);
+	t_shell("chmod 755 " ROOT "/priv " ROOT "/late");
+	t_daemon_flush(d);
+	t_round_init(&r, w);
+	t_shell("touch " ROOT "/priv/new " ROOT "/late/in/new && rm " ROOT
+		"/priv/deep/c");
 	t_round_check(&r, NULL);
 	t_round_fini(&r);
 }
@@ -390,6 +432,7 @@ static const struct t_case cases[] = {
 	T_CASE(file_for_state_directory, ext4, auto),
 	T_CASE(no_root_at_all, ext4, auto),
 	T_CASE(no_such_config, ext4, auto),
+	T_CASE(no_access, ext4, inotify),
 	T_CASE(no_capability, ext4, auto),
 	T_CASE(no_capability_for_fanotify, ext4, auto),
 	T_CASE(newer_schema, ext4, auto),
