@@ -154,8 +154,8 @@ const struct jb_config_option jb_config_options[] = {
 	{.section = "Policy", .key = "MaxDelete",
 	 .type = JB_CONFIG_LIMIT, .offset = ELSEWHERE, .fallback = "10%",
 	 .help = "Hold the deletions when more would go within "
-		 "DeleteWindow=: a share of all entries (5%), a number, or "
-		 "off."},
+		 "DeleteWindow=: a share of all entries (5%, but at least "
+		 "100 and at most 100,000), a number, or off."},
 	{.section = "Policy", .key = "DeleteWindow",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "1h",
 	 .min = 1000000, .max = MAX_SECONDS,

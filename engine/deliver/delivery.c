@@ -119,7 +119,7 @@ static struct jb_limit read_limit(const struct jb_config_section *policy,
 {
 	struct jb_config_limit l = jb_config_limit(policy, key);
 
-	if (l.is_percent)
+	if (l.is_percent && l.value > 0)
 		return (struct jb_limit){
 			.on = !l.is_off && l.value < 10000,
 			.share = (uint32_t)l.value,

@@ -221,6 +221,19 @@ static void held(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* No share at all is none, not the hundred that a share is at least. */
+static void held_at_first(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "touch a b", "MaxDelete=0%");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("rm %s/a", SRC);
+	t_mirror_command(&m, 3, "1 deletion is held", "flush", "--policy", "m");
+	t_mirror_fini(&m);
+}
+
 /* The same slowly: deletions are counted across batches and restarts. */
 static void held_slowly(struct t_world *w)
 {
@@ -487,6 +500,7 @@ static const struct t_case cases[] = {
 	T_CASE(killed, ext4, fanotify),
 	T_CASE(killed, ext4, inotify),
 	T_CASE(held, ext4, fanotify),
+	T_CASE(held_at_first, ext4, fanotify),
 	T_CASE(held_slowly, ext4, fanotify),
 	T_CASE(paused, ext4, fanotify),
 	T_CASE(restarted, ext4, fanotify),
