@@ -13,9 +13,13 @@
 #include "engine/control_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG	    16
@@ -117,6 +121,29 @@ static void on_connection(uv_stream_t *server, int status)
 
 /* ---- life */
 
+/* By way of a descriptor, since a socket's own path is short: unix(7). Not with
+ * uv_pipe_bind(), which would remove that path when it is closed. */
+static int bind_in(uv_pipe_t *server, const char *dir)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int rc = 0;
+
+	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/control",
+		 dirfd);
+	if (fd < 0 || dirfd < 0 ||
+	    bind(fd, (struct sockaddr *)&at, sizeof at) < 0)
+		rc = -errno;
+	if (dirfd >= 0)
+		close(dirfd);
+	if (rc == 0)
+		rc = uv_pipe_open(server, fd);
+	if (rc != 0 && fd >= 0)
+		close(fd);
+	return rc;
+}
+
 int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
 		    struct jb_error *err)
 {
@@ -134,7 +161,7 @@ int jb_control_open(struct jb_daemon *d, struct jb_control **ret,
 	uv_pipe_init(&d->loop, &control->server, 0);
 	control->server.data = control;
 	*ret = control;
-	rc = uv_pipe_bind(&control->server, control->path);
+	rc = bind_in(&control->server, d->config->runtime_dir);
 	if (rc == 0)
 		rc = chmod(control->path, 0600) == 0 ? 0 : -errno;
 	if (rc == 0)

@@ -199,7 +199,7 @@ static int run_query(struct jb_cli *cli, struct run *r)
 {
 	struct jb_config *config;
 	struct jb_error err;
-	int rv = JB_OK, code;
+	int rv = JB_OK, code = JB_EXIT_OK;
 
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
@@ -218,7 +218,6 @@ static int run_query(struct jb_cli *cli, struct run *r)
 		if (r->o.filter.follow)
 			jb_follow_fini(&r->follow);
 	}
-	code = jb_follow_is_stopped() ? JB_EXIT_OK : jb_out_finish(stdout);
 	if (rv != JB_OK)
 		code = jb_cli_fail(cli, &err);
 	close_query(r);

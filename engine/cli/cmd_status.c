@@ -43,7 +43,7 @@ static void ask_daemon(struct jb_status *s, const struct jb_config *config)
 static int show(struct jb_cli *cli, const struct jb_config *config, bool json)
 {
 	struct jb_status s = {.config = config};
-	int code;
+	int code = JB_EXIT_OK;
 
 	signal(SIGPIPE, SIG_IGN);
 	ask_daemon(&s, config);
@@ -52,7 +52,6 @@ static int show(struct jb_cli *cli, const struct jb_config *config, bool json)
 		jb_status_print_json(&s, stdout);
 	else
 		jb_status_print(&s, stdout);
-	code = jb_out_finish(stdout);
 	if (!s.is_running)
 		code = jb_cli_exit_code(s.daemon_error.code);
 	cli->exit_code = code;

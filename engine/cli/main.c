@@ -2,6 +2,7 @@
 #include "engine/cli/cli.h"
 
 #include "engine/base/config.h"
+#include "engine/cli/output.h"
 #include "jb/version.h"
 
 #include <locale.h>
@@ -270,7 +271,7 @@ static int run_command(struct jb_cli *cli, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct jb_cli cli = {0};
-	int c;
+	int c, failed;
 
 	setlocale(LC_CTYPE, "");
 	c = jb_cli_option(&cli, argc, argv, "+:h", global_options);
@@ -282,5 +283,7 @@ int main(int argc, char **argv)
 		return cli.exit_code;
 	if (optind == argc)
 		return jb_cli_usage(&cli, "no command given: see --help");
-	return run_command(&cli, argc - optind, argv + optind);
+	c = run_command(&cli, argc - optind, argv + optind);
+	failed = jb_out_finish(stdout);
+	return c != JB_EXIT_OK ? c : failed;
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -409,8 +410,15 @@ int jb_worker_run(const struct jb_config *config, const char *policy,
 		  struct jb_error *err)
 {
 	struct jb_worker *w;
+	struct stat st;
 	int rv;
 
+	if (fstat(JB_WORKER_FD, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return jb_error_set(err, JB_EINVAL, 0,
+				    "descriptor %d is no pipe of the daemon's: "
+				    "workers are started by 'journalctl-backup "
+				    "daemon'",
+				    JB_WORKER_FD);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	signal(SIGPIPE, SIG_IGN);
 	/* One thread works: what it opened is its own. */

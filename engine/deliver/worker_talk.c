@@ -265,8 +265,6 @@ int jb_worker_listen(struct jb_worker *w, struct jb_error *err)
 		rc = jb_line_pipe_start(&w->pipe, on_line, on_end);
 	if (rc == 0)
 		return JB_OK;
-	return jb_error_set(err, JB_ESYS, rc,
-			    "worker: descriptor %d is no pipe of the daemon's: "
-			    "it is started by 'journalctl-backup daemon'",
-			    JB_WORKER_FD);
+	return jb_error_set(err, JB_ESYS, rc, "worker: descriptor %d: %s",
+			    JB_WORKER_FD, uv_strerror(rc));
 }

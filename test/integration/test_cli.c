@@ -437,6 +437,17 @@ static void test_reader_leaves(void **state)
 	assert_int_equal(t->o.err_len, 0);
 	run(t, 1, "query > /dev/full");
 	expect_words(t, "No space left", NULL);
+	run(t, 1, "check-config --keys > /dev/full");
+	expect_words(t, "No space left", NULL);
+}
+
+/* Whoever starts a worker by hand is told who does. */
+static void test_worker_by_hand(void **state)
+{
+	struct t_cli *t = *state;
+
+	run(t, 1, "worker p < /dev/null");
+	expect_words(t, "by a daemon", NULL);
 }
 
 /* ---- following ---- */
@@ -616,6 +627,7 @@ int main(void)
 		T(test_damaged_inside),
 		T(test_not_allowed),
 		T(test_reader_leaves),
+		T(test_worker_by_hand),
 		T(test_follow),
 		T(test_follow_alone),
 		T(test_control),

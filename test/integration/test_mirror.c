@@ -230,7 +230,7 @@ static void held_at_first(struct t_world *w)
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
 	t_shell("rm %s/a", SRC);
-	t_mirror_command(&m, 3, "1 deletion is held", "flush", "--policy", "m");
+	t_mirror_command(&m, 3, "held", "flush", "--policy", "m");
 	t_mirror_fini(&m);
 }
 
