@@ -188,6 +188,19 @@ int jb_store_exec(struct jb_store *s, const char *sql, struct jb_error *err)
 	return JB_OK;
 }
 
+int jb_store_check_there(struct jb_store *s, struct jb_error *err)
+{
+	int moved = 0;
+
+	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	if (moved == 0)
+		return JB_OK;
+	return jb_error_set(err, JB_ESYS, 0,
+			    "%s: was removed or replaced while it was in use: "
+			    "the next start begins with what is there then",
+			    s->path);
+}
+
 int jb_store_begin(struct jb_store *s, struct jb_error *err)
 {
 	return jb_store_exec(s, "BEGIN IMMEDIATE", err);

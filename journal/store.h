@@ -48,6 +48,10 @@ int jb_store_prepare(struct jb_store *s, const char *sql, sqlite3_stmt **ret,
 
 int jb_store_exec(struct jb_store *s, const char *sql, struct jb_error *err);
 
+/* JB_ESYS: the file has no name any more, or another one has it: what is
+ * written will never be read. */
+int jb_store_check_there(struct jb_store *s, struct jb_error *err);
+
 /* BEGIN IMMEDIATE, COMMIT, ROLLBACK. A commit that fails is rolled back. */
 int jb_store_begin(struct jb_store *s, struct jb_error *err);
 int jb_store_commit(struct jb_store *s, struct jb_error *err);

@@ -62,7 +62,9 @@ static int record_batch(struct jb_recorder *r, struct jb_error *err)
 	if (r->ahead != NULL)
 		jb_ahead_begin(r->ahead);
 	jb_changes_begin(r->changes, r->now_us);
-	rv = spare_mark(r, err);
+	rv = jb_store_check_there(r->store, err);
+	if (rv == JB_OK)
+		rv = spare_mark(r, err);
 	if (rv == JB_OK)
 		rv = jb_store_begin(r->store, err);
 	if (rv == JB_OK)
@@ -166,6 +168,8 @@ static int recover(struct jb_recorder *r, const struct jb_error *why,
 	int rv;
 
 	jb_store_rollback(r->store);
+	if (jb_store_check_there(r->store, err) != JB_OK)
+		return err->code; /* no pause brings it back */
 	if (why->code == JB_ENOSPC)
 		jb_room_failed(&r->upkeep.room, why);
 	else

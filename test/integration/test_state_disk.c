@@ -268,6 +268,27 @@ static void power_cut(struct t_world *w)
 	cut_fini(c);
 }
 
+/* Somebody removes the state directory: the daemon does not go on as if all
+ * were well. */
+static void removed(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+
+	t_shell("mkdir " T_SPACE "/fs/r");
+	t_daemon_root(d, "r", T_SPACE "/fs/r", w->backend);
+	t_daemon_begin(d);
+	d->quiet = true;
+	t_shell("rm -r %s && touch " T_SPACE "/fs/r/1", d->state);
+	assert_int_equal(t_process_wait(d->pid, DEATH_MS), 1);
+	d->pid = 0;
+	t_shell("grep -q 'journal.db: was removed or replaced' %s", d->log);
+	t_daemon_begin(d);
+	t_shell("touch " T_SPACE "/fs/r/2");
+	t_daemon_flush(d);
+	t_shell("%s --config %s query | grep -q 2", t_daemon_program(),
+		d->config);
+}
+
 /* A cursor of `query` behind all there is. */
 static void save_cursor(struct t_daemon *d, char cursor[96])
 {
@@ -460,6 +481,7 @@ static const struct t_case cases[] = {
 	T_CASE(policy_back, ext4, fanotify),
 	T_CASE(power_cut, ext4, fanotify),
 	T_CASE(power_cut, xfs, fanotify),
+	T_CASE(removed, ext4, fanotify),
 	T_CASE(disk_fails, ext4, fanotify),
 	T_CASE(disk_fails, xfs, fanotify),
 };
