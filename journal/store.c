@@ -3,6 +3,7 @@
 
 #include "journal/schema.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -190,10 +191,12 @@ int jb_store_exec(struct jb_store *s, const char *sql, struct jb_error *err)
 
 int jb_store_check_there(struct jb_store *s, struct jb_error *err)
 {
+	struct stat st;
 	int moved = 0;
 
 	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-	if (moved == 0)
+	/* A disk that fails says so by itself. */
+	if (moved == 0 || (stat(s->path, &st) < 0 && errno != ENOENT))
 		return JB_OK;
 	return jb_error_set(err, JB_ESYS, 0,
 			    "%s: was removed or replaced while it was in use: "
