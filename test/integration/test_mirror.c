@@ -435,7 +435,8 @@ static void lists_unsynced(struct t_world *w)
 	w->daemon.quiet = true;
 	expect_unsynced(&w->daemon, "");
 	t_shell("echo theirs > %s/kept/name", DST);
-	t_shell("echo ours > %s/kept/name; rm -r %s/gone", SRC, SRC);
+	t_daemon_shell(&w->daemon, "echo ours > %s/kept/name; rm -r %s/gone",
+		       SRC, SRC);
 	t_mirror_flush(&m, 3);
 	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
 	t_shell("echo new > %s/new", SRC);
