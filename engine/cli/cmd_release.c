@@ -5,6 +5,7 @@
 
 #include "engine/base/config.h"
 #include "engine/cli/policy_request.h"
+#include "engine/cli/reply.h"
 #include "engine/deliver/delivery.h"
 
 #include <errno.h>
@@ -21,11 +22,6 @@ static const struct option longs[] = {
 
 #define NOW INT64_C(-1) /* up to what is held when the command begins */
 
-static int64_t get_int(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
 static int release_there(const struct jb_config *config, const char *policy,
 			 int64_t seq, struct jb_released *ret,
 			 struct jb_error *err)
@@ -37,7 +33,7 @@ static int release_there(const struct jb_config *config, const char *policy,
 		rv = jb_policy_status(config, policy, &status, err);
 		if (rv != JB_OK)
 			return rv;
-		seq = get_int(status, "held_seq");
+		seq = jb_reply_int(status, "held_seq");
 		json_decref(status);
 	}
 	rv = jb_policy_request(config, policy, "release",
@@ -45,10 +41,10 @@ static int release_there(const struct jb_config *config, const char *policy,
 			       &reply, err);
 	if (rv != JB_OK)
 		return rv;
-	ret->deletions = get_int(reply, "deletions");
-	ret->overwrites = get_int(reply, "overwrites");
-	ret->left.deletions = get_int(reply, "deletions_left");
-	ret->left.overwrites = get_int(reply, "overwrites_left");
+	ret->deletions = jb_reply_int(reply, "deletions");
+	ret->overwrites = jb_reply_int(reply, "overwrites");
+	ret->left.deletions = jb_reply_int(reply, "deletions_left");
+	ret->left.overwrites = jb_reply_int(reply, "overwrites_left");
 	json_decref(reply);
 	return JB_OK;
 }

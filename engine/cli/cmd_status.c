@@ -6,6 +6,7 @@
 #include "engine/cli/output.h"
 #include "engine/cli/reader.h"
 #include "engine/cli/status.h"
+#include "engine/cli/status_policies.h"
 
 #include <signal.h>
 
@@ -48,6 +49,10 @@ static int show(struct jb_cli *cli, const struct jb_config *config, bool json)
 	signal(SIGPIPE, SIG_IGN);
 	ask_daemon(&s, config);
 	read_journal(&s, config);
+	s.policies =
+		s.is_running
+			? json_incref(json_object_get(s.reply, "policies"))
+			: jb_status_still_policies(config, s.journal.last_seq);
 	if (json)
 		jb_status_print_json(&s, stdout);
 	else
@@ -56,6 +61,7 @@ static int show(struct jb_cli *cli, const struct jb_config *config, bool json)
 		code = jb_cli_exit_code(s.daemon_error.code);
 	cli->exit_code = code;
 	jb_overview_fini(&s.journal);
+	json_decref(s.policies);
 	json_decref(s.reply);
 	return code;
 }
@@ -86,7 +92,10 @@ const struct jb_command jb_command_status = {
 	.synopsis = "[--json]",
 	.summary = "what is watched, how far it is, what is wrong",
 	.help = "Show the roots: how each is watched and why so, up to when "
-		"its changes are in the\njournal, what waits, open gaps. "
+		"its changes are in the\njournal, what waits, open gaps; "
+		"and the policies: what each has left to do, when\nit ran "
+		"last, "
+		"and when it will though nothing changes. "
 		"Exit 75 when the daemon is not running.\n\n"
 		"      --json           one JSON object\n",
 	.run = run,

@@ -7,6 +7,8 @@
 #include "engine/base/time.h"
 #include "engine/cli/cli.h"
 #include "engine/cli/output.h"
+#include "engine/cli/reply.h"
+#include "engine/cli/status_policies.h"
 #include "engine/cli/table.h"
 
 #include <inttypes.h>
@@ -24,28 +26,16 @@ find_journal_root(const struct jb_status *s, const char *name)
 	return NULL;
 }
 
-static int64_t get_int(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *get_text(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "-";
-}
-
 static int64_t backlog_of(const json_t *root)
 {
-	return get_int(root, "dirty") + get_int(root, "detached");
+	return jb_reply_int(root, "dirty") + jb_reply_int(root, "detached");
 }
 
 static int64_t count_gaps(const struct jb_status *s, const json_t *root)
 {
 	const struct jb_overview_root *r;
 
-	r = find_journal_root(s, get_text(root, "name"));
+	r = find_journal_root(s, jb_reply_text(root, "name"));
 	if (r != NULL)
 		return r->gaps_open;
 	return json_is_true(json_object_get(root, "gap_open"));
@@ -57,8 +47,8 @@ static void print_daemon(const struct jb_status *s, FILE *f)
 {
 	if (s->is_running)
 		fprintf(f, "daemon   running, pid %" PRId64 ", version %s\n",
-			get_int(s->reply, "pid"),
-			get_text(s->reply, "version"));
+			jb_reply_int(s->reply, "pid"),
+			jb_reply_text(s->reply, "version"));
 	else
 		fprintf(f, "daemon   %s\n", s->daemon_error.text);
 }
@@ -86,13 +76,14 @@ static void print_journal(const struct jb_status *s, FILE *f)
 		fprintf(f, "journal  %s\n", s->journal_error.text);
 		return;
 	}
-	bytes = s->is_running ? get_int(j, "size_bytes")
+	bytes = s->is_running ? jb_reply_int(j, "size_bytes")
 			      : s->journal.size_bytes;
 	fprintf(f, "journal  %s/journal.db, %s", s->config->state_dir,
 		jb_size_format((uint64_t)bytes, size, sizeof size));
 	if (s->is_running)
-		print_extent(f, get_int(j, "first_seq"), get_int(j, "last_seq"),
-			     get_int(j, "catalog_names"));
+		print_extent(f, jb_reply_int(j, "first_seq"),
+			     jb_reply_int(j, "last_seq"),
+			     jb_reply_int(j, "catalog_names"));
 	else
 		print_extent(f, s->journal.first_seq, s->journal.last_seq, -1);
 	fputc('\n', f);
@@ -101,14 +92,14 @@ static void print_journal(const struct jb_status *s, FILE *f)
 static void add_running_root(const struct jb_status *s, struct jb_table *t,
 			     const json_t *root)
 {
-	const char *path = get_text(root, "path");
+	const char *path = jb_reply_text(root, "path");
 
 	jb_table_row(t);
-	jb_table_text(t, get_text(root, "name"));
+	jb_table_text(t, jb_reply_text(root, "name"));
 	jb_table_bytes(t, path, strlen(path));
-	jb_table_text(t, get_text(root, "state"));
-	jb_table_text(t, get_text(root, "backend"));
-	jb_table_time(t, get_int(root, "complete_us"));
+	jb_table_text(t, jb_reply_text(root, "state"));
+	jb_table_text(t, jb_reply_text(root, "backend"));
+	jb_table_time(t, jb_reply_int(root, "complete_us"));
 	jb_table_count(t, backlog_of(root));
 	jb_table_count(t, count_gaps(s, root));
 }
@@ -154,16 +145,16 @@ static void print_scan(const json_t *root, const char *name, FILE *f)
 	const json_t *scan = json_object_get(root, "scan");
 	char done[JB_OUT_COUNT_MAX], total[JB_OUT_COUNT_MAX];
 	char left[JB_DURATION_TEXT_MAX];
-	int64_t n_total = get_int(scan, "total"), left_s;
+	int64_t n_total = jb_reply_int(scan, "total"), left_s;
 
 	if (!json_is_true(json_object_get(scan, "running")))
 		return;
 	fprintf(f, "%s: scan running: %s", name,
-		jb_out_count(get_int(scan, "done"), done));
+		jb_out_count(jb_reply_int(scan, "done"), done));
 	if (n_total > 0)
 		fprintf(f, " of %s", jb_out_count(n_total, total));
 	fputs(" names", f);
-	left_s = get_int(scan, "left_s");
+	left_s = jb_reply_int(scan, "left_s");
 	if (left_s > 0)
 		fprintf(f, ", about %s left",
 			jb_duration_format((uint64_t)left_s * JB_USEC_PER_SEC,
@@ -176,11 +167,11 @@ static void print_patrol(const json_t *root, const char *name, FILE *f)
 	const json_t *patrol = json_object_get(root, "patrol");
 	char n[JB_OUT_COUNT_MAX];
 
-	if (get_int(patrol, "drift") > 0)
+	if (jb_reply_int(patrol, "drift") > 0)
 		fprintf(f,
 			"%s: patrols found %s changes that raised no event; "
 			"see 'query --gaps'\n",
-			name, jb_out_count(get_int(patrol, "drift"), n));
+			name, jb_out_count(jb_reply_int(patrol, "drift"), n));
 }
 
 static void print_mounts(const json_t *root, const char *name, FILE *f)
@@ -201,7 +192,7 @@ static void print_mounts(const json_t *root, const char *name, FILE *f)
 static void print_network(const json_t *root, const char *name, FILE *f)
 {
 	const char *type = json_string_value(json_object_get(root, "network"));
-	uint64_t every = (uint64_t)get_int(root, "rescan_us");
+	uint64_t every = (uint64_t)jb_reply_int(root, "rescan_us");
 	char text[JB_DURATION_TEXT_MAX];
 
 	if (type == NULL)
@@ -219,13 +210,13 @@ static void print_network(const json_t *root, const char *name, FILE *f)
 
 static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 {
-	const char *name = get_text(root, "name");
-	const char *why = get_text(root, "backend_why");
+	const char *name = jb_reply_text(root, "name");
+	const char *why = jb_reply_text(root, "backend_why");
 	char n[JB_OUT_COUNT_MAX];
-	int64_t overflows = get_int(root, "overflows");
+	int64_t overflows = jb_reply_int(root, "overflows");
 
 	if (strcmp(why, "-") != 0 && *why != '\0')
-		fprintf(f, "%s: %s: %s\n", name, get_text(root, "backend"),
+		fprintf(f, "%s: %s: %s\n", name, jb_reply_text(root, "backend"),
 			why);
 	print_network(root, name, f);
 	print_scan(root, name, f);
@@ -247,114 +238,6 @@ static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 			name, jb_out_count(overflows, n),
 			overflows == 1 ? "time" : "times");
 	print_mounts(root, name, f);
-}
-
-/* ---- policies ---- */
-
-static void add_policy(struct jb_table *t, const json_t *p)
-{
-	int64_t lag = get_int(p, "last_seq") - get_int(p, "cursor");
-
-	jb_table_row(t);
-	jb_table_text(t, get_text(p, "name"));
-	jb_table_text(t, get_text(p, "root"));
-	jb_table_text(t, get_text(p, "target"));
-	jb_table_text(t, get_text(p, "state"));
-	jb_table_count(t, lag > 0 ? lag : 0);
-	jb_table_count(t, get_int(p, "pending"));
-	jb_table_count(t, get_int(p, "owed"));
-	jb_table_count(t, get_int(p, "entries"));
-}
-
-static void print_progress(const json_t *p, FILE *f)
-{
-	const json_t *progress = json_object_get(p, "progress");
-	char done[JB_OUT_COUNT_MAX], total[JB_OUT_COUNT_MAX];
-	char left[JB_DURATION_TEXT_MAX];
-	int64_t left_s = get_int(progress, "left_s");
-
-	if (progress == NULL)
-		return;
-	fprintf(f, "%s: %s: %s of %s entries, %.0f a second",
-		get_text(p, "name"), get_text(p, "state"),
-		jb_out_count(get_int(progress, "done"), done),
-		jb_out_count(get_int(progress, "total"), total),
-		json_number_value(json_object_get(progress, "rate")));
-	if (left_s > 0)
-		fprintf(f, ", about %s left",
-			jb_duration_format((uint64_t)left_s * JB_USEC_PER_SEC,
-					   left, sizeof left));
-	fputc('\n', f);
-}
-
-/* The command approves what is shown here, and nothing that comes later. */
-static void print_holding(const json_t *p, const char *name, FILE *f)
-{
-	int64_t deletions = get_int(p, "held_count");
-	int64_t overwrites = get_int(p, "held_overwrites");
-	char n[JB_OUT_COUNT_MAX];
-
-	if (deletions > 0)
-		fprintf(f, "%s: %s deletions are held (MaxDelete=)\n", name,
-			jb_out_count(deletions, n));
-	if (overwrites > 0)
-		fprintf(f, "%s: %s overwrites are held (MaxReplace=)\n", name,
-			jb_out_count(overwrites, n));
-	if (deletions + overwrites > 0)
-		fprintf(f,
-			"%s: '" JB_PROGRAM " release %s --seq %" PRId64
-			"' approves them\n",
-			name, name, get_int(p, "held_seq"));
-}
-
-static void print_policy_notes(const json_t *p, FILE *f)
-{
-	const char *name = get_text(p, "name");
-	const char *error = get_text(p, "error");
-	char n[JB_OUT_COUNT_MAX];
-
-	print_progress(p, f);
-	if (strcmp(error, "-") != 0)
-		fprintf(f, "%s: %s\n", name, error);
-	if (json_is_true(json_object_get(p, "gap")))
-		fprintf(f,
-			"%s: GAP: more than MaxBacklog= changes behind, it "
-			"owes a full pass\n",
-			name);
-	print_holding(p, name, f);
-	if (get_int(p, "no_space") > 0)
-		fprintf(f,
-			"%s: no space at target '%s' for %s of its entries, "
-			"the others go on: make room there, or leave some out "
-			"by Exclude=\n",
-			name, get_text(p, "target"),
-			jb_out_count(get_int(p, "no_space"), n));
-	if (get_int(p, "restarts") > 0)
-		fprintf(f, "%s: its worker was started again %s %s\n", name,
-			jb_out_count(get_int(p, "restarts"), n),
-			get_int(p, "restarts") == 1 ? "time" : "times");
-}
-
-static void print_policies(const struct jb_status *s, FILE *f)
-{
-	static const char *const columns[] = {"POLICY", "ROOT",	    "TARGET",
-					      "STATE",	">LAG",	    ">PENDING",
-					      ">OWED",	">ENTRIES", NULL};
-	const json_t *policies = json_object_get(s->reply, "policies");
-	struct jb_table *t;
-
-	if (json_array_size(policies) == 0)
-		return;
-	t = jb_table_new(columns);
-	if (t == NULL)
-		return;
-	for (size_t i = 0; i < json_array_size(policies); i++)
-		add_policy(t, json_array_get(policies, i));
-	fputc('\n', f);
-	jb_table_print(t, f);
-	jb_table_free(t);
-	for (size_t i = 0; i < json_array_size(policies); i++)
-		print_policy_notes(json_array_get(policies, i), f);
 }
 
 void jb_status_print(const struct jb_status *s, FILE *f)
@@ -379,7 +262,7 @@ void jb_status_print(const struct jb_status *s, FILE *f)
 	jb_table_free(t);
 	for (size_t i = 0; i < json_array_size(roots); i++)
 		print_notes(s, json_array_get(roots, i), f);
-	print_policies(s, f);
+	jb_status_print_policies(s->policies, f);
 }
 
 /* ---- for programs ---- */
@@ -422,7 +305,8 @@ static json_t *make_still(const struct jb_status *s)
 	json_t *all;
 
 	snprintf(epoch, sizeof epoch, "%016" PRIx64, s->journal.epoch);
-	all = json_pack("{s:o}", "error", make_text(s->daemon_error.text));
+	all = json_pack("{s:o, s:O}", "error", make_text(s->daemon_error.text),
+			"policies", s->policies);
 	if (!s->has_journal) {
 		json_object_set_new(all, "journal_error",
 				    make_text(s->journal_error.text));

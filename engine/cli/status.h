@@ -16,6 +16,7 @@ struct jb_config;
 struct jb_status {
 	const struct jb_config *config; /* borrowed */
 	json_t *reply;			/* owned; NULL: no answer */
+	json_t *policies;		/* owned; in it, or from databases */
 	bool is_running;
 	struct jb_error daemon_error; /* if not */
 	struct jb_overview journal;   /* owned */

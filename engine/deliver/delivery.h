@@ -34,12 +34,14 @@ struct jb_step {
 
 struct jb_delivery_status {
 	bool paused;
+	bool is_full;		   /* a full pass is owed */
 	struct jb_holding holding; /* what waits for release */
 	int64_t cursor, last_seq;  /* of the journal */
 	int64_t pending, owed;
 	int64_t unsynced; /* of both: all but the deletions that are held */
 	int64_t lacking;  /* of both: there is no room at the target */
 	int64_t entries;  /* the target holds */
+	int64_t last_us;  /* its last plan ended; 0: none yet */
 };
 
 /* While a plan runs, and since the start. */
@@ -99,6 +101,11 @@ int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err);
 
 int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 		       struct jb_error *err);
+/* The same of a policy that nobody may be working for, from its database alone:
+ * `last_seq` is 0. JB_ENOENT: it has none yet. */
+int jb_delivery_status_read(const struct jb_config *config, const char *policy,
+			    struct jb_delivery_status *ret,
+			    struct jb_error *err);
 /* Is every change up to @seq carried out, or pending? */
 bool jb_delivery_reached(const struct jb_delivery *d, int64_t seq);
 

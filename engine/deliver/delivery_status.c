@@ -11,27 +11,58 @@ bool jb_delivery_reached(const struct jb_delivery *d, int64_t seq)
 	       d->cursor >= seq;
 }
 
+/* What the database alone tells. */
+static int read_replica(struct jb_replica *r, struct jb_delivery_status *ret,
+			struct jb_error *err)
+{
+	int rv = jb_planner_holding(r, &ret->holding, err);
+
+	if (rv == JB_OK)
+		rv = jb_replica_count_rows(r, "pending", &ret->pending, err);
+	if (rv == JB_OK)
+		rv = jb_replica_count_rows(r, "owed", &ret->owed, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, JB_KEY_NODES, 0, &ret->entries, err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, JB_KEY_LAST_US, 0, &ret->last_us, err);
+	ret->unsynced = ret->pending + ret->owed - ret->holding.deletions;
+	return rv;
+}
+
 int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 		       struct jb_error *err)
 {
-	int rv;
-
 	*ret = (struct jb_delivery_status){
 		.paused = d->paused,
+		.is_full = d->is_full,
 		.cursor = d->cursor,
 		.last_seq = d->journal.last_seq,
+		.lacking = d->lacking,
 	};
-	rv = jb_planner_holding(d->replica, &ret->holding, err);
+	return read_replica(d->replica, ret, err);
+}
+
+int jb_delivery_status_read(const struct jb_config *config, const char *policy,
+			    struct jb_delivery_status *ret,
+			    struct jb_error *err)
+{
+	int64_t paused = 0, full = 1;
+	struct jb_replica *r;
+	int rv = jb_replica_open_to_read(config->state_dir, policy, &r, err);
+
+	*ret = (struct jb_delivery_status){0};
+	if (rv != JB_OK)
+		return rv;
+	rv = read_replica(r, ret, err);
 	if (rv == JB_OK)
-		rv = jb_replica_count_rows(d->replica, "pending", &ret->pending,
-					   err);
+		rv = jb_replica_get(r, JB_KEY_CURSOR, 0, &ret->cursor, err);
 	if (rv == JB_OK)
-		rv = jb_replica_count_rows(d->replica, "owed", &ret->owed, err);
+		rv = jb_replica_get(r, JB_KEY_PAUSED, 0, &paused, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(d->replica, JB_KEY_NODES, 0, &ret->entries,
-				    err);
-	ret->lacking = d->lacking;
-	ret->unsynced = ret->pending + ret->owed - ret->holding.deletions;
+		rv = jb_replica_get(r, JB_KEY_FULL, 1, &full, err);
+	ret->paused = paused != 0;
+	ret->is_full = full != 0;
+	jb_replica_close(r);
 	return rv;
 }
 

@@ -18,6 +18,8 @@
  * before T2 and before T3, so no row promises what a power cut takes away. */
 #include "engine/deliver/plan.h"
 
+#include "engine/base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +127,10 @@ static void write_end(struct jb_plan *p)
 	if (!jb_plan_failed(p))
 		p->d.rv = jb_replica_set(p->d.replica, JB_KEY_EPOCH_NO,
 					 p->epoch, &p->d.err);
+	if (!jb_plan_failed(p))
+		p->d.rv =
+			jb_replica_set(p->d.replica, JB_KEY_LAST_US,
+				       jb_clock_us(CLOCK_REALTIME), &p->d.err);
 }
 
 void jb_plan_finish(struct jb_plan *p)

@@ -31,23 +31,32 @@ static const char SQL_BY_TARGET[] =
 
 /* ---- open and close */
 
-static int open_database(struct jb_replica *r, struct jb_error *err)
+static int open_file(struct jb_replica *r, int flags, struct jb_error *err)
 {
 	struct jb_store *s = &r->store;
-	int rc, rv;
+	int rc = sqlite3_open_v2(s->path, &s->db,
+				 SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE |
+					 flags,
+				 NULL);
 
-	if (strcmp(s->path, ":memory:") != 0)
-		jb_store_make_file(s->path);
-	rc = sqlite3_open_v2(s->path, &s->db,
-			     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE |
-				     SQLITE_OPEN_CREATE,
-			     NULL);
 	if (rc != SQLITE_OK)
 		return jb_store_error(s->db, rc, err, "%s", s->path);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	return JB_OK;
+}
+
+static int open_to_write(struct jb_replica *r, struct jb_error *err)
+{
+	struct jb_store *s = &r->store;
+	int rv;
+
+	if (strcmp(s->path, ":memory:") != 0)
+		jb_store_make_file(s->path);
+	rv = open_file(r, SQLITE_OPEN_CREATE, err);
 	/* Before the first table, or it has no effect. */
-	rv = jb_store_exec(s, "PRAGMA page_size = 8192", err);
+	if (rv == JB_OK)
+		rv = jb_store_exec(s, "PRAGMA page_size = 8192", err);
 	/* Whose file is it? Before anything in it is changed. */
 	if (rv == JB_OK)
 		rv = jb_migrate(s->db, &jb_replica_schema, s->path, err);
@@ -58,15 +67,24 @@ static int open_database(struct jb_replica *r, struct jb_error *err)
 	/* Left by a process that ended while it adopted. */
 	if (rv == JB_OK)
 		rv = jb_store_exec(s, SQL_END_ADOPTION, err);
-	for (int i = 0; i < N_STATEMENTS && rv == JB_OK; i++)
-		rv = jb_store_prepare(s, statements[i], &r->st[i], err);
-	if (rv == JB_OK)
-		rv = jb_replica_get(r, JB_KEY_BORN, 0, &r->born, err);
 	return rv;
 }
 
-int jb_replica_open(const char *dir, const char *policy,
-		    struct jb_replica **ret, struct jb_error *err)
+static int open_to_read(struct jb_replica *r, struct jb_error *err)
+{
+	struct jb_store *s = &r->store;
+	int rv = open_file(r, 0, err);
+
+	if (rv == JB_OK)
+		rv = jb_migrate_check(s->db, &jb_replica_schema, s->path, err);
+	if (rv == JB_OK)
+		rv = jb_store_exec(s, "PRAGMA query_only = ON", err);
+	return rv;
+}
+
+static int open_replica(const char *dir, const char *policy,
+			int (*open_it)(struct jb_replica *, struct jb_error *),
+			struct jb_replica **ret, struct jb_error *err)
 {
 	struct jb_replica *r = calloc(1, sizeof *r);
 	int rv;
@@ -80,13 +98,29 @@ int jb_replica_open(const char *dir, const char *policy,
 	if (r->store.path == NULL)
 		rv = jb_error_set(err, JB_ENOMEM, 0, "policy '%s'", policy);
 	else
-		rv = open_database(r, err);
+		rv = open_it(r, err);
+	for (int i = 0; i < N_STATEMENTS && rv == JB_OK; i++)
+		rv = jb_store_prepare(&r->store, statements[i], &r->st[i], err);
+	if (rv == JB_OK)
+		rv = jb_replica_get(r, JB_KEY_BORN, 0, &r->born, err);
 	if (rv != JB_OK) {
 		jb_replica_close(r);
 		return rv;
 	}
 	*ret = r;
 	return JB_OK;
+}
+
+int jb_replica_open(const char *dir, const char *policy,
+		    struct jb_replica **ret, struct jb_error *err)
+{
+	return open_replica(dir, policy, open_to_write, ret, err);
+}
+
+int jb_replica_open_to_read(const char *dir, const char *policy,
+			    struct jb_replica **ret, struct jb_error *err)
+{
+	return open_replica(dir, policy, open_to_read, ret, err);
 }
 
 void jb_replica_close(struct jb_replica *r)

@@ -102,6 +102,10 @@ struct jb_replica;
  * memory. JB_ECORRUPT: damaged or not ours; JB_ENEWER. */
 int jb_replica_open(const char *dir, const char *policy,
 		    struct jb_replica **ret, struct jb_error *err);
+/* The same to look at, by anybody: nothing is created, migrated or written.
+ * JB_ENOENT: there is none; JB_ENEWER: of another version. */
+int jb_replica_open_to_read(const char *dir, const char *policy,
+			    struct jb_replica **ret, struct jb_error *err);
 void jb_replica_close(struct jb_replica *r);
 
 /* Its store, for reports. */
@@ -120,6 +124,7 @@ struct jb_store *jb_replica_store(struct jb_replica *r);
 #define JB_KEY_HELD	    "held"  /* 1: deletions wait for 'release' */
 #define JB_KEY_REPLACE_HELD "replace_held" /* 1: so do overwrites */
 #define JB_KEY_HELD_SEQ	    "held_seq"	   /* the last one that was given */
+#define JB_KEY_LAST_US	    "last_us"	   /* when its last plan ended */
 #define JB_KEY_NEXT_RID	    "next_rid"
 #define JB_KEY_NODES	    "nodes" /* how many there are */
 #define JB_KEY_BORN	    "born"

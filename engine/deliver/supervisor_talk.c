@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A supervisor's words with its workers: requests and their answers. */
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/deliver/supervisor_priv.h"
 
@@ -253,6 +254,23 @@ void jb_supervisor_forget(struct jb_supervisor *s, const void *arg)
 			r->done = NULL;
 }
 
+static json_int_t get_int(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* A worker that waits has said long ago that its target has it all: that is so
+ * until there are new changes. */
+static bool is_synced(const struct jb_served *w)
+{
+	const json_t *s = w->status;
+
+	return w->is_running && get_int(s, "synced_us") != 0 && is_well(s) &&
+	       get_int(s, "pending") == 0 && get_int(s, "owed") == 0 &&
+	       get_int(s, "cursor") >= get_int(s, "last_seq") &&
+	       get_int(s, "cursor") >= w->supervisor->seq;
+}
+
 json_t *jb_supervisor_report(struct jb_supervisor *s)
 {
 	json_t *list = json_array(), *one;
@@ -270,6 +288,10 @@ json_t *jb_supervisor_report(struct jb_supervisor *s)
 								  : "failing"));
 			json_object_set_new(one, "error", json_string(w->why));
 		}
+		if (is_synced(w))
+			json_object_set_new(
+				one, "synced_us",
+				json_integer(jb_clock_us(CLOCK_REALTIME)));
 		json_object_set_new(one, "name", json_string(w->policy->name));
 		json_object_set_new(one, "target",
 				    json_string(jb_config_text(w->policy,

@@ -136,7 +136,8 @@ static int open_replica(struct list *l, const struct jb_config *config,
 		 policy);
 	if (access(path, F_OK) != 0)
 		return JB_OK;
-	return jb_replica_open(config->state_dir, policy, &l->replica, err);
+	return jb_replica_open_to_read(config->state_dir, policy, &l->replica,
+				       err);
 }
 
 static int list_changes(struct list *l, int64_t after, struct jb_error *err)

@@ -201,6 +201,16 @@ static void note_lacking(struct jb_worker *w)
 	w->lacks = lacks;
 }
 
+/* By the last status: true of now when nothing has come since. */
+static void note_synced(struct jb_worker *w)
+{
+	const struct jb_delivery_status *s = &w->status;
+
+	if (w->delivery != NULL && w->failed.code == JB_OK && !s->is_full &&
+	    s->cursor >= s->last_seq && s->pending == 0 && s->owed == 0)
+		w->synced_us = jb_clock_us(CLOCK_REALTIME);
+}
+
 static void close_all(struct jb_worker *w);
 
 static json_t *make_answer(const struct jb_worker *w)
@@ -253,6 +263,7 @@ static void on_worked(uv_work_t *req, int status)
 		note_failure(w);
 	} else {
 		note_success(w);
+		note_synced(w);
 	}
 	/* Whoever waited for a flush is not told an older status after it. */
 	if (!w->wake || w->failed.code != JB_OK || w->work.retry ||
@@ -311,6 +322,7 @@ void jb_worker_poke(struct jb_worker *w)
 		w->wake = w->retry = w->retry_all = w->look = false;
 	}
 	w->busy = true;
+	note_synced(w);
 	uv_timer_start(&w->report, on_report, REPORT_MS, REPORT_MS);
 	uv_queue_work(&w->loop, &w->work.req, on_work, on_worked);
 }

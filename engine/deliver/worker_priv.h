@@ -41,6 +41,8 @@ struct jb_worker {
 	/* After the last work; the delivery lives while the loop runs. */
 	struct jb_delivery *delivery; /* borrowed from work */
 	struct jb_delivery_status status;
+	int64_t synced_us; /* the target was last known to have it all; 0:
+			    * not since the start */
 
 	/* Of the running work: written by its thread, then read by the loop. */
 	struct {

@@ -42,10 +42,19 @@ static json_t *make_progress(const struct jb_progress *p, int64_t now_us)
 			 (json_int_t)(rate > 0 ? (double)left / rate : 0));
 }
 
+/* When it does something though nothing changes; 0: not before. */
+static int64_t find_next(const struct jb_worker *w, int64_t now_us)
+{
+	if (!uv_is_active((const uv_handle_t *)&w->due))
+		return 0;
+	return now_us + (int64_t)uv_timer_get_due_in(&w->due) * 1000;
+}
+
 /* While a step runs, `status` is of its beginning; the progress is live. */
 static json_t *make_status(struct jb_worker *w)
 {
 	struct jb_delivery_status s = w->status;
+	int64_t now_us = jb_clock_us(CLOCK_REALTIME);
 	struct jb_progress p = {0};
 	json_t *all;
 
@@ -53,7 +62,7 @@ static json_t *make_status(struct jb_worker *w)
 		jb_delivery_progress(w->delivery, &p);
 	all = json_pack(
 		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I}",
+		"s:I, s:I, s:I, s:I, s:I, s:I}",
 		"state", name_state(w, p.phase), "cursor", (json_int_t)s.cursor,
 		"last_seq", (json_int_t)s.last_seq, "pending",
 		(json_int_t)s.pending, "owed", (json_int_t)s.owed, "no_space",
@@ -62,11 +71,11 @@ static json_t *make_status(struct jb_worker *w)
 		"held_overwrites", (json_int_t)s.holding.overwrites, "held_seq",
 		(json_int_t)s.holding.seq, "copied", (json_int_t)p.copied,
 		"bytes", (json_int_t)p.bytes, "renamed", (json_int_t)p.renamed,
-		"removed", (json_int_t)p.removed);
+		"removed", (json_int_t)p.removed, "last_us",
+		(json_int_t)s.last_us, "synced_us", (json_int_t)w->synced_us,
+		"next_us", (json_int_t)find_next(w, now_us));
 	if (p.phase == JB_PHASE_FIRST || p.phase == JB_PHASE_FULL)
-		json_object_set_new(all, "progress",
-				    make_progress(&p,
-						  jb_clock_us(CLOCK_REALTIME)));
+		json_object_set_new(all, "progress", make_progress(&p, now_us));
 	if (w->failed.code != JB_OK) {
 		json_object_set_new(all, "code",
 				    json_string(jb_error_name(w->failed.code)));
