@@ -29,10 +29,16 @@ bool jb_plan_keeps_attrs(const struct jb_plan *p, const struct jb_work *w)
 static bool is_changed_there(const struct jb_plan *p, const struct jb_seen *e)
 {
 	const struct jb_facts *f = &e->facts;
+	const struct jb_node *n = e->node;
+	const struct jb_object there = {
+		.mode = n->seen_mode,
+		.uid = n->seen_uid,
+		.gid = n->seen_gid,
+	};
 
-	return e->node->is_seen && !(e->flags & JB_ENTRY_MOUNT) &&
+	return n->is_seen && !(e->flags & JB_ENTRY_MOUNT) &&
 	       !jb_attrs_fit(p->planner->o.preserve, f->mode, f->uid, f->gid,
-			     &e->node->seen);
+			     &there);
 }
 
 /* All of its content is there, but an attribute is not. Without a `meta` it is
@@ -257,8 +263,7 @@ static void set_top(struct attrs *a)
 	if (jb_plan_outcome(p, t->ops->look(t, top, &found, &err), &err) !=
 	    JB_OUTCOME_DONE)
 		return;
-	e->node->seen = found;
-	e->node->is_seen = true;
+	jb_node_note_seen(e->node, &found);
 	if (!needs_attrs(p, e))
 		return;
 	e->node->row.at = jb_stamp_of(&found);

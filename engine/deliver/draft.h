@@ -39,10 +39,10 @@ struct jb_node {
 	struct jb_node *next_owed;
 
 	/* what the plan means to do with it */
-	unsigned closed;	/* round in which it entered the closed set */
-	unsigned looked;	/* round in which its places were looked at */
-	bool is_seen;		/* and as we left it, but for attributes: */
-	struct jb_object seen;	/* what was there */
+	unsigned closed; /* round in which it entered the closed set */
+	unsigned looked; /* round in which its places were looked at */
+	bool is_seen;	 /* and as we left it, but for attributes: */
+	uint32_t seen_mode, seen_uid, seen_gid;
 	bool taken;		/* its own identity is still selected */
 	struct jb_seen *keep;	/* the entry whose node it is to be */
 	struct jb_node *newer;	/* the new version that replaces it */
@@ -139,6 +139,16 @@ void jb_draft_put(struct jb_draft *d, struct jb_node *n,
 
 /* It is no longer at the target; with it everything below. */
 void jb_draft_forget(struct jb_draft *d, struct jb_node *n);
+
+/* It was looked at, and is as we left it but perhaps for its attributes. */
+static inline void jb_node_note_seen(struct jb_node *n,
+				     const struct jb_object *o)
+{
+	n->is_seen = true;
+	n->seen_mode = o->mode;
+	n->seen_uid = o->uid;
+	n->seen_gid = o->gid;
+}
 
 static inline bool jb_node_is_dir(const struct jb_node *n)
 {

@@ -288,8 +288,7 @@ enum jb_sameness jb_plan_same(struct jb_plan *p, struct jb_slot *s)
 		if ((found.mode & 0170000) != n->row.type ||
 		    !jb_stamp_fits(&n->row.at, &found))
 			return JB_DIFFERENT;
-		n->seen = found;
-		n->is_seen = true;
+		jb_node_note_seen(n, &found);
 		return JB_SAME;
 	case JB_OUTCOME_LOST:
 		return JB_DIFFERENT;

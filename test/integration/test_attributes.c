@@ -91,6 +91,24 @@ static void cannot_be_kept(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* A tree of such entries that goes is one change, and nothing of it is left,
+ * however much there was. */
+static void goes_with_its_tree(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir -p d/e; cd d/e; seq 1500 | xargs touch;"
+		      "setfattr -n user.big -v " BIG " *",
+		      "MaxDelete=off");
+	t_mirror_flush(&m, 1);
+	assert_int_equal(t_mirror_number(&m, "pending"), 1500);
+	t_shell("rm -r %s/d", SRC);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "pending"), 0);
+	t_mirror_fini(&m);
+}
+
 /* The same of the root itself, and of what Preserve= leaves out. */
 static void need_not_be_kept(struct t_world *w)
 {
@@ -273,6 +291,7 @@ static void xattrs_changed_there(struct t_world *w)
 
 static const struct t_case cases[] = {
 	T_CASE(cannot_be_kept, xfs, fanotify),
+	T_CASE(goes_with_its_tree, xfs, fanotify),
 	T_CASE(need_not_be_kept, xfs, fanotify),
 	T_CASE(kept_later, ext4, fanotify),
 	T_CASE(no_acls, ext4, fanotify),
