@@ -161,16 +161,23 @@ static json_t *report_journal(struct jb_daemon *d, struct reader *r)
 			 (json_int_t)jb_recorder_names(d->recorder));
 }
 
-/* Whose backlog is larger than MaxBacklog=? */
+/* As the workers said it last; but where the journal ends now, and whose
+ * backlog is larger than MaxBacklog=, is known here: a worker that hangs knows
+ * neither.
+ */
 static json_t *report_policies(struct jb_daemon *d)
 {
 	json_t *list = jb_supervisor_report(d->supervisor), *one;
+	json_int_t last = jb_recorder_last_seq(d->recorder);
 	const char *name;
 	size_t i;
 
 	json_array_foreach(list, i, one)
 	{
 		name = json_string_value(json_object_get(one, "name"));
+		if (json_object_get(one, "last_seq") != NULL)
+			json_object_set_new(one, "last_seq",
+					    json_integer(last));
 		json_object_set_new(one, "gap",
 				    json_boolean(jb_retention_is_passed(
 					    &d->retention, name)));

@@ -90,6 +90,25 @@ static void stands_back(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* A worker that hangs is seen to lag behind. */
+static void hangs(struct t_world *w)
+{
+	struct t_mirror m;
+	pid_t pid;
+
+	t_mirror_init(&m, w, T_ext4, "touch a", "");
+	t_mirror_check(&m);
+	pid = (pid_t)t_mirror_number(&m, "pid");
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	t_shell("touch %s/b %s/c", SRC, SRC);
+	t_daemon_flush(&w->daemon);
+	assert_true(t_mirror_number(&m, "last_seq") >
+		    t_mirror_number(&m, "cursor"));
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* What somebody else has at the target survives, and is not overwritten. */
 static void strangers(struct t_world *w)
 {
@@ -494,6 +513,7 @@ static const struct t_case cases[] = {
 	T_CASE(follows, ext4, inotify),
 	T_CASE(follows, xfs, inotify),
 	T_CASE(stands_back, ext4, fanotify),
+	T_CASE(hangs, ext4, fanotify),
 	T_CASE(strangers, ext4, fanotify),
 	T_CASE(long_answer, ext4, fanotify),
 	T_CASE(target_gone, ext4, fanotify),
