@@ -179,11 +179,13 @@ const struct jb_config_option jb_config_options[] = {
 	{.section = "Policy", .key = "Settle",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "off",
 	 .infinity = JB_INFINITY_IS_WRONG,
-	 .help = "Copy a file only when it was left alone this long."},
+	 .help = "Copy a file only when its content was left alone this "
+		 "long, in a first copy and a full pass too."},
 	{.section = "Policy", .key = "MinInterval",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "off",
 	 .infinity = JB_INFINITY_IS_WRONG,
-	 .help = "Copy the same file no more often than this."},
+	 .help = "Copy the same file no more often than this, except by a "
+		 "full pass and after a restart."},
 	{.section = "Policy", .key = "PluginTimeout",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "1min",
 	 .min = 1000000, .max = MAX_SECONDS,

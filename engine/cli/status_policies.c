@@ -110,6 +110,17 @@ static void print_notes(const json_t *p, FILE *f)
 			"by Exclude=\n",
 			name, jb_reply_text(p, "target"),
 			jb_out_count(jb_reply_int(p, "no_space"), n));
+	if (jb_reply_int(p, "failed") > 0)
+		fprintf(f,
+			"%s: %s of its tries failed since its worker began; "
+			"see 'query --policy %s --unsynced'\n",
+			name, jb_out_count(jb_reply_int(p, "failed"), n), name);
+	if (jb_reply_int(p, "torn") > 0)
+		fprintf(f,
+			"%s: files changed while they were copied, %s %s: "
+			"such copies are dropped and made again\n",
+			name, jb_out_count(jb_reply_int(p, "torn"), n),
+			jb_reply_int(p, "torn") == 1 ? "time" : "times");
 	if (jb_reply_int(p, "restarts") > 0)
 		fprintf(f, "%s: its worker was started again %s %s\n", name,
 			jb_out_count(jb_reply_int(p, "restarts"), n),

@@ -139,6 +139,8 @@ static void read_options(struct jb_delivery *d)
 	struct jb_planner_options *o = &d->options;
 
 	d->keep_us = (int64_t)jb_config_duration(p, "KeepDeleted");
+	if (o->settle_us > JB_FOR_EVER / 2)
+		o->settle_us = JB_FOR_EVER / 2;
 	if (d->keep_us > JB_FOR_EVER / 2) /* a time to come must have room */
 		d->keep_us = JB_FOR_EVER;
 	jb_delivery_begin_trash(d);
@@ -150,6 +152,7 @@ static void read_options(struct jb_delivery *d)
 		.max_delete = read_limit(p, "MaxDelete"),
 		.max_replace = read_limit(p, "MaxReplace"),
 		.preserve = jb_delivery_preserve(p),
+		.settle_us = (int64_t)jb_config_duration(p, "Settle"),
 		.keep_deleted = d->keep_us > 0,
 		.keep_hashes = true,
 		.racy_ns = LONG_WRITE_NS,

@@ -49,7 +49,8 @@ struct jb_progress {
 	enum jb_delivery_phase phase;
 	uint64_t done, total; /* entries of a first copy or a full pass */
 	uint64_t copied, bytes, renamed, removed, failed; /* since the start */
-	int64_t began_us;				  /* of the pass */
+	uint64_t torn;	  /* copies that were dropped: the file changed */
+	int64_t began_us; /* of the pass */
 };
 
 /* Take the policy's lock and open what is ours: database, plugin. JB_EBUSY:

@@ -83,7 +83,7 @@ struct jb_delivery {
 	atomic_bool stopped;
 	atomic_int phase;
 	atomic_uint_fast64_t done, total, copied, bytes, renamed, removed,
-		failed;
+		failed, torn;
 	atomic_int_fast64_t began_us;
 };
 

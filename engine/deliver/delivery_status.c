@@ -105,6 +105,7 @@ void jb_delivery_progress(const struct jb_delivery *d, struct jb_progress *ret)
 		.renamed = atomic_load(&d->renamed),
 		.removed = atomic_load(&d->removed),
 		.failed = atomic_load(&d->failed),
+		.torn = atomic_load(&d->torn),
 		.began_us = atomic_load(&d->began_us),
 	};
 }

@@ -85,10 +85,11 @@ int jb_delivery_try_rest(struct jb_delivery *d, struct jb_error *err)
 int jb_delivery_catch_up(struct jb_delivery *d, struct jb_error *err)
 {
 	int64_t now = jb_clock_us(CLOCK_REALTIME);
+	int64_t latest = now + JB_PENDING_MOST_WAIT_US;
 	char sql[320];
 
-	snprintf(sql, sizeof sql, SQL_CATCH_UP,
-		 (long long)(now + JB_PENDING_MOST_WAIT_US), (long long)now);
+	snprintf(sql, sizeof sql, SQL_CATCH_UP, (long long)latest,
+		 (long long)now);
 	return jb_delivery_mark_due(d, sql, err);
 }
 
@@ -96,11 +97,12 @@ int jb_delivery_find_due(struct jb_delivery *d, int64_t *ret,
 			 struct jb_error *err)
 {
 	int64_t now = jb_clock_us(CLOCK_REALTIME), any = 0, later = 0;
+	int64_t latest = now + JB_PENDING_MOST_WAIT_US;
 	char sql[480];
 	int rv;
 
-	snprintf(sql, sizeof sql, SQL_ANY_DUE,
-		 (long long)(now + JB_PENDING_MOST_WAIT_US), (long long)now);
+	snprintf(sql, sizeof sql, SQL_ANY_DUE, (long long)latest,
+		 (long long)now);
 	rv = jb_delivery_number(d, sql, &any, err);
 	if (rv != JB_OK)
 		return rv;

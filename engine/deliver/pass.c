@@ -38,10 +38,12 @@ static int check_sink(struct jb_delivery *d, int rv, struct jb_error *err)
 
 static void count_effect(struct jb_delivery *d, const struct jb_effect *e)
 {
-	if (e->reason != JB_REASON_NONE) {
+	if (e->reason == JB_REASON_TORN)
+		atomic_fetch_add(&d->torn, 1);
+	else if (jb_reason_counts((int)e->reason))
 		atomic_fetch_add(&d->failed, 1);
+	if (e->reason != JB_REASON_NONE)
 		return;
-	}
 	switch (e->verb) {
 	case JB_VERB_COPY:
 		atomic_fetch_add(&d->copied, 1);

@@ -131,6 +131,9 @@ void jb_plan_finish(struct jb_plan *p);
 
 /* ---- what several steps need */
 
+/* Before when is the entry's content not copied (Settle=)? 0: now. */
+int64_t jb_plan_settles_at(const struct jb_plan *p, const struct jb_seen *e);
+
 /* Does the node have the entry's content? */
 bool jb_plan_fits(const struct jb_plan *p, const struct jb_node *n,
 		  const struct jb_seen *e);

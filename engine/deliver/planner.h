@@ -46,6 +46,7 @@ struct jb_planner_options {
 	bool keep_hashes;   /* XXH3 of what is copied, for `verify` */
 	bool adopt;	    /* take over what equals the source */
 	bool adopt_content; /* compare it byte by byte, not by size and time */
+	int64_t settle_us;  /* Settle=: younger content is not copied yet */
 	size_t page;	    /* entries that a new tree may add to one plan;
 			     * 0: a default */
 	int64_t racy_ns;    /* a ctime younger than this when copied can't

@@ -23,8 +23,9 @@ static void show_entry(struct jb_plan *p, const struct jb_seen *e)
 	verb = verb_of(e);
 	if (verb == JB_VERB_ATTRS && e->node->row.meta == jb_seen_meta(e))
 		return;
-	if (held) {
-		jb_plan_tell(p, verb, JB_REASON_HELD, e, 0);
+	if (held || (verb == JB_VERB_COPY && jb_plan_settles_at(p, e) != 0)) {
+		jb_plan_tell(p, verb,
+			     held ? JB_REASON_HELD : JB_REASON_SETTLING, e, 0);
 		return;
 	}
 	p->report->copied += verb == JB_VERB_COPY;

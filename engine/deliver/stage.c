@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define AT_ONCE 256
 
@@ -107,6 +108,30 @@ static void give_up(struct jb_plan *p, struct jb_seen *e, enum jb_reason why)
 	e->node->newer = NULL;
 	e->node->keep = e;
 	e->node->dropped = false;
+}
+
+/* By the ctime of the look that found the content, which no touch(1) sets. One
+ * that lies far ahead of our clock says nothing. */
+int64_t jb_plan_settles_at(const struct jb_plan *p, const struct jb_seen *e)
+{
+	int64_t settle = p->planner->o.settle_us;
+	int64_t age = p->d.now_us - e->cctime / 1000;
+
+	if (settle == 0 || jb_seen_type(e) != S_IFREG || age >= settle ||
+	    age <= -settle)
+		return 0;
+	return e->cctime / 1000 + settle;
+}
+
+static void let_settle(struct jb_plan *p, struct jb_seen *e)
+{
+	struct jb_pending *x;
+
+	jb_plan_tell(p, JB_VERB_COPY, JB_REASON_SETTLING, e, 0);
+	give_up(p, e, JB_REASON_SETTLING);
+	x = jb_draft_pending(&p->d, e->id);
+	if (x != NULL)
+		x->row.next_us = jb_plan_settles_at(p, e);
 }
 
 /* The places in directories that could not be made are no places. */
@@ -268,6 +293,8 @@ static void stage_type(struct stage *st, bool dirs)
 			give_up(p, e, JB_REASON_WAITS);
 		else if (is_held(p, e))
 			give_up(p, e, JB_REASON_HELD);
+		else if (jb_plan_settles_at(p, e) != 0)
+			let_settle(p, e);
 		else
 			add_work(st, e);
 		if (st->n == AT_ONCE)

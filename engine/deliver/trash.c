@@ -28,18 +28,13 @@ void jb_delivery_begin_trash(struct jb_delivery *d)
 					    (soon ? d->keep_us : HOUR_US);
 }
 
-static void look_through(struct jb_delivery *d, int64_t now)
+static void find_oldest(struct jb_delivery *d, int64_t now)
 {
-	struct jb_target *t = d->target;
 	int64_t oldest_s = 0;
-	uint64_t removed;
-	int rv =
-		t->ops->expire(t, (now - d->keep_us) / S_US, 0, &removed, NULL);
 
-	if (rv == JB_OK)
-		rv = t->ops->trash_oldest(t, &oldest_s, NULL);
-	d->trash_is_known = rv == JB_OK;
-	if (rv != JB_OK)
+	d->trash_is_known = d->target->ops->trash_oldest(d->target, &oldest_s,
+							 NULL) == JB_OK;
+	if (!d->trash_is_known)
 		d->trash_due_us = now + HOUR_US;
 	else
 		d->trash_due_us =
@@ -49,14 +44,17 @@ static void look_through(struct jb_delivery *d, int64_t now)
 void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r)
 {
 	int64_t now = jb_clock_us(CLOCK_REALTIME);
+	struct jb_target *t = d->target;
+	uint64_t removed;
 
 	if (d->keep_us == JB_FOR_EVER)
 		return;
 	if (!d->trash_is_known ||
 	    (d->trash_due_us != 0 && d->trash_due_us <= now))
-		look_through(d, now);
-	else if (d->trash_due_us == 0 && r->operations > 0)
-		d->trash_due_us = end_of(d, now);
+		t->ops->expire(t, (now - d->keep_us) / S_US, 0, &removed, NULL);
+	else if (d->trash_due_us != 0 || r->operations == 0)
+		return;
+	find_oldest(d, now);
 }
 
 void jb_delivery_add_trash_due(const struct jb_delivery *d, int64_t *due_us)

@@ -74,6 +74,8 @@ static json_t *make_status(struct jb_worker *w)
 		"removed", (json_int_t)p.removed, "last_us",
 		(json_int_t)s.last_us, "synced_us", (json_int_t)w->synced_us,
 		"next_us", (json_int_t)find_next(w, now_us));
+	json_object_set_new(all, "failed", json_integer((json_int_t)p.failed));
+	json_object_set_new(all, "torn", json_integer((json_int_t)p.torn));
 	if (p.phase == JB_PHASE_FIRST || p.phase == JB_PHASE_FULL)
 		json_object_set_new(all, "progress", make_progress(&p, now_us));
 	if (w->failed.code != JB_OK) {

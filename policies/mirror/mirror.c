@@ -4,7 +4,8 @@
  * Every change is followed, deletions too. A file that is written all the time
  * may be given a rest: with Settle= it is copied only when it was left alone
  * that long, with MinInterval= no more often than that. Both concern content
- * alone; names and attributes follow at once. */
+ * alone; names and attributes follow at once. Settle= is the planner's, too: no
+ * plan copies what is younger. Here it spares the plan. */
 #include "jb/policy.h"
 
 #include <stdlib.h>
@@ -106,10 +107,13 @@ static void close_mirror(void *policy)
 
 static const struct jb_option options[] = {
 	{"Settle", JB_OPTION_DURATION, offsetof(struct settings, settle_us),
-	 NULL, "Copy a file only when it was left alone this long."},
+	 NULL,
+	 "Copy a file only when its content was left alone this long, in a "
+	 "first copy and a full pass too."},
 	{"MinInterval", JB_OPTION_DURATION,
 	 offsetof(struct settings, interval_us), NULL,
-	 "Copy the same file no more often than this."},
+	 "Copy the same file no more often than this, except by a full pass "
+	 "and after a restart."},
 	{0},
 };
 

@@ -117,6 +117,61 @@ static void many(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What is to settle is not hurried by a first copy, a full pass or a flush,
+ * below a new directory neither; its old version stays. */
+static void settles_anyway(struct t_world *w)
+{
+	static const char line[] = "d/a: waits until it is quiet";
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; echo a > d/a", "Settle=1h");
+	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	w->daemon.quiet = true;
+	t_mirror_command(&m, 1, line, "run", "m", NULL);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_shell("mkdir %s/new; echo b > %s/new/b", SRC, SRC);
+	t_mirror_command(&m, 1, "new/b: waits until it is quiet", "flush",
+			 "--policy", "m");
+	t_shell("test -d %s/new; test -z \"$(find %s/d %s/new -type f)\"", DST,
+		DST, DST);
+	assert_int_equal(t_mirror_number(&m, "failed"), 0);
+	t_daemon_stop(&w->daemon);
+	t_shell("sed -i s/Settle=1h/Settle=off/ %s", w->daemon.config);
+	t_mirror_command(&m, 0, "copy    d/a\n", "run", "m", "--dry-run");
+	t_daemon_start(&w->daemon);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_check(&m);
+	t_daemon_stop(&w->daemon);
+	t_shell("sed -i s/Settle=off/Settle=1h/ %s; echo other > %s/d/other; "
+		"mv %s/d/other %s/d/a",
+		w->daemon.config, SRC, SRC, SRC);
+	t_daemon_start(&w->daemon);
+	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_shell("grep -qx a %s/d/a", DST);
+	t_mirror_fini(&m);
+}
+
+/* A file that is written all the time: copies are dropped, and counted. */
+static void torn(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "head -c 16M /dev/urandom > f", "");
+	t_shell("(while test ! -e %s/stop; do echo x; done) >> %s/f 2>&- "
+		"<&- &",
+		w->daemon.dir, SRC);
+	for (int i = 0; i < 500 && t_mirror_number(&m, "torn") == 0; i++)
+		poll(NULL, 0, 20);
+	t_shell("touch %s/stop", w->daemon.dir);
+	assert_true(t_mirror_number(&m, "torn") > 0);
+	assert_int_equal(t_mirror_number(&m, "failed"), 0);
+	t_mirror_command(&m, 0, "m: files changed while they were copied",
+			 "status", NULL, NULL);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* A removal that can't be made is told with its path, and makes a flush fail:
  * the target is not what the source is. */
 static void removal_fails(struct t_world *w)
@@ -135,6 +190,8 @@ static void removal_fails(struct t_world *w)
 			 "--policy", "m");
 	t_mirror_command(&m, 1, "d/b\\xff: failed at the target", "run", "m",
 			 NULL);
+	assert_true(t_mirror_number(&m, "failed") >= 2);
+	t_mirror_command(&m, 0, "of its tries failed", "status", NULL, NULL);
 	t_mirror_command(&m, 0, "d/b\\xff: failed at the target", "query",
 			 "--policy=m", "--unsynced");
 	t_daemon_stop(&w->daemon);
@@ -172,6 +229,8 @@ static const struct t_case cases[] = {
 	T_CASE(flush_tries, ext4, fanotify),
 	T_CASE(run_tries, ext4, fanotify),
 	T_CASE(many, ext4, fanotify),
+	T_CASE(settles_anyway, ext4, fanotify),
+	T_CASE(torn, ext4, fanotify),
 	T_CASE(removal_fails, ext4, fanotify),
 	T_CASE(odd_name, ext4, fanotify),
 };

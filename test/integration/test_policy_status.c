@@ -37,7 +37,7 @@ static void says_when(struct t_world *w)
 	struct t_mirror m;
 	int64_t begin = now_us(), synced, next;
 
-	t_mirror_init(&m, w, T_ext4, "echo a > a", "Settle=1h");
+	t_mirror_init(&m, w, T_ext4, "mkdir a", "Settle=1h");
 	t_mirror_check(&m);
 	check_time(&m, "last_us", begin);
 	begin = now_us();
@@ -51,7 +51,7 @@ static void says_when(struct t_world *w)
 	check_time(&m, "last_us", begin);
 	next = t_mirror_number(&m, "next_us");
 	assert_in_range(next, begin + HOUR_US / 2, now_us() + HOUR_US);
-	t_shell("chmod 600 %s/a", SRC);
+	t_shell("chmod 700 %s/a", SRC);
 	t_mirror_flush(&m, 1);
 	assert_int_equal(t_mirror_number(&m, "synced_us"), synced);
 	t_mirror_command(&m, 0, "LAST RUN            NEXT RUN", "status", NULL,
@@ -79,7 +79,7 @@ static void without_daemon(struct t_world *w)
 	struct t_mirror m;
 	char seq[48];
 
-	t_mirror_init(&m, w, T_ext4, "mkdir e; touch e/$(seq -s ' e/' 50)",
+	t_mirror_init(&m, w, T_ext4, "mkdir e; mkfifo e/$(seq -s ' e/' 50)",
 		      "MaxDelete=4\nSettle=1h");
 	t_mirror_check(&m);
 	t_daemon_shell(&w->daemon, "cd %s; rm e/[1-8]; echo x > x", SRC);
