@@ -135,10 +135,11 @@ static void test_released_up_to(void **state)
 	world_remove(&s->w, "abl");
 	world_write(&s->w, "abd");
 	world_write(&s->w, "abe");
+	world_write(&s->w, "abi");
 	scene_plan(s);
 	assert_int_equal(jb_planner_holding(s->p.replica, &h, NULL), JB_OK);
 	assert_int_equal(h.deletions, 2);
-	assert_int_equal(h.overwrites, 2);
+	assert_int_equal(h.overwrites, 3);
 	assert_int_equal(h.seq, s->w.n_rows);
 
 	world_remove(&s->w, "abf");
@@ -148,10 +149,11 @@ static void test_released_up_to(void **state)
 	assert_int_equal(jb_planner_release(s->p.replica, h.seq, &r, NULL),
 			 JB_OK);
 	assert_int_equal(r.deletions, 2);
-	assert_int_equal(r.overwrites, 1);
+	assert_int_equal(r.overwrites, 2);
 	assert_int_equal(r.left.deletions, 1);
 	assert_int_equal(r.left.overwrites, 2);
 	world_write(&s->w, "abh");
+	world_write(&s->w, "abi");
 	for (int i = 0; i < 2; i++) {
 		scene_plan(s);
 		assert_int_equal(scene_object_at(s, "abc"), 0);
@@ -160,6 +162,7 @@ static void test_released_up_to(void **state)
 		assert_false(is_overwritten(s, "abe"));
 		assert_false(is_overwritten(s, "abg"));
 		assert_false(is_overwritten(s, "abh"));
+		assert_false(is_overwritten(s, "abi"));
 		policy_reconcile(&s->p, s->w.n_states - 1);
 	}
 }
