@@ -68,9 +68,11 @@ static void print_released(const struct jb_released *r)
 	char text[80];
 
 	if (r->deletions > 0 || r->overwrites == 0)
-		printf("%" PRId64 " deletions released\n", r->deletions);
+		printf("%" PRId64 " deletion%s released\n", r->deletions,
+		       r->deletions == 1 ? "" : "s");
 	if (r->overwrites > 0)
-		printf("%" PRId64 " overwrites released\n", r->overwrites);
+		printf("%" PRId64 " overwrite%s released\n", r->overwrites,
+		       r->overwrites == 1 ? "" : "s");
 	if (r->left.deletions + r->left.overwrites == 0)
 		return;
 	jb_holding_say(&r->left, text, sizeof text);

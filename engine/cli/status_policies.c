@@ -60,11 +60,13 @@ static void print_holding(const json_t *p, const char *name, FILE *f)
 	char n[JB_OUT_COUNT_MAX];
 
 	if (deletions > 0)
-		fprintf(f, "%s: %s deletions are held (MaxDelete=)\n", name,
-			jb_out_count(deletions, n));
+		fprintf(f, "%s: %s deletion%s held (MaxDelete=)\n", name,
+			jb_out_count(deletions, n),
+			deletions == 1 ? " is" : "s are");
 	if (overwrites > 0)
-		fprintf(f, "%s: %s overwrites are held (MaxReplace=)\n", name,
-			jb_out_count(overwrites, n));
+		fprintf(f, "%s: %s overwrite%s held (MaxReplace=)\n", name,
+			jb_out_count(overwrites, n),
+			overwrites == 1 ? " is" : "s are");
 	if (deletions + overwrites > 0)
 		fprintf(f,
 			"%s: '" JB_PROGRAM " release %s --seq %" PRId64

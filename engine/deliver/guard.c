@@ -240,14 +240,18 @@ int jb_planner_holding(struct jb_replica *r, struct jb_holding *ret,
 void jb_holding_say(const struct jb_holding *h, char *text, size_t size)
 {
 	long long d = h->deletions, o = h->overwrites;
+	const char *ds = d == 1 ? "" : "s", *os = o == 1 ? "" : "s";
 
 	if (o == 0)
-		snprintf(text, size, "%lld deletions are held", d);
+		snprintf(text, size, "%lld deletion%s held", d,
+			 d == 1 ? " is" : "s are");
 	else if (d == 0)
-		snprintf(text, size, "%lld overwrites are held", o);
+		snprintf(text, size, "%lld overwrite%s held", o,
+			 o == 1 ? " is" : "s are");
 	else
 		snprintf(text, size,
-			 "%lld deletions and %lld overwrites are held", d, o);
+			 "%lld deletion%s and %lld overwrite%s are held", d, ds,
+			 o, os);
 }
 
 /* Inside a transaction. What stays held goes on to hold what comes after it. */

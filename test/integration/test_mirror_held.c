@@ -50,7 +50,7 @@ static void held_at_first(struct t_world *w)
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
 	t_shell("rm %s/a", SRC);
-	t_mirror_command(&m, 3, "held", "flush", "--policy", "m");
+	t_mirror_command(&m, 3, "1 deletion is held", "flush", "--policy", "m");
 	t_mirror_fini(&m);
 }
 
@@ -107,8 +107,8 @@ static void restarted(struct t_world *w)
 {
 	struct t_mirror m;
 
-	t_mirror_init(&m, w, T_ext4,
-		      "mkdir d; cd d; seq 500 | xargs touch", "");
+	t_mirror_init(&m, w, T_ext4, "mkdir d; cd d; seq 500 | xargs touch",
+		      "");
 	t_mirror_check(&m);
 	t_daemon_stop(&w->daemon);
 	t_shell("cd %s; mv d e; rm e/1; echo x > e/2; echo y > new", SRC);
