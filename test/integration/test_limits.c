@@ -163,7 +163,7 @@ static void dry_run(struct t_world *w)
 	t_shell("echo a > %s/a", SRC);
 	t_mirror_check(&m);
 	t_shell("echo b > %s/a", SRC);
-	t_mirror_command(&m, 3, "1 overwrites are held", "flush", "--policy",
+	t_mirror_command(&m, 3, "1 overwrite is held", "flush", "--policy",
 			 "m");
 	t_mirror_command(&m, 0, "copy    a  (held, waits for release)\n", "run",
 			 "m", "--dry-run");

@@ -54,6 +54,25 @@ static void held_at_first(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What was released and can't go for another reason says so. */
+static void released(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; touch d/1 d/2", "MaxDelete=0");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("echo theirs > %s/d/name; rm -r %s/d", DST, SRC);
+	t_mirror_flush(&m, 3);
+	t_mirror_command(&m, 0, "3 deletions released", "release", "m", NULL);
+	t_mirror_command(&m, 1, "d: the directory holds what is not ours",
+			 "flush", "--policy", "m");
+	assert_false(exists(DST "/d/1"));
+	t_shell("rm %s/d/name", DST);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* The same slowly: deletions are counted across batches and restarts. */
 static void held_slowly(struct t_world *w)
 {
@@ -122,11 +141,9 @@ static void restarted(struct t_world *w)
 }
 
 static const struct t_case cases[] = {
-	T_CASE(held, ext4, fanotify),
-	T_CASE(held_at_first, ext4, fanotify),
-	T_CASE(held_slowly, ext4, fanotify),
-	T_CASE(paused, ext4, fanotify),
-	T_CASE(restarted, ext4, fanotify),
+	T_CASE(held, ext4, fanotify),	  T_CASE(held_at_first, ext4, fanotify),
+	T_CASE(released, ext4, fanotify), T_CASE(held_slowly, ext4, fanotify),
+	T_CASE(paused, ext4, fanotify),	  T_CASE(restarted, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
