@@ -207,6 +207,8 @@ int jb_delivery_open(const struct jb_config *config, const char *policy,
 		read_options(d);
 		rv = jb_delivery_load(d, err);
 	}
+	if (rv == JB_OK && !dry)
+		rv = jb_delivery_wait_no_longer(d, err);
 	if (rv == JB_OK)
 		rv = jb_delivery_open_target(d, err);
 	if (rv == JB_OK)

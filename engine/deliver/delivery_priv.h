@@ -134,6 +134,9 @@ int jb_delivery_find_due(struct jb_delivery *d, int64_t *ret,
 			 struct jb_error *err);
 /* What a clock that was set back has left in the future is due. */
 int jb_delivery_catch_up(struct jb_delivery *d, struct jb_error *err);
+/* What waits longer than Settle= now says is due: it was written when that was
+ * more. */
+int jb_delivery_wait_no_longer(struct jb_delivery *d, struct jb_error *err);
 /* After a plan: are any left that jb_delivery_retry_all() is to try? */
 int jb_delivery_try_rest(struct jb_delivery *d, struct jb_error *err);
 

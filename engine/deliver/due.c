@@ -93,6 +93,18 @@ int jb_delivery_catch_up(struct jb_delivery *d, struct jb_error *err)
 	return jb_delivery_mark_due(d, sql, err);
 }
 
+int jb_delivery_wait_no_longer(struct jb_delivery *d, struct jb_error *err)
+{
+	int64_t latest = jb_clock_us(CLOCK_REALTIME) + d->options.settle_us;
+	char sql[128];
+
+	snprintf(sql, sizeof sql,
+		 "UPDATE pending SET next = " JB_DUE_NOW
+		 " WHERE reason = 15 AND next > %lld",
+		 (long long)latest);
+	return jb_delivery_mark_due(d, sql, err);
+}
+
 int jb_delivery_find_due(struct jb_delivery *d, int64_t *ret,
 			 struct jb_error *err)
 {

@@ -140,8 +140,7 @@ static void settles_anyway(struct t_world *w)
 	t_shell("sed -i s/Settle=1h/Settle=off/ %s", w->daemon.config);
 	t_mirror_command(&m, 0, "copy    d/a\n", "run", "m", "--dry-run");
 	t_daemon_start(&w->daemon);
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
-	t_mirror_check(&m);
+	t_mirror_check(&m); /* nothing waits for the old hour */
 	t_daemon_stop(&w->daemon);
 	t_shell("sed -i s/Settle=off/Settle=1h/ %s; echo other > %s/d/other; "
 		"mv %s/d/other %s/d/a",
