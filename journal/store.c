@@ -122,6 +122,11 @@ static int open_database(struct jb_store *s, enum jb_store_mode mode,
 		jb_store_make_file(s->path);
 	}
 	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
+	if (rc == SQLITE_CANTOPEN && access(s->path, F_OK) < 0 &&
+	    errno == ENOENT)
+		return jb_error_set(err, JB_ENOENT, ENOENT,
+				    "%s: no journal yet: start the daemon",
+				    s->path);
 	if (rc != SQLITE_OK)
 		return jb_store_error(s->db, rc, err, "%s", s->path);
 	sqlite3_extended_result_codes(s->db, 1);

@@ -205,8 +205,11 @@ static int run_check_config(struct jb_cli *cli, int argc, char **argv)
 	if (rv == JB_OK)
 		rv = jb_config_check_paths(config, JB_CONFIG_ABSENT_IS_WRONG,
 					   &err);
-	if (rv == JB_OK)
+	if (rv == JB_OK) {
 		rv = jb_plugin_check_all(config, &err);
+		if (rv != JB_OK && rv != JB_ENOMEM)
+			err.code = JB_ECONFIG; /* it names what is not there */
+	}
 	if (rv == JB_OK)
 		rv = print_config(config, &err);
 	jb_config_free(config);

@@ -199,6 +199,8 @@ static const char *find_conflict(const struct jb_query_options *o,
 
 	if (f->follow && f->reverse)
 		return "--follow and --reverse don't go together";
+	if (f->follow && f->until_us != INT64_MAX)
+		return "--follow and --until don't go together";
 	if (f->follow && (o->by != JB_BY_NOTHING || o->gaps))
 		return "--follow shows changes, not --by or --gaps";
 	if (f->follow && l->has_oldest)

@@ -298,6 +298,7 @@ static void test_usage(void **state)
 		{"query --top 3", "--by"},
 		{"query --by size", "dir, hour, kind"},
 		{"query -f -r", "--reverse"},
+		{"query -f -U now", "--until"},
 		{"query ''", "empty pattern"},
 		{"query --gaps x", "no pattern"},
 		{"query -f --gaps", "--gaps"},
