@@ -217,29 +217,37 @@ static int load_epoch(struct jb_daemon *d, struct jb_error *err)
 	return jb_store_set_meta(d->store, "epoch", d->epoch, err);
 }
 
-static bool is_local(const struct jb_config_section *target)
+/* What a policy's target keeps at its top. */
+static int note_target(struct jb_daemon *d,
+		       const struct jb_config_section *policy,
+		       struct jb_error *err)
 {
-	const char *transport = jb_config_text(target, "Transport");
+	const char *name = jb_config_text(policy, "Target"), *transport;
+	const struct jb_config_section *target =
+		name != NULL ? jb_config_target(d->config, name) : NULL;
+	char *dir = NULL;
+	int rv;
 
-	return transport != NULL && strcmp(transport, "local") == 0;
+	transport = target != NULL ? jb_config_text(target, "Transport") : NULL;
+	if (transport == NULL || strcmp(transport, "local") != 0)
+		return JB_OK;
+	rv = jb_config_target_dir(d->config, policy, &dir, err);
+	if (rv == JB_OK && dir != NULL)
+		rv = jb_own_add_place(&d->own, dir, JB_OWN_DIR, err);
+	free(dir);
+	return rv;
 }
 
-/* What a target keeps at its top is ours too, when the target lies in a root:
- * of another policy, in a chain. */
+/* Ours too is what a target keeps, when the target lies in a root: of another
+ * policy, in a chain. */
 static int note_own(struct jb_daemon *d, struct jb_error *err)
 {
-	const struct jb_config_section *s;
-	const char *path;
 	int rv = JB_OK;
 
 	jb_own_add_dir(&d->own, d->config->state_dir);
 	jb_own_add_dir(&d->own, d->config->runtime_dir);
-	for (size_t i = 0; i < d->config->n_targets && rv == JB_OK; i++) {
-		s = &d->config->targets[i];
-		path = jb_config_text(s, "Path");
-		if (path != NULL && is_local(s))
-			rv = jb_own_add_place(&d->own, path, JB_OWN_DIR, err);
-	}
+	for (size_t i = 0; i < d->config->n_policies && rv == JB_OK; i++)
+		rv = note_target(d, &d->config->policies[i], err);
 	return rv;
 }
 
