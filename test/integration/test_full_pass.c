@@ -114,7 +114,9 @@ static void without_rows(struct t_world *w)
 		"");
 	t_mirror_check(&m);
 	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	/* Not written just now, which the scan at the start would doubt. */
 	t_shell("cd %s; mkdir -p n/n; mv d n/n/; echo more >> n/n/d/deep/7; "
+		"touch -d '2 seconds ago' n/n/d/deep/7; "
 		"chmod 600 n/n/d/1; mv gone/2 n/; rmdir gone",
 		SRC);
 	t_daemon_flush(&w->daemon);
