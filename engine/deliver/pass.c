@@ -455,8 +455,9 @@ int jb_delivery_pass(struct jb_delivery *d, struct jb_step *ret,
 		return rv;
 	ret->more = ret->worked = true;
 	if (d->more || d->sink.n_looks > 0) /* what the last plan left */
-		return jb_delivery_plan(d, 0, err);
-	rv = d->pass.is_over ? end_pass(d, err) : pass_on(d, err);
+		rv = jb_delivery_plan(d, 0, err);
+	else
+		rv = d->pass.is_over ? end_pass(d, err) : pass_on(d, err);
 	if (rv != JB_OK)
 		d->pass.is_running = false; /* from its beginning */
 	return rv;

@@ -4,6 +4,7 @@
 #include "lib/t_mirror.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -172,6 +173,48 @@ static void target_gone(struct t_world *w)
 	t_shell("test \"$(ls -A %s)\" = lost+found", DST);
 	t_mount_fini(&other);
 	t_shell("mkdir -p %s", DST);
+	t_mount_attach(&m.target);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+static bool is_held(struct t_daemon *d)
+{
+	json_t *status = t_daemon_status(d);
+	json_t *policy = json_array_get(json_object_get(status, "policies"), 0);
+	const char *state = json_string_value(json_object_get(policy, "state"));
+	bool is = state != NULL && strcmp(state, "held") == 0;
+
+	json_decref(status);
+	return is;
+}
+
+/* The target goes in the middle of a first copy: what the plans had no room for
+ * yet is not forgotten. */
+static void gone_meanwhile(struct t_world *w)
+{
+	struct t_mirror m = {.w = w};
+
+	t_mount_init(&m.target, T_ext4, DST, 0);
+	t_shell("rm -r %s/lost+found; mkdir %s; cd %s; for d in $(seq 40); do"
+		" mkdir d$d; (cd d$d; seq 1000 | xargs touch); done",
+		DST, SRC, SRC);
+	t_daemon_root(&w->daemon, "r", SRC, w->backend);
+	t_daemon_configure(&w->daemon, /* no RequireMount= */
+			   "[Target t]\nTransport=local\nPath=%s\n"
+			   "[Policy m]\nPlugin=mirror\nRoot=r\nTarget=t\n",
+			   DST);
+	t_daemon_begin(&w->daemon);
+	w->daemon.quiet = true;
+	while (t_mirror_number(&m, "copied") < 600)
+		poll(NULL, 0, 1);
+	assert_int_equal(umount2(DST, MNT_DETACH), 0);
+	for (int i = 0; i < 40; i++) { /* while it looks, again and again */
+		while (!is_held(&w->daemon))
+			poll(NULL, 0, 10);
+		poll(NULL, 0, 100);
+	}
+	assert_true(t_mirror_number(&m, "copied") < 40000);
 	t_mount_attach(&m.target);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
@@ -420,6 +463,7 @@ static const struct t_case cases[] = {
 	T_CASE(strangers, ext4, fanotify),
 	T_CASE(long_answer, ext4, fanotify),
 	T_CASE(target_gone, ext4, fanotify),
+	T_CASE(gone_meanwhile, ext4, fanotify),
 	T_CASE(source_gone, ext4, fanotify),
 	T_CASE(killed, ext4, fanotify),
 	T_CASE(killed, ext4, inotify),
