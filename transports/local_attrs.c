@@ -196,6 +196,13 @@ static bool has_value(struct jb_attrs_end e, const char *name,
 	return same;
 }
 
+/* A label is of its machine: the target's may not let us set one of another. */
+static void note_unkept(struct jb_attrs *a, const char *name)
+{
+	if (!is_label(name))
+		note_partial(a, name);
+}
+
 static int copy_xattr(struct jb_attrs *a, const char *name, bool there)
 {
 	struct buffer value;
@@ -206,14 +213,14 @@ static int copy_xattr(struct jb_attrs *a, const char *name, bool there)
 	if (rv == -ENODATA) {
 		rv = 0;
 	} else if (rv == -EPERM || rv == -EACCES || rv == -EOPNOTSUPP) {
-		note_partial(a, name);
+		note_unkept(a, name);
 		rv = 0;
 	} else if (rv < 0) {
 		rv = failed(a, rv, name, true);
 	} else if (!there || !has_value(a->to, name, &value)) {
 		rv = write_xattr(a->to, name, &value);
 		if (is_unkeepable(a, rv)) {
-			note_partial(a, name);
+			note_unkept(a, name);
 			rv = 0;
 		} else if (rv < 0) {
 			rv = failed(a, rv, name, false);

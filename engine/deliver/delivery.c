@@ -139,8 +139,6 @@ static void read_options(struct jb_delivery *d)
 	struct jb_planner_options *o = &d->options;
 
 	d->keep_us = (int64_t)jb_config_duration(p, "KeepDeleted");
-	if (o->settle_us > JB_FOR_EVER / 2)
-		o->settle_us = JB_FOR_EVER / 2;
 	if (d->keep_us > JB_FOR_EVER / 2) /* a time to come must have room */
 		d->keep_us = JB_FOR_EVER;
 	jb_delivery_begin_trash(d);
@@ -159,6 +157,8 @@ static void read_options(struct jb_delivery *d)
 		.is_own = jb_delivery_is_own_dir,
 		.own_arg = d,
 	};
+	if (o->settle_us > JB_FOR_EVER / 2)
+		o->settle_us = JB_FOR_EVER / 2;
 }
 
 static int open_replica(struct jb_delivery *d, struct jb_error *err)

@@ -78,7 +78,8 @@ bool jb_plan_is_released(struct jb_plan *p, const struct jb_seen *e)
 {
 	const struct jb_pending *x = jb_draft_pending(&p->d, e->id);
 
-	return x != NULL && x->row.reason == JB_REASON_RELEASED &&
+	/* Whatever else has kept it from being copied meanwhile. */
+	return x != NULL && x->alive && x->row.seq == JB_SEQ_RELEASED &&
 	       x->row.cseq == e->cseq;
 }
 

@@ -384,9 +384,9 @@ static void drop(struct jb_plan *p, struct jb_node *n)
 		return;
 	}
 	if (jb_node_is_dir(n) && !empty(p, n)) {
-		/* Said once; but held it is no more. */
 		if (goes_on(p, n) && (n->owed.reason == JB_REASON_NONE ||
-				      n->owed.reason == JB_REASON_HELD))
+				      n->owed.reason == JB_REASON_HELD ||
+				      n->owed.reason == JB_REASON_NOT_EMPTY))
 			jb_draft_owe(&p->d, n, JB_REASON_NOT_EMPTY);
 		return;
 	}

@@ -11,14 +11,6 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
-static const char *text_or_none(const struct jb_config_section *s,
-				const char *key)
-{
-	const char *text = s != NULL ? jb_config_text(s, key) : NULL;
-
-	return text != NULL ? text : "";
-}
-
 static bool is_on_same(const struct statx *a, const struct statx *b)
 {
 	return a->stx_dev_major == b->stx_dev_major &&
@@ -36,45 +28,34 @@ static bool has_id(const struct statx *st, struct jb_id id)
 	       (birth == id.birth || birth == 0 || id.birth == 0);
 }
 
-/* Is the own directory of @target, below the Under= of @policy (NULL: of none),
- * the entry @id of @root? */
-static bool is_own_of(const struct jb_config_section *target,
+/* Is what @policy's target keeps at its top the entry @id of @root? */
+static bool is_own_of(const struct jb_config *c,
 		      const struct jb_config_section *policy, const char *root,
 		      struct jb_id id)
 {
 	struct statx own, top;
+	char *dir = NULL, *path = NULL;
 	bool is = false;
-	char *path;
 
-	if (asprintf(&path, "%s/%s/%s/" JB_OWN_DIR,
-		     text_or_none(target, "Path"),
-		     text_or_none(target, "Under"),
-		     text_or_none(policy, "Under")) < 0)
-		return false;
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME,
+	if (jb_config_target_dir(c, policy, &dir, NULL) == JB_OK &&
+	    dir != NULL && asprintf(&path, "%s/" JB_OWN_DIR, dir) < 0)
+		path = NULL;
+	if (path != NULL &&
+	    statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME,
 		  &own) == 0 &&
 	    statx(AT_FDCWD, root, 0, STATX_INO, &top) == 0)
 		is = is_on_same(&own, &top) && has_id(&own, id);
 	free(path);
+	free(dir);
 	return is;
 }
 
 bool jb_own_dirs_have(const struct jb_config *c,
 		      const struct jb_config_root *root, struct jb_id id)
 {
-	const struct jb_config_section *target;
-	const char *name;
-
-	for (size_t i = 0; i < c->n_targets; i++)
-		if (is_own_of(&c->targets[i], NULL, root->path, id))
+	for (size_t i = 0; i < c->n_policies; i++)
+		if (is_own_of(c, &c->policies[i], root->path, id))
 			return true;
-	for (size_t i = 0; i < c->n_policies; i++) {
-		name = jb_config_text(&c->policies[i], "Target");
-		target = name != NULL ? jb_config_target(c, name) : NULL;
-		if (target != NULL &&
-		    is_own_of(target, &c->policies[i], root->path, id))
-			return true;
-	}
 	return false;
 }
 

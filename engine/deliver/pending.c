@@ -125,6 +125,7 @@ void jb_draft_pend(struct jb_draft *d, struct jb_id id, enum jb_reason why)
 	if (!p->alive) {
 		p->row.attempts = 0;
 		p->row.since_us = d->now_us;
+		p->row.seq = p->row.cseq = 0;
 	}
 	if (!again && jb_reason_counts(why))
 		p->row.attempts++;

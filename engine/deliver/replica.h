@@ -54,12 +54,14 @@ struct jb_name_row {
 	char name[JB_NAME_MAX + 1];
 };
 
+#define JB_SEQ_RELEASED INT64_C(-1)
+
 struct jb_pending_row {
 	struct jb_id id;
 	enum jb_reason reason;
 	uint32_t attempts;
 	int64_t since_us, next_us;
-	int64_t seq;  /* when it was held: as in jb_owed_row */
+	int64_t seq;  /* when it was held: as in jb_owed_row; or RELEASED */
 	int64_t cseq; /* and which content: the catalog's */
 };
 

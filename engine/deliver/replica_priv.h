@@ -63,7 +63,7 @@
 	  " ifnull(max(seq), 0) FROM (SELECT 1 AS removal, seq FROM owed"      \
 	  " WHERE next IS NULL UNION ALL SELECT 0, seq FROM pending"           \
 	  " WHERE reason = ?1)")                                               \
-	X(RELEASE, "UPDATE pending SET reason = ?2, next = 0"                  \
+	X(RELEASE, "UPDATE pending SET reason = ?2, next = 0, seq = -1"        \
 		   " WHERE reason = ?1 AND seq <= ?3")                         \
 	X(INTENTS, "SELECT rid, prid, name, flags, mtime FROM intent")         \
 	X(PUT_INTENT, "INSERT INTO intent(rid, prid, name, flags, mtime)"      \

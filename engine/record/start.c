@@ -292,6 +292,7 @@ void jb_recorder_close(struct jb_recorder *r)
 	free(r->stale);
 	jb_filter_end(&r->known);
 	jb_keyset_fini(&r->named);
+	jb_keyset_fini(&r->unread_told);
 	free(r->roots);
 	free(r->status);
 	free(r->scan_ended);

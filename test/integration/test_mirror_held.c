@@ -2,6 +2,7 @@
 /* A mirror that waits for a person: deletions that are held, a pause. */
 #include "lib/t_mirror.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -69,6 +70,30 @@ static void released(struct t_world *w)
 			 "flush", "--policy", "m");
 	assert_false(exists(DST "/d/1"));
 	t_shell("rm %s/d/name", DST);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* What was released stays so, whatever comes between. */
+static void released_for_good(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "for i in $(seq 6); do echo a > f$i; done",
+		      "MaxReplace=2");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_daemon_shell(&w->daemon,
+		       "cd %s; for i in $(seq 6); do echo b > f$i;"
+		       " done",
+		       SRC);
+	t_mirror_flush(&m, 3);
+	/* It can't be carried out yet. */
+	t_shell("mount -o remount,ro %s", DST);
+	t_mirror_command(&m, 0, "6 overwrites released", "release", "m", NULL);
+	t_mirror_command(&m, 1, "Read-only", "flush", "--policy", "m");
+	assert_int_equal(kill((pid_t)t_mirror_number(&m, "pid"), SIGKILL), 0);
+	t_shell("mount -o remount,rw %s", DST);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 }
@@ -141,9 +166,13 @@ static void restarted(struct t_world *w)
 }
 
 static const struct t_case cases[] = {
-	T_CASE(held, ext4, fanotify),	  T_CASE(held_at_first, ext4, fanotify),
-	T_CASE(released, ext4, fanotify), T_CASE(held_slowly, ext4, fanotify),
-	T_CASE(paused, ext4, fanotify),	  T_CASE(restarted, ext4, fanotify),
+	T_CASE(released_for_good, ext4, fanotify),
+	T_CASE(held, ext4, fanotify),
+	T_CASE(held_at_first, ext4, fanotify),
+	T_CASE(released, ext4, fanotify),
+	T_CASE(held_slowly, ext4, fanotify),
+	T_CASE(paused, ext4, fanotify),
+	T_CASE(restarted, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
