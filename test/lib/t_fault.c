@@ -247,6 +247,20 @@ static bool state_loses_power(const struct t_product *p)
 	return t_mount_can_lose_power(&p->state);
 }
 
+/* With power again. Whoever was killed may take a while to be gone. */
+static void mount_again(struct t_mount *m, void (*push)(struct t_product *p),
+			struct t_product *p)
+{
+	for (int i = 0; i < MOST_TRIES; i++) {
+		unmount(m, push, p);
+		t_mount_attach(m);
+		if (!t_mount_is_dead(m))
+			return;
+		poll(NULL, 0, 5);
+	}
+	fail_msg("%s has no power", m->path);
+}
+
 static void cut_target(struct t_product *p)
 {
 	p->may_copy_again = true;
@@ -256,8 +270,7 @@ static void cut_target(struct t_product *p)
 
 static void recover_target(struct t_product *p)
 {
-	unmount(&p->disk, push_worker, p);
-	t_product_attach_target(p);
+	mount_again(&p->disk, push_worker, p);
 	empty_target(p); /* that it had been may not have been durable */
 }
 
@@ -270,8 +283,7 @@ static void cut_state(struct t_product *p)
 
 static void recover_state(struct t_product *p)
 {
-	unmount(&p->state, push_nobody, p);
-	t_mount_attach(&p->state);
+	mount_again(&p->state, push_nobody, p);
 	empty_state(p); /* as in recover_target() */
 	t_judge_reopen(&p->round.judge);
 	t_daemon_start(&p->w->daemon);
@@ -286,8 +298,7 @@ static void cut_both(struct t_product *p)
 
 static void recover_both(struct t_product *p)
 {
-	unmount(&p->disk, push_nobody, p);
-	t_product_attach_target(p);
+	mount_again(&p->disk, push_nobody, p);
 	empty_target(p);
 	recover_state(p);
 }

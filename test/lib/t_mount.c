@@ -138,6 +138,16 @@ void t_mount_lose_power(struct t_mount *m)
 	close(fd);
 }
 
+bool t_mount_is_dead(const struct t_mount *m)
+{
+	int fd = open(m->path, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return errno == EIO;
+	close(fd);
+	return false;
+}
+
 void t_mount_detach(struct t_mount *m)
 {
 	if (umount2(m->path, 0) != 0)

@@ -37,6 +37,9 @@ void t_mount_lose_power(struct t_mount *m);
 /* Unmount, keep the device; mount it again, here or elsewhere. */
 void t_mount_detach(struct t_mount *m);
 void t_mount_attach(struct t_mount *m);
+/* Is it still the one whose power failed? So it is when it is mounted again
+ * before the last one who used it has gone. */
+bool t_mount_is_dead(const struct t_mount *m);
 
 /* Forget cached inodes and dentries of all file systems. */
 void t_mount_drop_caches(void);
