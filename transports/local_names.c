@@ -161,7 +161,7 @@ enum jb_outcome jb_local_rename(struct jb_target *t, struct jb_place from,
 {
 	struct jb_local *l = jb_local_of(t);
 	enum jb_outcome out;
-	struct jb_object o;
+	struct jb_object o, now;
 	int dirs[2], rv;
 
 	out = open_pair(l, from, expect, to, dirs, &o, err);
@@ -173,9 +173,13 @@ enum jb_outcome jb_local_rename(struct jb_target *t, struct jb_place from,
 	if (rv < 0)
 		return fail(l, to, -rv, err);
 	if (!is_own(from.dir)) { /* somebody was faster: nothing is lost */
-		out = jb_local_expect(l, dirs[1], to, expect, &o, err);
+		out = jb_local_expect(l, dirs[1], to, expect, &now, err);
 		if (out == JB_OUTCOME_FOREIGN)
 			rename_free(l, dirs[1], to.name, dirs[0], from.name);
+		/* It went there; who took it from there, or that it can't be
+		 * looked at, is seen later. */
+		else if (out != JB_OUTCOME_STOPPED)
+			out = JB_OUTCOME_DONE;
 	}
 	note_pair(l, dirs);
 	note_move(l, &o);
@@ -199,8 +203,12 @@ static int exchange_ours(const int dirs[2], struct jb_place a,
 			      RENAME_EXCHANGE) < 0)
 			return -errno;
 		rv = jb_tree_look(dirs[0], a.name, &now);
+		/* As it was; or the plan ends, and the next one finds out. */
 		if (rv < 0)
-			return rv;
+			return renameat2(dirs[0], a.name, dirs[1], b.name,
+					 RENAME_EXCHANGE) == 0
+				       ? rv
+				       : -EIO;
 		if (jb_stamp_fits(&stamp_b, &now))
 			return 1;
 		if (jb_stamp_fits(&stamp_a, &now))
@@ -367,11 +375,11 @@ static enum jb_outcome take_out(struct jb_local *l, int dirfd,
 	if (rv < 0)
 		return fail(l, p, -rv, err);
 	rv = jb_tree_look(*stage, name, &o);
-	if (rv < 0)
-		return fail(l, p, -rv, err);
-	if (jb_stamp_fits(expect, &o))
+	if (rv == 0 && jb_stamp_fits(expect, &o))
 		return JB_OUTCOME_DONE;
 	put_back(l, *stage, name, dirfd, p);
+	if (rv < 0)
+		return fail(l, p, -rv, err);
 	return say_foreign(l, p, "was replaced by somebody else", err);
 }
 
