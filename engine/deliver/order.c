@@ -115,9 +115,10 @@ static struct jb_slot *park(struct jb_plan *p, struct jb_node *n,
 {
 	struct jb_slot *to = free_in_own(p, n, 'p');
 
-	if (to == NULL || !checked(p, s) || !checked_dir(p, s->dir))
+	if (to == NULL || !checked(p, s))
 		return NULL;
-	if (jb_op_rename(p, s, to))
+	p->why = JB_REASON_AGAIN;
+	if (checked_dir(p, s->dir) && jb_op_rename(p, s, to))
 		return to;
 	if (goes_on(p, n))
 		jb_plan_fail(p, n, p->why);
@@ -364,7 +365,14 @@ static void remove_name(struct jb_plan *p, struct jb_node *n, struct jb_slot *s)
 {
 	bool last;
 
-	if (!checked(p, s) || !checked_dir(p, s->dir) || s->holder != n)
+	if (!checked(p, s))
+		return;
+	if (!checked_dir(p, s->dir)) { /* which says nothing of this name */
+		if (goes_on(p, n))
+			jb_plan_fail(p, n, JB_REASON_AGAIN);
+		return;
+	}
+	if (s->holder != n)
 		return;
 	last = !has_others(p, n, s);
 	if (!jb_op_remove(p, s, last) && goes_on(p, n))
