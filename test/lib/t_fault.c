@@ -137,6 +137,8 @@ static void fill_state(struct t_product *p)
 {
 	char path[160];
 
+	/* What the policy can't write down is copied again. */
+	p->may_copy_again = true;
 	name_filler(p, path, sizeof path);
 	fill_disk(path);
 }
