@@ -55,9 +55,15 @@ static bool differs(const struct jb_walk *w, const struct jb_look *found,
 		return !(row->flags & JB_ENTRY_MOUNT);
 	if (row->flags & JB_ENTRY_MOUNT || !jb_look_same(found, row))
 		return true;
+	/* More than the times: statx(2) locks nothing, so a look may have had
+	 * the new ctime with the old owner or link count. */
 	if (found->facts.mtime != row->facts.mtime ||
 	    found->facts.ctime != row->facts.ctime ||
 	    found->facts.mode != row->facts.mode ||
+	    found->facts.uid != row->facts.uid ||
+	    found->facts.gid != row->facts.gid ||
+	    (found->facts.nlink != row->facts.nlink &&
+	     !S_ISDIR(found->facts.mode)) ||
 	    (found->facts.size != row->facts.size &&
 	     S_ISREG(found->facts.mode)))
 		return true;

@@ -50,7 +50,8 @@ static void watch(struct policy *p, struct jb_plan *plan, struct jb_slot *s)
 	struct sim_foreign *f = &sim->watched[sim->n_watched];
 
 	if (s->want == NULL || s->holder == NULL || !s->dir->alive ||
-	    !stays(plan, s->dir) || !is_where_it_was(sim, plan, s->holder))
+	    !stays(plan, s->dir) || !is_where_it_was(sim, plan, s->holder) ||
+	    !is_where_it_was(sim, plan, s->want)) /* somebody took it */
 		return;
 	f->dir = object_of_dir(plan, s->dir);
 	snprintf(f->name, sizeof f->name, "%s", s->name);
