@@ -138,6 +138,7 @@ void jb_plan_enter(struct jb_plan *p, struct jb_seen *e)
 static void follow_path(struct jb_plan *p, struct jb_seen *e, struct jb_node *n)
 {
 	struct jb_seen_dir *dir = jb_sight_dir(&p->s, e->dirkey);
+	bool went = n->owed.reason != JB_REASON_NONE;
 	const char *old;
 	size_t old_len;
 
@@ -147,10 +148,13 @@ static void follow_path(struct jb_plan *p, struct jb_seen *e, struct jb_node *n)
 	if (old == NULL || jb_plan_failed(p))
 		return;
 	old_len = strlen(old);
-	if (old_len == dir->path_len && memcmp(old, dir->path, old_len) == 0)
+	if (!went && old_len == dir->path_len &&
+	    memcmp(old, dir->path, old_len) == 0)
 		return;
+	/* It was to go, and is wanted again: what came to be in it meanwhile
+	 * was nobody's. */
 	if (JB_WITHOUT(DESCEND) ||
-	    !(jb_draft_inside(n, p->d.own) ||
+	    !(went || jb_draft_inside(n, p->d.own) ||
 	      jb_select_below(p->s.patterns, old, old_len) ||
 	      jb_select_below(p->s.patterns, dir->path, dir->path_len)))
 		return;

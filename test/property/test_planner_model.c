@@ -317,6 +317,23 @@ static void test_reaches_the_goal(void **state)
 	print_message("%u cases from seed %llu\n", n, (unsigned long long)seed);
 }
 
+/* Rare ones that were found by long runs. */
+static void test_found_once(void **state)
+{
+	/* 1044134: held while it went, filled, and wanted again. */
+	static const uint64_t seeds[] = {1026543, 1044134};
+	static struct fixture f;
+	unsigned n = 0;
+
+	(void)state;
+	set_up(&f);
+	for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++)
+		if (run_cases(&f, seeds[i], 1, &n) != 0)
+			fail_msg("--one %llu: %s", (unsigned long long)seeds[i],
+				 f.why);
+	tear_down(&f);
+}
+
 /* No operation of these cases fails alone, so OLDSTAYS has its case as a story:
  * test_planner's test_old_version_stays. */
 static bool has_story(const char *rule)
@@ -410,6 +427,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reaches_the_goal),
+		cmocka_unit_test(test_found_once),
 		cmocka_unit_test(test_every_rule_is_needed),
 	};
 
