@@ -350,11 +350,14 @@ char *jb_feed_path(struct jb_feed *f, struct jb_identity id)
 	sqlite3_bind_int64(st, 3, f->root);
 	if (jb_store_step(f->store, st, NULL) <= 0)
 		return NULL;
-	if (jb_catalog_path(f->catalog, (uint64_t)sqlite3_column_int64(st, 0),
-			    &dir, &len, NULL) == JB_OK &&
-	    asprintf(&path, "%.*s%s%.*s", (int)len, dir, len > 0 ? "/" : "",
-		     sqlite3_column_bytes(st, 1),
-		     (const char *)sqlite3_column_blob(st, 1)) < 0)
+	if (sqlite3_column_int64(st, 0) == 0) /* the root's own row */
+		path = strdup(".");
+	else if (jb_catalog_path(f->catalog,
+				 (uint64_t)sqlite3_column_int64(st, 0), &dir,
+				 &len, NULL) == JB_OK &&
+		 asprintf(&path, "%.*s%s%.*s", (int)len, dir,
+			  len > 0 ? "/" : "", sqlite3_column_bytes(st, 1),
+			  (const char *)sqlite3_column_blob(st, 1)) < 0)
 		path = NULL;
 	sqlite3_reset(st);
 	return path;
