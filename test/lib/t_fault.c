@@ -251,11 +251,12 @@ static bool state_loses_power(const struct t_product *p)
 
 /* With power again. Whoever was killed may take a while to be gone. */
 static void mount_again(struct t_mount *m, void (*push)(struct t_product *p),
+			void (*attach)(struct t_product *p),
 			struct t_product *p)
 {
 	for (int i = 0; i < MOST_TRIES; i++) {
 		unmount(m, push, p);
-		t_mount_attach(m);
+		attach(p);
 		if (!t_mount_is_dead(m))
 			return;
 		poll(NULL, 0, 5);
@@ -272,7 +273,7 @@ static void cut_target(struct t_product *p)
 
 static void recover_target(struct t_product *p)
 {
-	mount_again(&p->disk, push_worker, p);
+	mount_again(&p->disk, push_worker, t_product_attach_target, p);
 	empty_target(p); /* that it had been may not have been durable */
 }
 
@@ -283,9 +284,14 @@ static void cut_state(struct t_product *p)
 	t_mount_lose_power(&p->state);
 }
 
+static void attach_state(struct t_product *p)
+{
+	t_mount_attach(&p->state);
+}
+
 static void recover_state(struct t_product *p)
 {
-	mount_again(&p->state, push_nobody, p);
+	mount_again(&p->state, push_nobody, attach_state, p);
 	empty_state(p); /* as in recover_target() */
 	t_judge_reopen(&p->round.judge);
 	t_daemon_start(&p->w->daemon);
@@ -300,7 +306,7 @@ static void cut_both(struct t_product *p)
 
 static void recover_both(struct t_product *p)
 {
-	mount_again(&p->disk, push_nobody, p);
+	mount_again(&p->disk, push_nobody, t_product_attach_target, p);
 	empty_target(p);
 	recover_state(p);
 }
