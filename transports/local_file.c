@@ -41,18 +41,9 @@ static void let_tick_pass(const struct jb_object *o)
 
 static enum jb_outcome open_source(struct jb_making *m)
 {
-	struct stat st;
-
 	m->from = jb_tree_open_file(m->from_dir, m->w->from.name);
-	if (m->from < 0)
-		return jb_making_fail_source(m, m->from);
-	/* A device that took the name meanwhile may be read without end. */
-	if (fstat(m->from, &st) < 0)
-		return jb_making_fail_source(m, -errno);
-	return S_ISREG(st.st_mode)
-		       ? JB_OUTCOME_DONE
-		       : jb_making_say(m, JB_OUTCOME_MOVED,
-				       "another entry has this name now");
+	return m->from < 0 ? jb_making_fail_source(m, m->from)
+			   : JB_OUTCOME_DONE;
 }
 
 /* What the new file may be created with: if the mask agrees, it needs no

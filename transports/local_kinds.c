@@ -166,8 +166,11 @@ static void note_changed(struct jb_making *m)
 {
 	int fd = -1;
 
-	if (S_ISREG(m->w->mode) || S_ISDIR(m->w->mode))
+	if (S_ISREG(m->w->mode))
 		fd = jb_tree_open_file(m->to_dir, m->w->to.name);
+	else if (S_ISDIR(m->w->mode))
+		fd = openat(m->to_dir, m->w->to.name,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0) {
 		jb_local_note_file(m->h->local, fd);
 		close(fd);

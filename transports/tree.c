@@ -74,12 +74,23 @@ int jb_tree_enter(const struct jb_tree *tree, const char *dir, int flags)
 int jb_tree_open_file(int dirfd, const char *name)
 {
 	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, fd;
+	struct stat st;
+	int rv = 0;
 
 	/* not everybody may leave the access time alone */
 	fd = openat(dirfd, name, flags | O_NOATIME);
 	if (fd < 0 && errno == EPERM)
 		fd = openat(dirfd, name, flags);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		rv = -errno;
+	else if (!S_ISREG(st.st_mode))
+		rv = -ENOENT;
+	if (rv == 0)
+		return fd;
+	close(fd);
+	return rv;
 }
 
 int jb_tree_look(int dirfd, const char *name, struct jb_object *ret)

@@ -35,7 +35,8 @@ int jb_tree_enter(const struct jb_tree *tree, const char *dir, int flags);
 int jb_tree_look(int dirfd, const char *name, struct jb_object *ret);
 
 /* Open regular file @name for reading; whatever else lies there by now, this
- * neither follows it nor waits for it. */
+ * neither follows it nor waits for it, but fails: where no file is, with
+ * -ENOENT (a device might be read without end). */
 int jb_tree_open_file(int dirfd, const char *name);
 
 /* Which file system is it? From its UUID, the same on every machine and after

@@ -7,6 +7,7 @@
 #include "lib/t_target.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,19 @@ WRAP(ssize_t, sendfile, (int a, int b, off_t *o, size_t n), (a, b, o, n))
 WRAP(ssize_t, copy_file_range,
      (int a, off_t *o, int b, off_t *p, size_t n, unsigned f),
      (a, o, b, p, n, f))
+int __real_openat(int a, const char *b, int f, ...);
+int __wrap_openat(int a, const char *b, int f, ...);
+int __wrap_openat(int a, const char *b, int f, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, f);
+	mode = f & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	knock();
+	return __real_openat(a, b, f, mode);
+}
 WRAP(ssize_t, flistxattr, (int a, char *b, size_t n), (a, b, n))
 /* NOLINTEND(bugprone-reserved-identifier) */
 
@@ -316,6 +330,38 @@ static void test_torn(void **state)
 	assert_true(counts[0] >= 6 && counts[1] >= 20);
 }
 
+static void make_device(void)
+{
+	t_shell("rm " T_SOURCE "/f; mknod " T_SOURCE "/f c 1 3");
+}
+
+/* A device takes the name of a file with holes: it is never read, which would
+ * not end. */
+static void test_device(void **state)
+{
+	struct jb_work w;
+	unsigned moved = 0;
+	bool fired = true;
+
+	(void)state;
+	on_knock = make_device;
+	for (int n = 1; fired; n++) {
+		t_shell("rm -f " T_SOURCE "/f; truncate -s 1M " T_SOURCE "/f;"
+			" echo end >> " T_SOURCE "/f");
+		w = t_target_work(&x, "", "f", "s");
+		countdown = n;
+		x.ops->make(x.t, &w, 1, &x.err);
+		fired = countdown == 0;
+		countdown = 0;
+		moved += w.outcome == JB_OUTCOME_MOVED;
+		if (w.outcome == JB_OUTCOME_DONE)
+			t_shell("test $(stat -c %%s " STAGE "/s) -eq 1048580;"
+				" rm " STAGE "/s");
+		assert_int_equal(t_count(STAGE), 0);
+	}
+	assert_true(moved == 2);
+}
+
 static const struct t_pair ext4 = {T_ext4, T_ext4, 0};
 
 #define ON(test)                                                               \
@@ -328,6 +374,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		ON(test_replace), ON(test_remove),   ON(test_rename),
 		ON(test_link),	  ON(test_exchange), ON(test_torn),
+		ON(test_device),
 	};
 
 	return t_target_run("local intruder", tests,
