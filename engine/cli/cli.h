@@ -82,6 +82,8 @@ int jb_cli_fail(struct jb_cli *cli, const struct jb_error *err);
 /* Read the configuration; failure is reported: return cli->exit_code. The
  * caller owns the result. NULL on failure. */
 struct jb_config *jb_cli_load_config(struct jb_cli *cli);
+/* The same, where the one operand, argv[optind], names one of its policies. */
+struct jb_config *jb_cli_load_policy(struct jb_cli *cli, int argc, char **argv);
 
 /* The candidate nearest to @word, NULL if none is near. @next gives the
  * candidates one by one, NULL at the end. */

@@ -17,22 +17,9 @@
 /* Parse "POLICY"; NULL: return cli->exit_code. The caller frees. */
 static struct jb_config *parse(struct jb_cli *cli, int argc, char **argv)
 {
-	struct jb_config *config;
-
-	if (!jb_cli_no_options(cli, argc, argv, 1))
-		return NULL;
-	if (optind == argc) {
-		jb_cli_usage(cli, "which policy? see --help");
-		return NULL;
-	}
-	config = jb_cli_load_config(cli);
-	if (config == NULL)
-		return NULL;
-	if (jb_config_policy(config, argv[optind]) != NULL)
-		return config;
-	jb_cli_usage(cli, "there is no [Policy %s]", argv[optind]);
-	jb_config_free(config);
-	return NULL;
+	return jb_cli_no_options(cli, argc, argv, 1)
+		       ? jb_cli_load_policy(cli, argc, argv)
+		       : NULL;
 }
 
 static int do_alone(struct jb_delivery *d, const char *what,

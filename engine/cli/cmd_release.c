@@ -117,16 +117,10 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 					    optarg);
 	if (c == JB_CLI_STOP)
 		return cli->exit_code;
-	if (argc - optind != 1)
-		return jb_cli_usage(cli, "which policy? see --help");
-	config = jb_cli_load_config(cli);
+	config = jb_cli_load_policy(cli, argc, argv);
 	if (config == NULL)
 		return cli->exit_code;
-	if (jb_config_policy(config, argv[optind]) == NULL)
-		code = jb_cli_usage(cli, "there is no [Policy %s]",
-				    argv[optind]);
-	else
-		code = release(cli, config, argv[optind], seq);
+	code = release(cli, config, argv[optind], seq);
 	jb_config_free(config);
 	return code;
 }

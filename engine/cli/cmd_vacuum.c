@@ -6,6 +6,7 @@
 #include "engine/base/size.h"
 #include "engine/cli/client.h"
 #include "engine/cli/output.h"
+#include "engine/cli/reply.h"
 
 #include <stdio.h>
 
@@ -52,11 +53,6 @@ static bool parse_options(struct jb_cli *cli, int argc, char **argv,
 	return false;
 }
 
-static json_int_t get_int(const json_t *reply, const char *key)
-{
-	return json_integer_value(json_object_get(reply, key));
-}
-
 static void print_reply(const json_t *reply)
 {
 	const char *policy =
@@ -64,18 +60,19 @@ static void print_reply(const json_t *reply)
 	char n[JB_OUT_COUNT_MAX], size[JB_SIZE_TEXT_MAX];
 
 	printf("%s changes are no longer kept",
-	       jb_out_count(get_int(reply, "changes"), n));
-	if (get_int(reply, "gaps") > 0)
+	       jb_out_count(jb_reply_int(reply, "changes"), n));
+	if (jb_reply_int(reply, "gaps") > 0)
 		printf(", and %s gaps",
-		       jb_out_count(get_int(reply, "gaps"), n));
+		       jb_out_count(jb_reply_int(reply, "gaps"), n));
 	printf("; %s given back\n",
-	       jb_size_format((uint64_t)get_int(reply, "bytes"), size,
+	       jb_size_format((uint64_t)jb_reply_int(reply, "bytes"), size,
 			      sizeof size));
-	if (policy != NULL &&
-	    get_int(reply, "first_seq") == get_int(reply, "held_seq") + 1)
+	if (policy != NULL && jb_reply_int(reply, "first_seq") ==
+				      jb_reply_int(reply, "held_seq") + 1)
 		printf("policy '%s' has not read change %s and later yet: "
 		       "they are kept\n",
-		       policy, jb_out_count(get_int(reply, "held_seq") + 1, n));
+		       policy,
+		       jb_out_count(jb_reply_int(reply, "held_seq") + 1, n));
 }
 
 static int vacuum(struct jb_cli *cli, const struct jb_config *config,

@@ -249,6 +249,25 @@ struct jb_config *jb_cli_load_config(struct jb_cli *cli)
 	return config;
 }
 
+struct jb_config *jb_cli_load_policy(struct jb_cli *cli, int argc, char **argv)
+{
+	struct jb_config *config;
+
+	if (optind == argc)
+		jb_cli_usage(cli, "which policy? see --help");
+	else if (argc - optind > 1)
+		jb_cli_usage(cli, "what is '%s' for? see --help",
+			     argv[optind + 1]);
+	if (argc - optind != 1)
+		return NULL;
+	config = jb_cli_load_config(cli);
+	if (config == NULL || jb_config_policy(config, argv[optind]) != NULL)
+		return config;
+	jb_cli_usage(cli, "there is no [Policy %s]", argv[optind]);
+	jb_config_free(config);
+	return NULL;
+}
+
 static int run_command(struct jb_cli *cli, int argc, char **argv)
 {
 	const char *near;

@@ -4,16 +4,14 @@
 #include "engine/deliver/delivery_priv.h"
 
 #include "engine/base/clock.h"
+#include "engine/deliver/located.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define NS_PER_S INT64_C(1000000000)
 
 unsigned jb_delivery_preserve(const struct jb_config_section *policy)
 {
@@ -85,21 +83,16 @@ int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err)
 /* The journal's root directory is what lies at its path now. */
 int jb_delivery_check_source(struct jb_delivery *d, struct jb_error *err)
 {
-	struct statx st;
-	int64_t birth = 0;
+	struct jb_located source;
+	int rv = jb_locate(d->root->path, 0, &source);
 
-	if (statx(AT_FDCWD, d->root->path, 0, STATX_INO | STATX_BTIME, &st) !=
-	    0)
-		return jb_error_set(err, JB_EHELD, errno,
+	if (rv < 0)
+		return jb_error_set(err, JB_EHELD, -rv,
 				    "source %s: %s: mount it, or correct "
 				    "[Root %s]",
-				    d->root->path, strerror(errno),
+				    d->root->path, strerror(-rv),
 				    d->root->name);
-	if (st.stx_mask & STATX_BTIME)
-		birth = st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec;
-	if (st.stx_ino == d->journal.top.ino &&
-	    (birth == d->journal.top.birth || birth == 0 ||
-	     d->journal.top.birth == 0))
+	if (jb_identity_fits(source.id, d->journal.top))
 		return JB_OK;
 	return jb_error_set(err, JB_EHELD, 0,
 			    "source %s is not the directory that the journal "
@@ -112,24 +105,18 @@ int jb_delivery_check_source(struct jb_delivery *d, struct jb_error *err)
  * itself. */
 static int check_outside(struct jb_delivery *d, struct jb_error *err)
 {
-	struct statx source, target;
-	struct jb_identity id = {0};
+	struct jb_located source, target;
 	char *dir = NULL, *path;
 	int rv;
 
 	rv = jb_config_target_dir(d->config, d->policy, &dir, err);
 	if (rv != JB_OK)
 		return rv;
-	if (statx(AT_FDCWD, dir, 0, STATX_INO | STATX_BTIME, &target) != 0 ||
-	    statx(AT_FDCWD, d->root->path, 0, STATX_INO, &source) != 0 ||
-	    target.stx_dev_major != source.stx_dev_major ||
-	    target.stx_dev_minor != source.stx_dev_minor)
+	if (jb_locate(dir, 0, &target) < 0 ||
+	    jb_locate(d->root->path, 0, &source) < 0 ||
+	    !jb_located_together(&target, &source))
 		goto out;
-	id.ino = target.stx_ino;
-	if (target.stx_mask & STATX_BTIME)
-		id.birth = target.stx_btime.tv_sec * NS_PER_S +
-			   target.stx_btime.tv_nsec;
-	path = jb_feed_path(d->feed, id);
+	path = jb_feed_path(d->feed, target.id);
 	if (path != NULL)
 		rv = jb_error_set(err, JB_EHELD, 0,
 				  "target %s lies inside [Root %s], at %s/%s: "
