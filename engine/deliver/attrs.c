@@ -167,7 +167,7 @@ static void add_entry(struct attrs *a, struct jb_seen *e)
 
 /* Old content, whose new version could not be copied, keeps its old attributes:
  * with the new mtime it would pass for the new version. */
-static bool needs_attrs(const struct jb_plan *p, const struct jb_seen *e)
+bool jb_plan_needs_attrs(const struct jb_plan *p, const struct jb_seen *e)
 {
 	return e->node != NULL && e->node->alive &&
 	       (e->node->touched || e->node->row.meta != jb_seen_meta(e) ||
@@ -224,7 +224,7 @@ static struct jb_seen **collect_dirs(struct jb_plan *p, size_t *ret)
 	n = see_touched(p, dirs);
 	for (size_t i = 0; i < p->n_items; i++)
 		if (jb_seen_is_dir(p->entries[i]) &&
-		    needs_attrs(p, p->entries[i]))
+		    jb_plan_needs_attrs(p, p->entries[i]))
 			dirs[n++] = p->entries[i];
 	qsort(dirs, n, sizeof(struct jb_seen *), deepest_first);
 	*ret = n;
@@ -264,7 +264,7 @@ static void set_top(struct attrs *a)
 	    JB_OUTCOME_DONE)
 		return;
 	jb_node_note_seen(e->node, &found);
-	if (!needs_attrs(p, e))
+	if (!jb_plan_needs_attrs(p, e))
 		return;
 	e->node->row.at = jb_stamp_of(&found);
 	add_work(a, e, top, top);
@@ -300,7 +300,7 @@ void jb_plan_attrs(struct jb_plan *p)
 	}
 	for (size_t i = 0; i < p->n_items && !jb_plan_failed(p); i++)
 		if (!jb_seen_is_dir(p->entries[i]) &&
-		    needs_attrs(p, p->entries[i]))
+		    jb_plan_needs_attrs(p, p->entries[i]))
 			add_entry(&a, p->entries[i]);
 	apply(&a);
 	set_dirs(&a);

@@ -19,8 +19,8 @@ int jb_locate(const char *path, int flags, struct jb_located *ret)
 		.dev_minor = st.stx_dev_minor,
 	};
 	if (st.stx_mask & STATX_BTIME)
-		ret->id.birth = st.stx_btime.tv_sec * NS_PER_S +
-				st.stx_btime.tv_nsec;
+		ret->id.birth =
+			st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec;
 	return 0;
 }
 

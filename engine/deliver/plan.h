@@ -119,6 +119,8 @@ void jb_plan_clear(struct jb_plan *p);
 
 /* 8: attributes. */
 void jb_plan_attrs(struct jb_plan *p);
+/* Are they to be set? */
+bool jb_plan_needs_attrs(const struct jb_plan *p, const struct jb_seen *e);
 
 /* Has what was made or changed all the attributes that it should? */
 bool jb_plan_keeps_attrs(const struct jb_plan *p, const struct jb_work *w);

@@ -20,7 +20,7 @@
 	X(REFUSED, 11, 1, "the target can't hold it")                          \
 	X(HELD, 12, 0, "held, waits for release")                              \
 	X(NOT_EMPTY, 13, 1, "the directory holds what is not ours or stays")   \
-	X(OLD_VERSION, 14, 0, "an old version, until the new one is there")    \
+	X(OLD_VERSION, 14, 1, "an old version, until the new one is there")    \
 	X(SETTLING, 15, 0, "waits until it is quiet")                          \
 	X(RELEASED, 16, 0, "released, its turn comes")                         \
 	X(ROTTEN, 17, 0, "its copy's content is wrong, it is made again")      \

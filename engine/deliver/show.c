@@ -21,7 +21,7 @@ static void show_entry(struct jb_plan *p, const struct jb_seen *e)
 	if (e->node == NULL)
 		return;
 	verb = verb_of(e);
-	if (verb == JB_VERB_ATTRS && e->node->row.meta == jb_seen_meta(e))
+	if (verb == JB_VERB_ATTRS && !jb_plan_needs_attrs(p, e))
 		return;
 	if (held || (verb == JB_VERB_COPY && jb_plan_settles_at(p, e) != 0)) {
 		jb_plan_tell(p, verb,

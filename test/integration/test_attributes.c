@@ -229,6 +229,10 @@ static void changed_there(struct t_world *w)
 	verify(&m, 1, " l: mode or owner", NULL);
 	verify(&m, 1, " p: mode or owner", NULL);
 	verify(&m, 1, " b2: mode or owner", NULL);
+	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_command(&m, 0, "attrs   d/a\n", "run", "m", "--dry-run");
+	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
 	full_pass(&m);
 	t_mirror_check(&m);
 	verify(&m, 0, " 0 differ", NULL);

@@ -148,6 +148,10 @@ static void settles_anyway(struct t_world *w)
 	t_daemon_start(&w->daemon);
 	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
 	t_shell("grep -qx a %s/d/a", DST);
+	/* The old version is looked at less and less often. */
+	t_shell("test \"$(sqlite3 -readonly %s/policy-m.db 'SELECT attempts > 0"
+		" FROM owed')\" = 1",
+		w->daemon.state);
 	t_mirror_fini(&m);
 }
 
