@@ -97,12 +97,27 @@ static int repair(const struct remedy *r, const struct jb_verify_rids *rids,
 	return JB_OK;
 }
 
+/* What is known to be undone is no difference; but the copy isn't equal. */
+static void say_undone(const struct jb_config *config, const char *policy)
+{
+	struct jb_delivery_status s;
+
+	if (jb_delivery_status_read(config, policy, &s, NULL) != JB_OK ||
+	    s.pending + s.owed == 0)
+		return;
+	printf("policy %s: %" PRId64 " not done yet, which is told by 'query "
+	       "--policy %s --unsynced'\n",
+	       policy, s.pending + s.owed, policy);
+}
+
 static int check_policy(struct jb_verify *v, const struct jb_config *config,
 			const char *policy, bool may_repair,
 			struct jb_error *err)
 {
 	int rv = jb_verify_policy(v, config, policy, err);
 
+	if (rv == JB_OK)
+		say_undone(config, policy);
 	if (rv == JB_OK && may_repair)
 		rv = repair(&recopy, &v->rotten, config, policy, err);
 	if (rv == JB_OK && may_repair)

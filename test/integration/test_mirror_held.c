@@ -68,6 +68,8 @@ static void released(struct t_world *w)
 	t_mirror_command(&m, 0, "3 deletions released", "release", "m", NULL);
 	t_mirror_command(&m, 1, "d: the directory holds what is not ours",
 			 "flush", "--policy", "m");
+	t_mirror_command(&m, 0, "policy m: 1 not done yet", "verify", NULL,
+			 NULL);
 	assert_false(exists(DST "/d/1"));
 	t_shell("rm %s/d/name", DST);
 	t_mirror_check(&m);
