@@ -2,75 +2,14 @@
 /* The walk takes some directories at a time: threads list them at the target
  * while the caller's reads what the databases say of them. How many it takes
  * is measured by the names that directories had so far. */
-#include "engine/deliver/compare.h"
+#include "engine/deliver/compare_priv.h"
 
-#include "engine/deliver/found.h"
-#include "engine/deliver/listed.h"
 #include "engine/deliver/select.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SNAPSHOT   1000 /* rows of the catalog in one */
-#define AT_ONCE	   256	/* directories */
 #define NAMES_ONCE 4000
-#define LISTERS	   4
-
-/* A directory that waits for its turn; one allocation with its path. */
-struct dir {
-	struct dir *next;
-	uint64_t key;
-	struct jb_id id;
-	uint64_t rid;	/* its copy, which has the same path as long as */
-	unsigned plans; /* no plan has been carried out since; 0: unknown */
-	bool is_away;	/* or below one that is: it has no path now */
-	size_t len;
-	char path[];
-};
-
-/* One that is being compared. */
-struct turn {
-	struct dir *dir; /* owned */
-	struct jb_listed listed;
-	char *there; /* in the arena: its path at the target, NULL: none */
-	bool is_new; /* it has no copy */
-};
-
-/* Lists directories at the target, one after another that nobody has taken. */
-struct lister {
-	struct jb_compare *compare;
-	pthread_t thread;
-	bool is_thread;
-	struct jb_arena arena;
-	int rv;
-	struct jb_error err;
-};
-
-struct jb_compare {
-	struct jb_replica *replica;	    /* borrowed */
-	struct jb_catalog_view *view;	    /* borrowed */
-	struct jb_target *target;	    /* borrowed */
-	const struct jb_patterns *patterns; /* borrowed */
-	unsigned preserve;		    /* JB_PRESERVE_* */
-	uint32_t epoch;			    /* its number in the replica */
-	struct dir *dirs;		    /* owned; a stack */
-	unsigned plans;
-	uint64_t compared, n_dirs;
-
-	struct turn turns[AT_ONCE];
-	size_t n_turns, at;
-	struct jb_arena arena; /* of these */
-	struct lister listers[LISTERS];
-	unsigned n_listers;
-	atomic_size_t next_listed;
-	char *path; /* owned; of a name in the directory at hand */
-	size_t path_size, dir_len;
-
-	struct jb_found found;
-	bool no_memory;
-};
 
 static int no_memory(struct jb_error *err)
 {
@@ -124,7 +63,7 @@ static bool make_room(struct jb_compare *c, size_t size)
 	return true;
 }
 
-static bool set_dir(struct jb_compare *c, const struct dir *d)
+static bool set_dir(struct jb_compare *c, const struct jb_compare_dir *d)
 {
 	if (!make_room(c, d->len + 1))
 		return false;
@@ -166,7 +105,7 @@ static void push(void *arg, const struct jb_listed_entry *e, uint64_t rid)
 {
 	struct jb_compare *c = arg;
 	size_t len = set_name(c, &e->name);
-	struct dir *d = len > 0 ? malloc(sizeof *d + len + 1) : NULL;
+	struct jb_compare_dir *d = len > 0 ? malloc(sizeof *d + len + 1) : NULL;
 
 	if (d == NULL) {
 		c->no_memory = true;
@@ -187,9 +126,9 @@ static void push(void *arg, const struct jb_listed_entry *e, uint64_t rid)
 
 /* 0: there is no copy. Only below one with the directory's own path are the
  * paths of its copies known by what the catalog says. */
-static int find_copy(struct jb_compare *c, struct turn *t, struct jb_error *err)
+static int find_copy(struct jb_compare *c, struct jb_compare_turn *t, struct jb_error *err)
 {
-	struct dir *d = t->dir;
+	struct jb_compare_dir *d = t->dir;
 	int rv;
 
 	t->listed.key = d->key;
@@ -218,7 +157,7 @@ static size_t how_many(const struct jb_compare *c)
 	uint64_t mean = c->n_dirs > 0 ? c->compared / c->n_dirs : 0;
 	uint64_t n = NAMES_ONCE / (mean + 1);
 
-	return n < 1 ? 1 : n < AT_ONCE ? (size_t)n : AT_ONCE;
+	return n < 1 ? 1 : n < JB_COMPARE_ONCE ? (size_t)n : JB_COMPARE_ONCE;
 }
 
 /* One that has no copy is walked for what was moved into it: below a directory
@@ -226,12 +165,12 @@ static size_t how_many(const struct jb_compare *c)
 static int take_turns(struct jb_compare *c, struct jb_error *err)
 {
 	size_t max = how_many(c);
-	struct turn *t;
+	struct jb_compare_turn *t;
 	int rv = JB_OK;
 
 	while (rv >= 0 && c->dirs != NULL && c->n_turns < max) {
 		t = &c->turns[c->n_turns];
-		*t = (struct turn){.dir = c->dirs};
+		*t = (struct jb_compare_turn){.dir = c->dirs};
 		c->dirs = t->dir->next;
 		c->n_turns++;
 		rv = find_copy(c, t, err);
@@ -252,110 +191,6 @@ static void end_turns(struct jb_compare *c)
 		jb_arena_fini(&c->listers[i].arena);
 }
 
-static void *list_target(void *arg)
-{
-	struct lister *l = arg;
-	struct jb_compare *c = l->compare;
-	struct turn *t;
-	size_t i;
-
-	l->rv = JB_OK;
-	while (l->rv == JB_OK &&
-	       (i = atomic_fetch_add(&c->next_listed, 1)) < c->n_turns) {
-		t = &c->turns[i];
-		if (t->there != NULL)
-			l->rv = jb_listed_read_target(&t->listed, &l->arena,
-						      c->target, t->there,
-						      &l->err);
-	}
-	return NULL;
-}
-
-/* No snapshot is held for long. */
-static int read_catalog(struct jb_compare *c, struct jb_error *err)
-{
-	size_t left = SNAPSHOT, n, i = 0;
-	int rv = c->view->ops->begin(c->view, err);
-
-	if (rv != JB_OK)
-		return rv;
-	while (i < c->n_turns) {
-		rv = jb_listed_read_catalog(&c->turns[i].listed, &c->arena,
-					    c->view, left, &n, err);
-		if (rv != JB_OK)
-			break;
-		if (n < left) {
-			left -= n;
-			i++;
-			continue;
-		}
-		c->view->ops->end(c->view);
-		left = SNAPSHOT;
-		rv = c->view->ops->begin(c->view, err);
-		if (rv != JB_OK)
-			return rv;
-	}
-	c->view->ops->end(c->view);
-	return rv;
-}
-
-static int read_replica(struct jb_compare *c, struct jb_error *err)
-{
-	int rv = JB_OK;
-
-	for (size_t i = 0; i < c->n_turns && rv == JB_OK; i++)
-		if (!c->turns[i].is_new)
-			rv = jb_listed_read_replica(&c->turns[i].listed,
-						    &c->arena, c->replica, err);
-	return rv;
-}
-
-static void start_listing(struct jb_compare *c)
-{
-	struct lister *l;
-
-	atomic_store(&c->next_listed, 0);
-	for (unsigned i = 1; i < c->n_listers; i++) {
-		l = &c->listers[i];
-		l->rv = JB_OK;
-		l->is_thread =
-			i < c->n_turns + 1 &&
-			pthread_create(&l->thread, NULL, list_target, l) == 0;
-	}
-}
-
-/* What is left is listed here, by the first lister. */
-static int end_listing(struct jb_compare *c, struct jb_error *err)
-{
-	struct lister *l;
-	int rv = JB_OK;
-
-	list_target(&c->listers[0]);
-	for (unsigned i = 0; i < c->n_listers; i++) {
-		l = &c->listers[i];
-		if (l->is_thread)
-			pthread_join(l->thread, NULL);
-		if (l->rv != JB_OK && rv == JB_OK) {
-			rv = l->rv;
-			if (err != NULL)
-				*err = l->err;
-		}
-	}
-	return rv;
-}
-
-static int read_lists(struct jb_compare *c, struct jb_error *err)
-{
-	int rv, listed;
-
-	start_listing(c);
-	rv = read_catalog(c, err);
-	if (rv == JB_OK)
-		rv = read_replica(c, err);
-	listed = end_listing(c, rv == JB_OK ? err : NULL);
-	return rv == JB_OK ? listed : rv;
-}
-
 static int compare_lists(struct jb_compare *c, struct jb_error *err)
 {
 	const struct jb_listed_found found = {
@@ -365,7 +200,7 @@ static int compare_lists(struct jb_compare *c, struct jb_error *err)
 		.copy = tell_copy,
 		.dir = push,
 	};
-	struct turn *t;
+	struct jb_compare_turn *t;
 	int rv = JB_OK;
 
 	for (c->at = 0; c->at < c->n_turns && rv == JB_OK; c->at++) {
@@ -390,7 +225,7 @@ int jb_compare_next(struct jb_compare *c, size_t max, size_t names,
 	       jb_found_count(&c->found) < max && c->compared - begin < names) {
 		rv = take_turns(c, err);
 		if (rv == JB_OK)
-			rv = read_lists(c, err);
+			rv = jb_compare_read(c, err);
 		if (rv == JB_OK)
 			rv = compare_lists(c, err);
 		end_turns(c);
@@ -407,10 +242,10 @@ void jb_compare_planned(struct jb_compare *c)
 
 /* ---- life */
 
-static struct dir *push_first(struct jb_compare *c, const struct jb_entry *e)
+static struct jb_compare_dir *push_first(struct jb_compare *c, const struct jb_entry *e)
 {
 	/* The top has no path, and no copy but the target's top. */
-	struct dir *d = calloc(1, sizeof *d + e->name_len + 1u);
+	struct jb_compare_dir *d = calloc(1, sizeof *d + e->name_len + 1u);
 
 	if (d == NULL) {
 		c->no_memory = true;
@@ -429,7 +264,7 @@ static int on_detached(void *arg, const struct jb_entry *row)
 {
 	struct jb_compare *c = arg;
 	const struct jb_listed_entry e = {.content.id = row->id};
-	struct dir *d;
+	struct jb_compare_dir *d;
 
 	tell_entry(c, &e);
 	if (!jb_entry_is_dir(row))
@@ -479,7 +314,7 @@ int jb_compare_new(struct jb_replica *replica, struct jb_catalog_view *view,
 	c->patterns = options->patterns;
 	c->preserve = options->preserve;
 	c->n_listers =
-		options->threads < LISTERS ? options->threads + 1 : LISTERS;
+		options->threads < JB_COMPARE_LISTERS ? options->threads + 1 : JB_COMPARE_LISTERS;
 	for (unsigned i = 0; i < c->n_listers; i++)
 		c->listers[i].compare = c;
 	rv = jb_replica_epoch(replica, options->epoch, &c->epoch, err);
@@ -495,7 +330,7 @@ int jb_compare_new(struct jb_replica *replica, struct jb_catalog_view *view,
 
 void jb_compare_free(struct jb_compare *c)
 {
-	struct dir *d;
+	struct jb_compare_dir *d;
 
 	if (c == NULL)
 		return;
