@@ -126,7 +126,8 @@ static void push(void *arg, const struct jb_listed_entry *e, uint64_t rid)
 
 /* 0: there is no copy. Only below one with the directory's own path are the
  * paths of its copies known by what the catalog says. */
-static int find_copy(struct jb_compare *c, struct jb_compare_turn *t, struct jb_error *err)
+static int find_copy(struct jb_compare *c, struct jb_compare_turn *t,
+		     struct jb_error *err)
 {
 	struct jb_compare_dir *d = t->dir;
 	int rv;
@@ -242,7 +243,8 @@ void jb_compare_planned(struct jb_compare *c)
 
 /* ---- life */
 
-static struct jb_compare_dir *push_first(struct jb_compare *c, const struct jb_entry *e)
+static struct jb_compare_dir *push_first(struct jb_compare *c,
+					 const struct jb_entry *e)
 {
 	/* The top has no path, and no copy but the target's top. */
 	struct jb_compare_dir *d = calloc(1, sizeof *d + e->name_len + 1u);
@@ -313,8 +315,9 @@ int jb_compare_new(struct jb_replica *replica, struct jb_catalog_view *view,
 	c->target = target;
 	c->patterns = options->patterns;
 	c->preserve = options->preserve;
-	c->n_listers =
-		options->threads < JB_COMPARE_LISTERS ? options->threads + 1 : JB_COMPARE_LISTERS;
+	c->n_listers = options->threads < JB_COMPARE_LISTERS
+			       ? options->threads + 1
+			       : JB_COMPARE_LISTERS;
 	for (unsigned i = 0; i < c->n_listers; i++)
 		c->listers[i].compare = c;
 	rv = jb_replica_epoch(replica, options->epoch, &c->epoch, err);

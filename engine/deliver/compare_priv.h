@@ -51,7 +51,7 @@ struct jb_compare {
 	const struct jb_patterns *patterns; /* borrowed */
 	unsigned preserve;		    /* JB_PRESERVE_* */
 	uint32_t epoch;			    /* its number in the replica */
-	struct jb_compare_dir *dirs;		    /* owned; a stack */
+	struct jb_compare_dir *dirs;	    /* owned; a stack */
 	unsigned plans;
 	uint64_t compared, n_dirs;
 
