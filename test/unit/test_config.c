@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration: what it says, and what is said of a bad one. */
+/* The configuration: what is written is what is read. */
 #include "lib/t_config.h"
 
 #include "engine/base/config_keys.h"
@@ -14,14 +14,10 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Every kind of section, most of the keys. */
