@@ -67,63 +67,55 @@ static void large(struct t_world *w)
 	t_mirror_fini(&x.m);
 }
 
-static void swap(struct t_world *w)
+/* One such change, from beginning to end. */
+static void move_once(struct t_world *w, const char *made, const char *change,
+		      const char *moved, int dirs, int files)
 {
 	struct moving x;
 
-	begin(&x, w, THREE);
-	expect(&x, "mv a t; mv b a; mv t b",
-	       "s, a(/|$), T\\1,; s, b(/|$), a\\1,; s, T(/|$), b\\1,", 0, 0);
+	begin(&x, w, made);
+	expect(&x, change, moved, dirs, files);
 	t_mirror_fini(&x.m);
+}
+
+static void swap(struct t_world *w)
+{
+	move_once(w, THREE, "mv a t; mv b a; mv t b",
+		  "s, a(/|$), T\\1,; s, b(/|$), a\\1,; s, T(/|$), b\\1,", 0, 0);
 }
 
 static void cycle(struct t_world *w)
 {
-	struct moving x;
-
-	begin(&x, w, THREE);
-	expect(&x, "mv a t; mv b a; mv c b; mv t c",
-	       "s, a(/|$), T\\1,; s, b(/|$), a\\1,; s, c(/|$), b\\1,;"
-	       "s, T(/|$), c\\1,",
-	       0, 0);
-	t_mirror_fini(&x.m);
+	move_once(w, THREE, "mv a t; mv b a; mv c b; mv t c",
+		  "s, a(/|$), T\\1,; s, b(/|$), a\\1,; s, c(/|$), b\\1,;"
+		  "s, T(/|$), c\\1,",
+		  0, 0);
 }
 
 /* Each takes the name that another one leaves. */
 static void chain(struct t_world *w)
 {
-	struct moving x;
-
-	begin(&x, w, THREE);
-	expect(&x, "mv c d; mv b c; mv a b",
-	       "s, c(/|$), d\\1,; s, b(/|$), c\\1,; s, a(/|$), b\\1,", 0, 0);
-	t_mirror_fini(&x.m);
+	move_once(w, THREE, "mv c d; mv b c; mv a b",
+		  "s, c(/|$), d\\1,; s, b(/|$), c\\1,; s, a(/|$), b\\1,", 0, 0);
 }
 
 /* What was above is below. */
 static void inversion(struct t_world *w)
 {
-	struct moving x;
-
-	begin(&x, w,
-	      "mkdir -p a/b/c; for d in a a/b a/b/c; do (cd $d; seq 1000 |"
-	      " sed 's/^/f/' | xargs touch); done");
-	expect(&x, "mv a/b/c c; mv a/b c/b; mv a c/b/a",
-	       "s, a/b/c(/|$), C\\1,; s, a/b(/|$), c/b\\1,;"
-	       "s, a(/|$), c/b/a\\1,; s, C(/|$), c\\1,",
-	       0, 0);
-	t_mirror_fini(&x.m);
+	move_once(w,
+		  "mkdir -p a/b/c; for d in a a/b a/b/c; do (cd $d; seq 1000 |"
+		  " sed 's/^/f/' | xargs touch); done",
+		  "mv a/b/c c; mv a/b c/b; mv a c/b/a",
+		  "s, a/b/c(/|$), C\\1,; s, a/b(/|$), c/b\\1,;"
+		  "s, a(/|$), c/b/a\\1,; s, C(/|$), c\\1,",
+		  0, 0);
 }
 
 /* mv d e; mkdir d, with the same names: the old files are where they went. */
 static void aside(struct t_world *w)
 {
-	struct moving x;
-
-	begin(&x, w, THREE);
-	expect(&x, "mv a d; mkdir a; cd a; seq 1000 | xargs touch",
-	       "s, a(/|$), d\\1,", 1, 1000);
-	t_mirror_fini(&x.m);
+	move_once(w, THREE, "mv a d; mkdir a; cd a; seq 1000 | xargs touch",
+		  "s, a(/|$), d\\1,", 1, 1000);
 }
 
 /* A file becomes a directory that has it, and is a file again. */
