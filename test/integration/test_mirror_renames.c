@@ -48,7 +48,7 @@ static void expect(struct moving *x, const char *change, const char *moved,
 	list_target(x, "after");
 	t_shell("cd %s && sed -E '%s' before | LC_ALL=C sort > expected &&"
 		" LC_ALL=C sort after | LC_ALL=C comm -3 expected - > differ &&"
-		" test $(grep -c $(printf '^\\t') differ) -eq %d &&"
+		" test $(grep -c \"$(printf '^\\t')\" differ) -eq %d &&"
 		" test $(wc -l < differ) -eq %d",
 		x->m.w->daemon.dir, moved, dirs + files, dirs + files);
 	assert_int_equal(t_mirror_number(&x->m, "copied") - copied, files);
