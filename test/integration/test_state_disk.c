@@ -335,8 +335,11 @@ static void heal_target(struct t_mirror *m)
 	assert_int_equal(o.status, 1);
 	assert_non_null(strstr(o.err, "not ours"));
 	t_output_fini(&o);
+	/* Not while the policy tries it once more. */
+	t_mirror_command(m, 0, NULL, "pause", "m", NULL);
 	t_shell("find " T_MIRROR " -mindepth 1 -delete");
 	t_mirror_command(m, 0, NULL, "target", "init", "t");
+	t_mirror_command(m, 0, NULL, "resume", "m", NULL);
 	t_mirror_check(m);
 }
 
