@@ -308,6 +308,9 @@ static bool find_at_place(struct jb_plan *p, struct intents *all,
 	struct jb_node *dir, *n;
 	struct jb_slot *s;
 	struct jb_object found;
+	struct jb_target *t = p->planner->target;
+	struct jb_error err = {0};
+	struct jb_place place;
 	enum jb_outcome o;
 
 	if (it->looked || it->row.dir == 0)
@@ -319,9 +322,14 @@ static bool find_at_place(struct jb_plan *p, struct intents *all,
 	s = jb_draft_slot(&p->d, dir, it->row.name, it->row.len);
 	if (s == NULL)
 		return false;
-	o = jb_plan_look(p, s, &found);
-	if (o != JB_OUTCOME_DONE && o != JB_OUTCOME_LOST)
-		jb_plan_outcome(p, JB_OUTCOME_STOPPED, &p->d.err);
+	if (!jb_plan_place(p, s, &place))
+		return false;
+	o = t->ops->look(t, place, &found, &err);
+	/* FOREIGN: somebody's symlink or mount is on the way. What can't be
+	 * known must not be taken for gone. */
+	if (o != JB_OUTCOME_DONE && o != JB_OUTCOME_LOST &&
+	    o != JB_OUTCOME_FOREIGN)
+		jb_plan_outcome(p, JB_OUTCOME_STOPPED, &err);
 	n = o == JB_OUTCOME_DONE ? node_of_object(all, &found) : NULL;
 	if (n == NULL || s->holder != NULL)
 		return false;

@@ -102,13 +102,15 @@ bool sim_is_empty(const struct sim *s, unsigned dir)
 	return true;
 }
 
-/* The directory at a path; 0: there is none. */
-static unsigned resolve(const struct sim *s, const char *path)
+/* The directory at a path; 0: there is none, or @link: a symlink is on the way
+ * to it. */
+static unsigned walk(const struct sim *s, const char *path, bool *link)
 {
 	unsigned at = SIM_TOP;
 	char name[SIM_NAME];
 	size_t len;
 
+	*link = false;
 	if (strncmp(path, JB_STAGE_DIR, sizeof JB_STAGE_DIR - 1) == 0) {
 		at = SIM_OWN;
 		path += sizeof JB_STAGE_DIR - 1;
@@ -121,12 +123,20 @@ static unsigned resolve(const struct sim *s, const char *path)
 		memcpy(name, path, len);
 		name[len] = '\0';
 		at = sim_at(s, at, name);
+		*link = at != 0 && s->objects[at].type == 'l';
 		if (at != 0 && s->objects[at].type != 'd')
 			at = 0;
 		path += len;
 		path += *path == '/';
 	}
 	return at;
+}
+
+static unsigned resolve(const struct sim *s, const char *path)
+{
+	bool link;
+
+	return walk(s, path, &link);
 }
 
 static void add_name(struct sim *s, unsigned dir, const char *name,
@@ -294,8 +304,13 @@ static enum jb_outcome sim_look(struct jb_target *t, struct jb_place p,
 				struct jb_object *ret, struct jb_error *err)
 {
 	struct sim *s = sim_of(t);
-	unsigned no, dir = resolve(s, p.dir);
+	bool link;
+	unsigned no, dir = walk(s, p.dir, &link);
 
+	if (link) {
+		jb_error_set(err, JB_ESTALE, 0, "a symlink is on the way");
+		return JB_OUTCOME_FOREIGN;
+	}
 	no = *p.name == '\0' ? dir : sim_at(s, dir, p.name);
 	if (dir == 0 || no == 0) {
 		jb_error_set(err, JB_ENOENT, 2, "not there");

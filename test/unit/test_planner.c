@@ -250,6 +250,40 @@ static void test_foreign_name(void **state)
 	scene_assert_equal_trees(s);
 }
 
+/* A plan is cut short, and where it worked is somebody's symlink meanwhile:
+ * what it meant to do there is not found, and no other plan is stopped. */
+static void test_foreign_way(void **state)
+{
+	struct scene *s = *state;
+	struct sim *sim = s->p.sim;
+	unsigned dir, hidden = 0;
+
+	scene_make_tree(s);
+	sim->had_foreign = true;
+	for (int i = 0; i < 100; i++) {
+		world_make(&s->w, "n", 'd');
+		scene_plan(s);
+		world_make(&s->w, "nx", 'f');
+		sim->p_crash = 20; /* percent */
+		policy_plan(&s->p, s->w.n_rows, s->w.n_states - 1, false);
+		sim->p_crash = 0;
+		dir = scene_object_at(s, "n");
+		if (sim_is_empty(sim, dir)) {
+			sim_cut(sim, sim_find(sim, SIM_TOP, "n"));
+			sim_create(sim, SIM_TOP, "n", 'l', -1, false);
+			hidden++;
+		}
+		scene_plan(s);
+		sim_clean(sim);
+		scene_plan(s);
+		scene_assert_equal_trees(s);
+		world_remove(&s->w, "nx");
+		world_remove(&s->w, "n");
+		scene_plan(s);
+	}
+	assert_true(hidden > 10);
+}
+
 /* A directory that goes is kept as long as something foreign is in it. */
 static void test_foreign_in_ours(void **state)
 {
@@ -457,6 +491,7 @@ int main(void)
 		STORY(test_attributes),
 		STORY(test_restored_source),
 		STORY(test_foreign_name),
+		STORY(test_foreign_way),
 		STORY(test_foreign_in_ours),
 		STORY(test_changed_at_target),
 		STORY(test_selection),
