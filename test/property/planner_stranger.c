@@ -7,19 +7,15 @@
 
 static bool is_below_own(const struct sim *s, unsigned dir)
 {
-	while (dir != SIM_TOP) {
-		if (dir == SIM_OWN)
+	const struct sim_name *n;
+
+	while (dir != SIM_TOP && dir != SIM_OWN) {
+		n = sim_name_of(s, dir);
+		if (n == NULL)
 			return true;
-		for (unsigned i = 0;; i++) {
-			if (i == s->n_names)
-				return true;
-			if (s->names[i].object == dir) {
-				dir = s->names[i].dir;
-				break;
-			}
-		}
+		dir = n->dir;
 	}
-	return false;
+	return dir == SIM_OWN;
 }
 
 static void somebody_creates(struct sim *s)

@@ -4,7 +4,11 @@
  * Every operation may be the last one before a crash, fail for its path, or be
  * followed by somebody else's doings at the target or the source; these happen
  * between operations, never inside one. What must never be is noted as
- * `broken`, with the reason. */
+ * `broken`, with the reason.
+ *
+ * Lifecycle: init -> (a plan works on its base, somebody changes it)*. It owns
+ * nothing but itself; a new init forgets all. Directories and other objects are
+ * known by their numbers, 0 is none. */
 #ifndef JB_PROPERTY_PLANNER_TARGET_H
 #define JB_PROPERTY_PLANNER_TARGET_H
 
@@ -99,6 +103,8 @@ bool sim_holds_foreign(const struct sim *s, unsigned dir);
 
 /* NULL: nothing is there. */
 struct sim_name *sim_find(const struct sim *s, unsigned dir, const char *name);
+/* Any name of the object; NULL: it has none. */
+const struct sim_name *sim_name_of(const struct sim *s, unsigned object);
 void sim_cut(struct sim *s, struct sim_name *n);
 bool sim_is_empty(const struct sim *s, unsigned dir);
 
@@ -111,7 +117,7 @@ void sim_take_over(struct sim *s, unsigned no);
 /* Everything that isn't ours goes away. */
 void sim_clean(struct sim *s);
 
-/* A foreign entry, for adoption. */
+/* A new object, and its name. */
 unsigned sim_create(struct sim *s, unsigned dir, const char *name, char type,
 		    int64_t data, bool ours);
 
@@ -119,8 +125,10 @@ unsigned sim_create(struct sim *s, unsigned dir, const char *name, char type,
 bool sim_path(const struct sim *s, unsigned dir, const char *name,
 	      char path[W_DEPTH + 1]);
 
+/* The object of this name. */
 unsigned sim_at(const struct sim *s, unsigned dir, const char *name);
 
+/* Only the first reason is kept. */
 __attribute__((format(printf, 2, 3))) void sim_break(struct sim *s,
 						     const char *fmt, ...);
 
