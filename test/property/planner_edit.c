@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A world changed by hand, for tests that tell a story. Each edit is a state of
  * its own, and the rows that a recorder would have written. */
-#include "property/planner_world.h"
+#include "property/planner_world_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,23 +15,9 @@ static void insist(bool ok, const char *what)
 	abort();
 }
 
-static int64_t tick(struct world *w)
-{
-	return ++w->clock * 10;
-}
-
 struct w_state *world_edit(struct world *w)
 {
-	struct w_state *s = malloc(sizeof *s);
-
-	if (w->n_states == w->cap_states) {
-		w->cap_states *= 2;
-		w->states = realloc(w->states,
-				    w->cap_states * sizeof(struct w_state *));
-	}
-	*s = *world_live(w);
-	w->states[w->n_states++] = s;
-	return s;
+	return world_add_state(w, world_live(w));
 }
 
 static struct w_entry *entry_of(struct w_state *s, unsigned no)
@@ -66,20 +52,12 @@ static struct w_name *name_at(struct w_state *s, const char *path)
 static void add_row(struct world *w, unsigned no, struct w_place a,
 		    struct w_place b)
 {
-	struct w_row *r;
-
-	if (w->n_rows == w->cap_rows) {
-		w->cap_rows = w->cap_rows * 2 + 16;
-		w->rows = realloc(w->rows, w->cap_rows * sizeof *w->rows);
-	}
-	r = &w->rows[w->n_rows++];
-	*r = (struct w_row){.no = no,
-			    .n_places = b.dir != 0 ? 2 : 1,
-			    .places = {a, b},
-			    .state = w->n_states - 1};
-	entry_of(world_live(w), a.dir)->sig = tick(w);
+	world_add_row(w, &(struct w_row){.no = no,
+					 .n_places = b.dir != 0 ? 2 : 1,
+					 .places = {a, b}});
+	entry_of(world_live(w), a.dir)->sig = world_tick(w);
 	if (b.dir != 0)
-		entry_of(world_live(w), b.dir)->sig = tick(w);
+		entry_of(world_live(w), b.dir)->sig = world_tick(w);
 }
 
 static const struct w_place nowhere;
@@ -88,24 +66,14 @@ unsigned world_make(struct world *w, const char *path, char type)
 {
 	struct w_state *s = world_edit(w);
 	struct w_place p = place_of(s, path);
-	unsigned no = ++w->n_entries;
-	int64_t now = tick(w);
+	struct w_entry e;
 
 	insist(s->n_entries < W_ENTRIES && s->n_names < W_NAMES, path);
-	s->entries[s->n_entries++] = (struct w_entry){
-		.no = no,
-		.type = type,
-		.data = now,
-		.sig = now,
-		.ctime = now,
-		.meta = now,
-		.cseq = now,
-		.cctime = now,
-		.epoch = s->epoch,
-	};
-	s->names[s->n_names++] = (struct w_name){p.dir, p.name, no, false};
-	add_row(w, no, p, nowhere);
-	return no;
+	e = world_new_entry(w, type);
+	s->entries[s->n_entries++] = e;
+	s->names[s->n_names++] = (struct w_name){p.dir, p.name, e.no, false};
+	add_row(w, e.no, p, nowhere);
+	return e.no;
 }
 
 unsigned world_write(struct world *w, const char *path)
@@ -113,7 +81,7 @@ unsigned world_write(struct world *w, const char *path)
 	struct w_state *s = world_edit(w);
 	struct w_entry *e = entry_of(s, name_at(s, path)->no);
 
-	e->data = e->sig = e->ctime = e->cctime = e->cseq = tick(w);
+	e->data = e->sig = e->ctime = e->cctime = e->cseq = world_tick(w);
 	add_row(w, e->no, place_of(s, path), nowhere);
 	return e->no;
 }
@@ -123,7 +91,7 @@ unsigned world_chmod(struct world *w, const char *path)
 	struct w_state *s = world_edit(w);
 	struct w_entry *e = entry_of(s, name_at(s, path)->no);
 
-	e->meta = e->ctime = tick(w);
+	e->meta = e->ctime = world_tick(w);
 	add_row(w, e->no, place_of(s, path), nowhere);
 	return e->no;
 }
@@ -137,7 +105,7 @@ unsigned world_rename(struct world *w, const char *from, const char *to)
 	insist(state_name(s, b.dir, b.name) == NULL, to);
 	n->dir = b.dir;
 	n->name = b.name;
-	entry_of(s, n->no)->ctime = tick(w);
+	entry_of(s, n->no)->ctime = world_tick(w);
 	add_row(w, n->no, a, b);
 	return n->no;
 }
@@ -163,7 +131,7 @@ unsigned world_link(struct world *w, const char *from, const char *to)
 	struct w_place p = place_of(s, to);
 
 	s->names[s->n_names++] = (struct w_name){p.dir, p.name, no, false};
-	entry_of(s, no)->ctime = tick(w);
+	entry_of(s, no)->ctime = world_tick(w);
 	add_row(w, no, p, nowhere);
 	return no;
 }
@@ -240,7 +208,7 @@ void world_restore(struct world *w)
 		if (was == W_TOP)
 			continue;
 		s->entries[i].no = ++w->n_entries;
-		s->entries[i].ctime = s->entries[i].cctime = tick(w);
+		s->entries[i].ctime = s->entries[i].cctime = world_tick(w);
 		for (unsigned k = 0; k < s->n_names; k++) {
 			if (s->names[k].no == was)
 				s->names[k].no = w->n_entries;

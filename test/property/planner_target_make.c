@@ -68,8 +68,8 @@ static enum jb_outcome make_one(struct sim *s, struct jb_work *w)
 	}
 	fill_source(e, &w->source);
 	sim_describe(s, no, &w->target);
-	sim_done(s, "make %s/%s %c = object %u, copy of %u", w->to.dir, w->to.name,
-	     e->type, no, (unsigned)w->birth);
+	sim_done(s, "make %s/%s %c = object %u, copy of %u", w->to.dir,
+		 w->to.name, e->type, no, (unsigned)w->birth);
 	return JB_OUTCOME_DONE;
 }
 
@@ -90,8 +90,8 @@ static enum jb_outcome run_all(struct sim *s, struct jb_work *work, size_t n,
 	return s->crashed ? JB_OUTCOME_STOPPED : JB_OUTCOME_DONE;
 }
 
-enum jb_outcome sim_make(struct jb_target *t, struct jb_work *work,
-				size_t n, struct jb_error *err)
+enum jb_outcome sim_make(struct jb_target *t, struct jb_work *work, size_t n,
+			 struct jb_error *err)
 {
 	return run_all(sim_of(t), work, n, make_one, err);
 }
@@ -131,15 +131,15 @@ static enum jb_outcome attrs_one(struct sim *s, struct jb_work *w)
 	return JB_OUTCOME_DONE;
 }
 
-enum jb_outcome sim_attrs(struct jb_target *t, struct jb_work *work,
-				 size_t n, struct jb_error *err)
+enum jb_outcome sim_attrs(struct jb_target *t, struct jb_work *work, size_t n,
+			  struct jb_error *err)
 {
 	return run_all(sim_of(t), work, n, attrs_one, err);
 }
 
 enum jb_outcome sim_hash(struct jb_target *t, struct jb_place p,
-				const struct jb_stamp *expect,
-				struct jb_hash *ret, struct jb_error *err)
+			 const struct jb_stamp *expect, struct jb_hash *ret,
+			 struct jb_error *err)
 {
 	struct sim *s = sim_of(t);
 	unsigned no = sim_at(s, sim_resolve(s, p.dir), p.name);
@@ -152,9 +152,8 @@ enum jb_outcome sim_hash(struct jb_target *t, struct jb_place p,
 }
 
 enum jb_outcome sim_hash_source(struct jb_target *t, struct jb_place p,
-				       const struct jb_stamp *expect,
-				       struct jb_hash *ret,
-				       struct jb_error *err)
+				const struct jb_stamp *expect,
+				struct jb_hash *ret, struct jb_error *err)
 {
 	const struct w_state *live = world_live(sim_of(t)->world);
 	const struct w_entry *e;

@@ -139,8 +139,8 @@ static bool fits(const struct sim *s, unsigned no, const struct jb_stamp *e)
 	       (s->objects[no].type == 'd' || s->objects[no].mtime == e->mtime);
 }
 
-unsigned sim_expect(struct sim *s, struct jb_place p,
-		       const struct jb_stamp *e, struct jb_error *err)
+unsigned sim_expect(struct sim *s, struct jb_place p, const struct jb_stamp *e,
+		    struct jb_error *err)
 {
 	unsigned dir = sim_resolve(s, p.dir), no;
 
@@ -299,7 +299,8 @@ static enum jb_outcome sim_replace(struct jb_target *t, struct jb_place from,
 	remove_name(s, sim_find(s, dir, to.name));
 	sim_cut(s, sim_find(s, sim_resolve(s, from.dir), from.name));
 	sim_add_name(s, dir, to.name, no);
-	sim_done(s, "replace %s/%s %s/%s", from.dir, from.name, to.dir, to.name);
+	sim_done(s, "replace %s/%s %s/%s", from.dir, from.name, to.dir,
+		 to.name);
 	return JB_OUTCOME_DONE;
 }
 

@@ -63,7 +63,8 @@ struct world {
 	unsigned n_rows, cap_rows;
 	unsigned n_entries; /* ever made */
 	int64_t clock, epoch;
-	unsigned mood; /* what happens more often: N_MOODS in planner_world.c */
+	unsigned
+		mood; /* what happens more often: N_MOODS in planner_random.c */
 	bool may_repeat; /* contents with the same size and time may occur */
 	bool may_detach;
 	bool verbose;
