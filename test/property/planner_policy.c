@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The policy under judgement: its life, and its plans. */
-#include "property/planner_judge.h"
+#include "property/planner_judge_internal.h"
 
 #include "engine/base/pattern.h"
 #include "engine/deliver/compare.h"
@@ -10,13 +10,6 @@
 #include <string.h>
 
 unsigned jb_planner_without;
-
-/* The test's own bugs. */
-static void insist(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 /* ---- life */
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the judge does when names are about to change: which of them must never
- * be absent, and what the guard has counted. */
-#include "property/planner_judge.h"
+/* What the judge does while a plan runs: which names must never be absent, what
+ * the guard has counted, and which copies are needless. */
+#include "property/planner_judge_internal.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 /* Does a directory, with all above it, stay where it is in this plan? */
 static bool stays(struct jb_plan *plan, const struct jb_node *dir)
@@ -109,4 +111,80 @@ void judge_on_names(void *arg, struct jb_plan *plan)
 			sim->objects[x->row.at.ino].src = world_no(x->row.src);
 	}
 	p->bound = sim->n_operations + 6 * n + 6;
+}
+
+/* Is there a true row of a node that has this content already: the entry's own,
+ * or one that has its place and whose own entry is gone? */
+static bool is_true(const struct policy *p, const struct judge_rows *all,
+		    const struct judge_node *n)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < all->n_names; i++) {
+		const struct judge_name *x = &all->names[i];
+
+		if (x->node != n)
+			continue;
+		any = true;
+		if (x->dir == NULL ||
+		    sim_at(p->sim, (unsigned)x->dir->row.at.ino, x->row.name) !=
+			    n->row.at.ino)
+			return false;
+	}
+	return any && p->sim->objects[n->row.at.ino].mtime == n->row.at.mtime;
+}
+
+static bool wants_path(const struct policy *p, unsigned no, const char *path)
+{
+	const struct w_state *s = p->view.state;
+	char its[W_DEPTH + 1];
+
+	for (unsigned i = 0; i < s->n_names; i++)
+		if (s->names[i].no == no &&
+		    select_wants(p->sel, s, &s->names[i]) &&
+		    state_path(s, &s->names[i], its) >= 0 &&
+		    strcmp(its, path) == 0)
+			return true;
+	return false;
+}
+
+bool judge_is_needless(void *arg, unsigned no, int64_t data)
+{
+	struct policy *p = arg;
+	const struct w_state *live = world_live(p->world);
+	const struct judge_rows *rows = judge_read(p);
+	char path[W_DEPTH + 1];
+	unsigned src;
+
+	for (unsigned i = 0; i < rows->n_nodes; i++) {
+		const struct judge_node *n = &rows->nodes[i];
+
+		src = world_no(n->row.src);
+		if (n->row.src.ino == 0 || n->row.type == S_IFDIR ||
+		    p->sim->objects[n->row.at.ino].data != data ||
+		    !is_true(p, rows, n))
+			continue;
+		if (src == no)
+			return true;
+		if (state_entry(live, src) == NULL &&
+		    n->row.mtime == state_entry(live, no)->sig &&
+		    judge_node_path(rows, n, path) && wants_path(p, no, path))
+			return true;
+	}
+	return false;
+}
+
+/* What a plan has removed of that which the guard had counted. */
+void judge_count(struct policy *p)
+{
+	struct sim *s = p->sim;
+	unsigned n = 0;
+
+	for (; p->seen_counted < s->n_removed; p->seen_counted++)
+		n += p->counting[s->removed[p->seen_counted]];
+	memset(p->counting, 0, sizeof p->counting);
+	if (n > 0 && p->n_truth < P_PLANS) {
+		p->truth[p->n_truth].time = p->now;
+		p->truth[p->n_truth++].deleted = n;
+	}
 }
