@@ -21,7 +21,8 @@ int64_t policy_number(struct policy *p, const char *sql)
 	return n;
 }
 
-static const struct judge_node *find_node(const struct judge_rows *all, uint64_t rid)
+static const struct judge_node *find_node(const struct judge_rows *all,
+					  uint64_t rid)
 {
 	static struct judge_node fixed[3] = {
 		{0},
@@ -79,7 +80,7 @@ const struct judge_rows *judge_read(struct policy *p)
 }
 
 bool judge_node_path(const struct judge_rows *all, const struct judge_node *n,
-		      char path[W_DEPTH + 1])
+		     char path[W_DEPTH + 1])
 {
 	char back[W_DEPTH];
 	unsigned len = 0, i;
@@ -113,7 +114,7 @@ static bool is_name_of(const struct w_state *cat, unsigned no,
 }
 
 bool judge_is_elsewhere(const struct judge_rows *all, const struct w_state *cat,
-			 unsigned no)
+			unsigned no)
 {
 	bool any = false;
 
