@@ -134,28 +134,23 @@ static void frozen(struct t_world *w)
 	tear_down(&f);
 }
 
-static void *run_ops(void *arg)
-{
-	t_ops_round(arg, 3000);
-	return NULL;
-}
+#define MEANWHILE 3000 /* operations a thread */
 
 /* Stopped, or killed, in the midst of it, and started again. */
 static void restarted(struct t_world *w)
 {
 	struct fixture f;
-	pthread_t thread;
 	unsigned i;
 
 	set_up(&f, w, false, false);
 	for (i = 0; i < rounds(); i++) {
-		pthread_create(&thread, NULL, run_ops, &f.ops);
+		t_ops_start(&f.ops, MEANWHILE);
 		if (i % 2 == 0)
 			t_daemon_kill(&w->daemon);
 		else
 			t_daemon_stop(&w->daemon);
 		t_daemon_start(&w->daemon);
-		pthread_join(thread, NULL);
+		t_ops_join(&f.ops);
 		t_round_check(&f.round, &f.ops);
 	}
 	tear_down(&f);
@@ -171,7 +166,6 @@ static void first_scan(struct t_world *w)
 				  .links = w->backend == T_fanotify,
 				  .nameless = w->backend == T_fanotify};
 	struct fixture f;
-	pthread_t thread;
 
 	t_shell("mkdir " ROOT " " OUTSIDE " && cd " ROOT
 		" && for i in $(seq 60);"
@@ -179,10 +173,10 @@ static void first_scan(struct t_world *w)
 		" t/$i/a/b/3; done");
 	t_ops_init(&f.ops, &o);
 	t_ops_round(&f.ops, 1000);
-	pthread_create(&thread, NULL, run_ops, &f.ops);
+	t_ops_start(&f.ops, MEANWHILE);
 	t_daemon_root(&w->daemon, "r", ROOT, w->backend);
 	t_daemon_begin(&w->daemon);
-	pthread_join(thread, NULL);
+	t_ops_join(&f.ops);
 	t_daemon_flush(&w->daemon);
 	t_round_init(&f.round, w); /* compares */
 	t_ops_tell(&f.ops, &f.round.judge);

@@ -3,12 +3,8 @@
  * go on changing the tree: where the kernel's queue is kept there is no gap and
  * no scan, and the journal is as exact as if nothing had been. JB_TEST_SEED
  * repeats a run. */
-#include "lib/t_case.h"
-#include "lib/t_ops.h"
-#include "lib/t_round.h"
+#include "lib/t_handover.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,247 +14,134 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#define ROOT	T_SPACE "/fs/in"
-#define OUTSIDE T_SPACE "/fs/out"
-#define SOCKET	T_SPACE "/notify"
-
-struct fixture {
-	struct t_world *w;
-	struct t_manager manager;
-	struct t_ops ops;
-	struct t_round round;
-	unsigned n_ops;
-	int64_t gaps; /* before */
-};
-
-static int64_t count_gaps(struct fixture *f)
-{
-	return t_judge_number(&f->round.judge, "SELECT count(*) FROM j.gap");
-}
-
-static int say_gap(void *arg, int n, char **values, char **names)
-{
-	(void)arg;
-	(void)n;
-	(void)names;
-	print_message("gap: %s, found %s\n", values[0], values[1]);
-	return 0;
-}
-
-/* No event was missed, and nothing was in doubt. */
-static void check_no_gap(struct fixture *f)
-{
-	if (count_gaps(f) != f->gaps) {
-		sqlite3_exec(f->round.judge.db,
-			     "SELECT reason, found FROM j.gap", say_gap, NULL,
-			     NULL);
-		fail_msg("%lld gaps instead of %lld", (long long)count_gaps(f),
-			 (long long)f->gaps);
-	}
-}
-
-static void set_up(struct fixture *f, struct t_world *w)
-{
-	struct t_ops_options o = {.root = ROOT,
-				  .outside = OUTSIDE,
-				  .threads = 3,
-				  .seed = w->seed,
-				  .links = w->seed % 2 == 0,
-				  .nameless = w->backend == T_fanotify};
-
-	memset(f, 0, sizeof *f);
-	f->w = w;
-	t_manager_init(&f->manager, SOCKET);
-	w->daemon.manager = &f->manager;
-	t_shell("mkdir " ROOT " " OUTSIDE);
-	t_ops_init(&f->ops, &o);
-	t_ops_round(&f->ops, 1000);
-	t_round_open(&f->round, w, ROOT);
-	t_ops_tell(&f->ops, &f->round.judge);
-	f->gaps = count_gaps(f);
-}
-
-static void tear_down(struct fixture *f)
-{
-	t_daemon_fini(&f->w->daemon, false);
-	t_ops_fini(&f->ops);
-	t_round_fini(&f->round);
-	f->w->daemon.manager = NULL;
-	t_manager_fini(&f->manager);
-}
-
-static void *change_things(void *arg)
-{
-	struct fixture *f = arg;
-
-	t_ops_round(&f->ops, f->n_ops);
-	return NULL;
-}
+#define ROOT	T_HANDOVER_ROOT
+#define OUTSIDE T_HANDOVER_OUTSIDE
 
 /* Start again and again while @n operations a thread go on. @stop: how. */
-static void restart_during(struct fixture *f, unsigned n, unsigned times,
+static void restart_during(struct t_handover *h, unsigned n, unsigned times,
 			   void (*stop)(struct t_daemon *d))
 {
-	struct t_daemon *d = &f->w->daemon;
-	pthread_t thread;
-	unsigned i;
+	struct t_daemon *d = &h->w->daemon;
 
-	f->n_ops = n;
-	assert_int_equal(pthread_create(&thread, NULL, change_things, f), 0);
-	for (i = 0; i < times; i++) {
+	t_ops_start(&h->ops, n);
+	for (unsigned i = 0; i < times; i++) {
 		stop(d);
 		t_daemon_start(d);
 	}
-	pthread_join(thread, NULL);
-}
-
-static unsigned rounds(void)
-{
-	return t_case_long() ? 100 : 3;
+	t_ops_join(&h->ops);
 }
 
 /* Stopped in order, several times in one storm: no gap, nothing missed. */
 static void in_order(struct t_world *w)
 {
-	struct fixture f;
+	struct t_handover h;
 	unsigned i;
 
-	set_up(&f, w);
-	for (i = 0; i < rounds(); i++) {
-		restart_during(&f, 4000, 1 + i % 4, t_daemon_stop);
-		t_round_check(&f.round, &f.ops);
+	t_handover_open_busy(&h, w);
+	for (i = 0; i < t_handover_rounds(); i++) {
+		restart_during(&h, 4000, 1 + i % 4, t_daemon_stop);
+		t_round_check(&h.round, &h.ops);
 	}
-	check_no_gap(&f);
-	assert_int_equal(t_round_count(&f.round, "source <> 0"), 0);
-	tear_down(&f);
+	t_handover_check_no_gap(&h);
+	assert_int_equal(t_round_count(&h.round, "source <> 0"), 0);
+	t_handover_close(&h);
 }
 
 /* Killed in one: a gap, and exact after its scan. */
 static void killed(struct t_world *w)
 {
-	struct fixture f;
+	struct t_handover h;
 	unsigned i;
 
-	set_up(&f, w);
-	for (i = 0; i < rounds(); i++) {
-		restart_during(&f, 4000, 1 + i % 3,
+	t_handover_open_busy(&h, w);
+	for (i = 0; i < t_handover_rounds(); i++) {
+		restart_during(&h, 4000, 1 + i % 3,
 			       i % 2 == 0 ? t_daemon_kill : t_daemon_stop);
-		t_round_check(&f.round, &f.ops);
+		t_round_check(&h.round, &h.ops);
 	}
-	assert_true(count_gaps(&f) > f.gaps);
-	tear_down(&f);
+	assert_true(t_handover_count_gaps(&h) > h.gaps);
+	t_handover_close(&h);
 }
 
 /* ---- what a stop finds on the way, one thing at a time */
 
-static void begin_at(struct fixture *f, struct t_world *w)
+/* Until more changes are in the journal. */
+static void await_changes(struct t_handover *h)
 {
-	memset(f, 0, sizeof *f);
-	f->w = w;
-	t_manager_init(&f->manager, SOCKET);
-	w->daemon.manager = &f->manager;
-}
+	int64_t seq = t_judge_seq(&h->round.judge);
 
-/* A served daemon on ROOT, which is made. */
-static void set_up_quiet(struct fixture *f, struct t_world *w)
-{
-	begin_at(f, w);
-	t_shell("mkdir -p " ROOT " " OUTSIDE);
-	t_round_open(&f->round, w, ROOT);
-	f->gaps = count_gaps(f);
-}
-
-static void tear_down_quiet(struct fixture *f)
-{
-	t_daemon_fini(&f->w->daemon, false);
-	t_round_fini(&f->round);
-	f->w->daemon.manager = NULL;
-	t_manager_fini(&f->manager);
-}
-
-static bool has_gap(struct fixture *f, const char *reason)
-{
-	return t_judge_number(&f->round.judge,
-			      "SELECT count(*) FROM j.gap WHERE reason = '%s'",
-			      reason) > 0;
-}
-
-static void await_changes(struct fixture *f)
-{
-	int64_t seq = t_judge_seq(&f->round.judge);
-
-	while (t_judge_seq(&f->round.judge) == seq)
-		assert_int_equal(t_process_wait(f->w->daemon.pid, 1), -1);
+	while (t_judge_seq(&h->round.judge) == seq)
+		assert_int_equal(t_process_wait(h->w->daemon.pid, 1), -1);
 }
 
 /* Stopped, changed, started: by events, without a gap. */
 static void changed_meanwhile(struct t_world *w)
 {
-	struct fixture f;
+	struct t_handover h;
 
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	t_shell("cd " ROOT " && mkdir -p a/b && echo 1 > a/b/f && echo 2 > g");
-	t_round_check(&f.round, NULL);
+	t_round_check(&h.round, NULL);
 	t_daemon_stop(&w->daemon);
-	assert_true(f.manager.stopping);
+	assert_true(h.manager.stopping);
 	t_shell("cd " ROOT " && mv a c && echo 3 >> c/b/f && rm g && mkdir a &&"
 		" chmod 700 c/b");
 	t_daemon_start(&w->daemon);
-	t_round_check(&f.round, NULL);
-	check_no_gap(&f);
-	assert_int_equal(t_round_count(&f.round, "source <> 0"), 0);
-	assert_int_equal(t_round_count(&f.round, "kind = 4 AND path = 'c'"), 1);
-	assert_int_equal(t_round_count(&f.round, "kind = 2 AND path = 'c/b/f'"),
+	t_round_check(&h.round, NULL);
+	t_handover_check_no_gap(&h);
+	assert_int_equal(t_round_count(&h.round, "source <> 0"), 0);
+	assert_int_equal(t_round_count(&h.round, "kind = 4 AND path = 'c'"), 1);
+	assert_int_equal(t_round_count(&h.round, "kind = 2 AND path = 'c/b/f'"),
 			 1);
-	tear_down_quiet(&f);
+	t_handover_close(&h);
 }
 
 /* A tree so large that it is looked at in several batches comes in; stopped in
  * the middle of them, the rest is looked at after the start. */
 static void left_over(struct t_world *w)
 {
-	struct fixture f;
+	struct t_handover h;
 	int64_t left;
 
 	t_shell("mkdir -p " OUTSIDE "/big/1 " OUTSIDE "/big/2 && cd " OUTSIDE
 		"/big/1 && seq 90000 | xargs touch && cd ../2 &&"
 		" seq 60000 | xargs touch");
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	t_shell("mv " OUTSIDE "/big " ROOT "/big");
-	await_changes(&f);
+	await_changes(&h);
 	t_daemon_stop(&w->daemon);
-	left = t_judge_number(&f.round.judge, "SELECT count(*) FROM j.look");
+	left = t_judge_number(&h.round.judge, "SELECT count(*) FROM j.look");
 	assert_true(left > 0);
 	t_shell("mv " ROOT "/big/1 " ROOT "/one && rm " ROOT "/one/7");
 	t_daemon_start(&w->daemon);
-	t_round_check(&f.round, NULL);
-	check_no_gap(&f);
-	assert_int_equal(t_judge_number(&f.round.judge,
+	t_round_check(&h.round, NULL);
+	t_handover_check_no_gap(&h);
+	assert_int_equal(t_judge_number(&h.round.judge,
 					"SELECT count(*) FROM j.look"),
 			 0);
-	tear_down_quiet(&f);
+	t_handover_close(&h);
 }
 
 /* Stopped during the first scan: it goes on, and is still a baseline. */
 static void first_scan(struct t_world *w)
 {
-	struct fixture f;
+	struct t_handover h;
 	int tries;
 
 	t_shell("mkdir -p " ROOT "/1 " ROOT "/2 " OUTSIDE " && cd " ROOT "/1 &&"
 		" seq 90000 | xargs touch && cd ../2 && seq 60000 | xargs "
 		"touch");
-	begin_at(&f, w);
+	t_handover_begin(&h, w);
 	t_daemon_root(&w->daemon, "r", ROOT, w->backend);
 	for (tries = 0; tries < 3; tries++) {
 		t_daemon_start(&w->daemon);
 		t_daemon_stop(&w->daemon);
 	}
 	t_daemon_begin(&w->daemon);
-	t_round_init(&f.round, w);
-	assert_int_equal(count_gaps(&f), 1);
-	assert_int_equal(t_judge_seq(&f.round.judge), 0);
-	tear_down_quiet(&f);
+	t_round_init(&h.round, w);
+	assert_int_equal(t_handover_count_gaps(&h), 1);
+	assert_int_equal(t_judge_seq(&h.round.judge), 0);
+	t_handover_close(&h);
 }
 
 /* Wait until the first root's scan is on its way. It may have ended before we
@@ -284,52 +167,52 @@ static void scan_resumes(struct t_world *w)
 	static const char open_gap[] =
 		"SELECT count(*) FROM j.gap WHERE closed IS NULL AND"
 		" progress > 0 AND progress < 9223372036854775807";
-	struct fixture f;
+	struct t_handover h;
 	int tries, resumed = 0;
 
 	t_shell("mkdir -p " ROOT " && cd " ROOT " && for i in $(seq 200); do"
 		" mkdir $i && (cd $i && seq 100 | xargs mkdir); done");
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	for (tries = 0; tries < 20 && resumed < 2; tries++) {
 		json_decref(t_daemon_ask(&w->daemon, "{\"command\":\"scan\"}"));
 		await_walk(&w->daemon);
 		t_daemon_stop(&w->daemon);
-		resumed += t_judge_number(&f.round.judge, "%s", open_gap) > 0;
+		resumed += t_judge_number(&h.round.judge, "%s", open_gap) > 0;
 		t_shell("touch " ROOT "/1/%d " ROOT "/200/99/%d", tries, tries);
 		t_daemon_start(&w->daemon);
-		t_round_check(&f.round, NULL);
+		t_round_check(&h.round, NULL);
 	}
 	assert_int_equal(resumed, 2);
-	assert_int_equal(t_judge_number(&f.round.judge,
+	assert_int_equal(t_judge_number(&h.round.judge,
 					"SELECT count(*) FROM j.gap WHERE"
 					" reason <> 'asked for'"),
-			 f.gaps);
-	tear_down_quiet(&f);
+			 h.gaps);
+	t_handover_close(&h);
 }
 
 /* Nobody held the descriptor: a gap that says so. */
 static void forgotten(struct t_world *w)
 {
-	struct fixture f;
+	struct t_handover h;
 
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	t_daemon_stop(&w->daemon);
-	assert_int_equal(t_manager_count(&f.manager), 1);
-	t_manager_forget(&f.manager);
+	assert_int_equal(t_manager_count(&h.manager), 1);
+	t_manager_forget(&h.manager);
 	t_shell("touch " ROOT "/1");
 	t_daemon_start(&w->daemon);
-	t_round_check(&f.round, NULL);
-	assert_true(has_gap(&f, "the daemon was not running"));
-	tear_down_quiet(&f);
+	t_round_check(&h.round, NULL);
+	assert_true(t_handover_has_gap(&h, "the daemon was not running"));
+	t_handover_close(&h);
 }
 
 /* An older state directory is put back: its mark is not this queue's. */
 static void old_state(struct t_world *w)
 {
 	struct t_daemon *d = &w->daemon;
-	struct fixture f;
+	struct t_handover h;
 
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	t_daemon_stop(d);
 	t_shell("cp -a %s %s.old", d->state, d->state);
 	t_daemon_begin(d);
@@ -337,40 +220,41 @@ static void old_state(struct t_world *w)
 	t_daemon_flush(d);
 	t_daemon_stop(d);
 	t_shell("rm -r %s && mv %s.old %s", d->state, d->state, d->state);
-	t_judge_reopen(&f.round.judge);
+	t_judge_reopen(&h.round.judge);
 	t_daemon_start(d);
-	t_round_check(&f.round, NULL);
-	assert_true(has_gap(&f, "the daemon was not stopped in order"));
-	assert_int_equal(t_round_count(&f.round, "path = '1'"), 1);
-	tear_down_quiet(&f);
+	t_round_check(&h.round, NULL);
+	assert_true(
+		t_handover_has_gap(&h, "the daemon was not stopped in order"));
+	assert_int_equal(t_round_count(&h.round, "path = '1'"), 1);
+	t_handover_close(&h);
 }
 
 /* Other patterns: that root is scanned. One more root: only that one is. */
 static void configuration_changed(struct t_world *w)
 {
 	struct t_daemon *d = &w->daemon;
-	struct fixture f;
+	struct t_handover h;
 
 	t_shell("mkdir -p " T_SPACE "/fs/more && touch " T_SPACE "/fs/more/x");
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	t_shell("cd " ROOT " && touch a.tmp b");
-	t_round_check(&f.round, NULL);
+	t_round_check(&h.round, NULL);
 	t_daemon_stop(d);
 	t_shell("touch " ROOT "/c.tmp " ROOT "/d");
 	t_daemon_root(d, "more", T_SPACE "/fs/more", w->backend);
 	t_daemon_begin(d);
-	assert_int_equal(count_gaps(&f), f.gaps + 1);
-	assert_int_equal(t_round_count(&f.round, "path = 'd' AND source = 0"),
+	assert_int_equal(t_handover_count_gaps(&h), h.gaps + 1);
+	assert_int_equal(t_round_count(&h.round, "path = 'd' AND source = 0"),
 			 1);
 	t_daemon_stop(d);
 	t_daemon_configure(d, "Exclude=*.tmp\n"); /* of the last root */
 	t_daemon_begin(d);
 	assert_int_equal(
-		t_judge_number(&f.round.judge,
+		t_judge_number(&h.round.judge,
 			       "SELECT count(*) FROM j.gap WHERE reason"
 			       " = 'the configuration was changed'"),
 		1);
-	tear_down_quiet(&f);
+	t_handover_close(&h);
 }
 
 /* How many file systems the daemon's queue tells of, as the kernel has it. */
@@ -396,10 +280,10 @@ static void root_removed(struct t_world *w)
 {
 	struct t_daemon *d = &w->daemon;
 	struct t_mount other;
-	struct fixture f;
+	struct t_handover h;
 
 	t_mount_init(&other, T_xfs, T_SPACE "/more", 0);
-	begin_at(&f, w);
+	t_handover_begin(&h, w);
 	t_shell("mkdir " ROOT " && cp %s %s.one", d->config, d->config);
 	t_daemon_root(d, "more", T_SPACE "/more", w->backend);
 	t_daemon_root(d, "r", ROOT, w->backend);
@@ -411,34 +295,34 @@ static void root_removed(struct t_world *w)
 	t_daemon_root(d, "r", ROOT, w->backend);
 	t_daemon_begin(d);
 	assert_int_equal(count_marks(d), 1);
-	t_round_init(&f.round, w);
+	t_round_init(&h.round, w);
 	t_shell("touch " ROOT "/1 " T_SPACE "/more/1");
-	t_round_check(&f.round, NULL);
-	assert_int_equal(t_round_count(&f.round, "path = '1'"), 1);
-	tear_down_quiet(&f);
+	t_round_check(&h.round, NULL);
+	assert_int_equal(t_round_count(&h.round, "path = '1'"), 1);
+	t_handover_close(&h);
 	t_mount_fini(&other);
 }
 
 /* What was mounted below the root goes while nobody looks. */
 static void mount_goes(struct t_world *w)
 {
-	struct fixture f;
+	struct t_handover h;
 
 	t_shell("mkdir -p " ROOT "/m/d && touch " ROOT "/m/d/1");
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	assert_int_equal(mount("tmpfs", ROOT "/m", "tmpfs", 0, NULL), 0);
 	t_daemon_flush(&w->daemon);
 	t_daemon_stop(&w->daemon);
 	assert_int_equal(umount2(ROOT "/m", 0), 0);
 	t_shell("touch " ROOT "/m/2");
 	t_daemon_start(&w->daemon);
-	t_round_check(&f.round, NULL);
-	check_no_gap(&f);
-	assert_int_equal(t_judge_number(&f.round.judge,
+	t_round_check(&h.round, NULL);
+	t_handover_check_no_gap(&h);
+	assert_int_equal(t_judge_number(&h.round.judge,
 					"SELECT count(*) FROM j.entry WHERE"
 					" flags & 4"),
 			 0);
-	tear_down_quiet(&f);
+	t_handover_close(&h);
 }
 
 /* The clock is another one after the start: a gap that says so. (That it is set
@@ -447,12 +331,12 @@ static void clock_set(struct t_world *w)
 {
 	static const char *const offsets[] = {"-2h", "+3h"};
 	const char *library = getenv("JB_FAKETIME");
-	struct fixture f;
+	struct t_handover h;
 	unsigned i;
 
 	if (library == NULL || access(library, R_OK) != 0)
 		skip();
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	for (i = 0; i < 2; i++) {
 		t_daemon_stop(&w->daemon);
 		t_shell("echo %u > " ROOT "/f && mkdir " ROOT "/d%u", i, i);
@@ -462,162 +346,29 @@ static void clock_set(struct t_world *w)
 		t_daemon_start(&w->daemon);
 		unsetenv("LD_PRELOAD");
 		unsetenv("FAKETIME");
-		t_round_check(&f.round, NULL);
+		t_round_check(&h.round, NULL);
 	}
 	assert_int_equal(
-		t_judge_number(&f.round.judge,
+		t_judge_number(&h.round.judge,
 			       "SELECT count(*) FROM j.gap WHERE reason ="
 			       " 'the clock was set while the daemon was not"
 			       " running' AND closed IS NOT NULL"),
 		2);
-	tear_down_quiet(&f);
+	t_handover_close(&h);
 }
 
 /* inotify's queue can't be handed over: a scan, and as exact. */
 static void by_inotify(struct t_world *w)
 {
-	struct fixture f;
+	struct t_handover h;
 
-	set_up_quiet(&f, w);
+	t_handover_open(&h, w);
 	t_daemon_stop(&w->daemon);
 	t_shell("mkdir -p " ROOT "/a/b && touch " ROOT "/a/b/c");
 	t_daemon_start(&w->daemon);
-	t_round_check(&f.round, NULL);
-	assert_true(has_gap(&f, "the daemon was not running"));
-	tear_down_quiet(&f);
-}
-
-/* ---- reload */
-
-static int count_begun(struct t_daemon *d)
-{
-	static const char line[] = "reading on where the last daemon stopped";
-	char *words = t_daemon_words(d);
-	int n = 0;
-
-	for (char *at = strstr(words, line); at != NULL;
-	     at = strstr(at + 1, line))
-		n++;
-	free(words);
-	return n;
-}
-
-/* The configuration is read again; returns when that is done. */
-static void reload(struct t_daemon *d)
-{
-	int before = count_begun(d);
-	struct t_output o;
-	json_t *reply;
-
-	t_daemon_command(d, &o, "reload", NULL);
-	if (o.status != 0)
-		fail_msg("reload: exit %d: %s", o.status, o.err);
-	t_output_fini(&o);
-	while (count_begun(d) == before)
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
-	while ((reply = t_daemon_ask(d, "{\"command\":\"ping\"}")) == NULL)
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
-	json_decref(reply);
-}
-
-static void reload_often(struct fixture *f)
-{
-	struct t_daemon *d = &f->w->daemon;
-	pthread_t thread;
-	pid_t pid = d->pid;
-	unsigned i;
-
-	for (i = 0; i < rounds(); i++) {
-		f->n_ops = 4000;
-		assert_int_equal(
-			pthread_create(&thread, NULL, change_things, f), 0);
-		reload(d);
-		reload(d);
-		pthread_join(thread, NULL);
-		t_round_check(&f->round, &f->ops);
-	}
-	assert_int_equal(d->pid, pid); /* it is the same process */
-	check_no_gap(f);
-	assert_int_equal(t_round_count(&f->round, "source <> 0"), 0);
-}
-
-/* Read again in a storm: no gap, nothing missed. */
-static void reloaded(struct t_world *w)
-{
-	struct fixture f;
-
-	set_up(&f, w);
-	reload_often(&f);
-	tear_down(&f);
-}
-
-/* The same without anybody who could hold the queue meanwhile. */
-static void reloaded_alone(struct t_world *w)
-{
-	struct fixture f;
-
-	set_up(&f, w);
-	t_daemon_stop(&w->daemon);
-	t_manager_forget(&f.manager);
-	w->daemon.manager = NULL;
-	t_daemon_begin(&w->daemon);
-	f.gaps = count_gaps(&f);
-	t_round_restart(&f.round);
-	reload_often(&f);
-	tear_down(&f);
-}
-
-static void expect_refusal(struct t_daemon *d, const char *words)
-{
-	struct t_output o;
-
-	t_daemon_command(d, &o, "reload", NULL);
-	assert_int_equal(o.status, 2);
-	if (strstr(o.err, words) == NULL)
-		fail_msg("reload said: %s", o.err);
-	t_output_fini(&o);
-}
-
-/* What is wrong is said and changes nothing; what is right is done: patterns,
- * one more root. */
-static void reload_changes(struct t_world *w)
-{
-	struct t_daemon *d = &w->daemon;
-	struct fixture f;
-
-	t_shell("mkdir -p " T_SPACE "/fs/more && touch " T_SPACE "/fs/more/x");
-	set_up_quiet(&f, w);
-	/* Old: nothing but its name says that it is to go. */
-	t_shell("cp %s %s.good && mkdir " ROOT "/d && touch -d 2020-01-01 " ROOT
-		"/a.tmp " ROOT "/d/e.tmp " ROOT "/d/e",
-		d->config, d->config);
-	t_daemon_configure(d, "Nonsense=1\n");
-	expect_refusal(d, "Nonsense");
-	assert_int_equal(kill(d->pid, SIGHUP), 0);
-	while (!t_daemon_said(d, "the configuration stays as it was"))
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
-	t_round_check(&f.round, NULL);
-	t_shell("cp %s.good %s", d->config, d->config);
-	t_daemon_configure(d, "[Journal]\nStateDirectory=/mnt/elsewhere\n");
-	expect_refusal(d, "StateDirectory= can't change at run time");
-	t_shell("cp %s.good %s", d->config, d->config);
-	t_daemon_configure(d, "Exclude=*.tmp\n");
-	t_daemon_root(d, "more", T_SPACE "/fs/more", w->backend);
-	reload(d);
-	t_daemon_flush(d);
-	assert_true(has_gap(&f, "the configuration was changed"));
-	assert_int_equal(t_judge_count(&f.round.judge,
-				       "kind = 5 AND path IN ('a.tmp',"
-				       " 'd/e.tmp')"),
-			 2);
-	t_shell("touch " ROOT "/b.tmp " ROOT "/b " T_SPACE "/fs/more/y");
-	t_daemon_flush(d);
-	assert_int_equal(t_judge_count(&f.round.judge,
-				       "kind = 1 AND path IN ('b', 'y')"),
-			 2);
-	assert_int_equal(t_judge_count(&f.round.judge, "path = 'b.tmp'"), 0);
-	assert_int_equal(t_judge_count(&f.round.judge, "kind = 5"), 2);
-	tear_down_quiet(&f);
+	t_round_check(&h.round, NULL);
+	assert_true(t_handover_has_gap(&h, "the daemon was not running"));
+	t_handover_close(&h);
 }
 
 static const struct t_case cases[] = {
@@ -636,9 +387,6 @@ static const struct t_case cases[] = {
 	T_CASE(mount_goes, ext4, fanotify),
 	T_CASE(clock_set, ext4, fanotify),
 	T_CASE(by_inotify, ext4, inotify),
-	T_CASE(reloaded, ext4, fanotify),
-	T_CASE(reloaded_alone, xfs, fanotify),
-	T_CASE(reload_changes, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
