@@ -242,7 +242,10 @@ static enum jb_outcome list_open(struct jb_local *l, DIR *dir, const char *path,
 		rv = jb_tree_look(dirfd(dir), d->d_name, &o);
 		if (rv == -ENOENT)
 			continue;
-		if (rv < 0)
+		if (rv < 0 ? jb_tree_is_mount(dirfd(dir), d->d_name)
+			   : o.is_mount)
+			o = (struct jb_object){.is_mount = true};
+		else if (rv < 0)
 			return jb_local_fail_target(
 				err, -rv, &l->top,
 				(struct jb_place){path, d->d_name}, "");

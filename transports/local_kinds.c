@@ -22,13 +22,15 @@ static const char *or_itself(const char *name)
 static enum jb_outcome open_paths(struct jb_making *m)
 {
 	const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+	int rv;
 
 	m->from = openat(m->from_dir, or_itself(m->w->from.name), flags);
 	if (m->from < 0)
 		return jb_making_fail_source(m, -errno);
-	m->to = openat(m->to_dir, or_itself(m->w->to.name), flags);
-	if (m->to < 0)
-		return jb_making_fail_target(m, -errno, "");
+	rv = jb_tree_open_entry(m->to_dir, m->w->to.name);
+	if (rv < 0)
+		return jb_making_fail_target(m, rv, "");
+	m->to = rv;
 	return JB_OUTCOME_DONE;
 }
 

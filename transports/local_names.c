@@ -57,6 +57,8 @@ enum jb_outcome jb_local_expect(struct jb_local *l, int dirfd,
 {
 	int rv = jb_tree_look(dirfd, p.name, ret);
 
+	if (rv == 0 ? ret->is_mount : jb_tree_is_mount(dirfd, p.name))
+		return say_foreign(l, p, "something is mounted there", err);
 	if (rv < 0)
 		return fail(l, p, -rv, err);
 	if (jb_stamp_fits(expect, ret))

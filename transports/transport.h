@@ -81,6 +81,7 @@ struct jb_object {
 	int64_t size;
 	int64_t mtime, ctime;
 	int64_t blocks; /* on disk, of 512 bytes */
+	bool is_mount;	/* another file system or a bind mount is there */
 };
 
 /* An entry as we left it. Size and mtime count for files alone. ino 0:
@@ -229,10 +230,12 @@ struct jb_target_ops {
 	int (*space)(struct jb_target *t, struct jb_space *ret,
 		     struct jb_error *err);
 
-	/* LOST: nothing is there. */
+	/* LOST: nothing is there. FOREIGN: something is mounted there, or on
+	 * the way, or a symlink is: what is ours can't be seen. */
 	enum jb_outcome (*look)(struct jb_target *t, struct jb_place p,
 				struct jb_object *ret, struct jb_error *err);
-	/* List a directory, without "." and "..", in no order. */
+	/* List a directory, without "." and "..", in no order. A name that
+	 * something is mounted at has an object with nothing but that. */
 	enum jb_outcome (*list)(struct jb_target *t, const char *dir,
 				jb_list_fn *on_name, void *arg,
 				struct jb_error *err);

@@ -119,7 +119,24 @@ int jb_tree_look(int dirfd, const char *name, struct jb_object *ret)
 	if (sx.stx_mask & STATX_BTIME)
 		ret->birth = sx.stx_btime.tv_sec * INT64_C(1000000000) +
 			     sx.stx_btime.tv_nsec;
+	ret->is_mount = name[0] != '\0' &&
+			(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 	return 0;
+}
+
+int jb_tree_open_entry(int dirfd, const char *name)
+{
+	return open_beneath(dirfd, name[0] != '\0' ? name : ".",
+			    O_PATH | O_NOFOLLOW);
+}
+
+bool jb_tree_is_mount(int dirfd, const char *name)
+{
+	int fd = jb_tree_open_entry(dirfd, name);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EXDEV;
 }
 
 int jb_tree_open(struct jb_tree *tree, const char *path, const char *under,

@@ -33,6 +33,11 @@ int jb_tree_enter(const struct jb_tree *tree, const char *dir, int flags);
 /* One look at @name in @dirfd, or at @dirfd itself with name "". Follows
  * nothing. */
 int jb_tree_look(int dirfd, const char *name, struct jb_object *ret);
+/* Open what is there by O_PATH, whatever it is; -EXDEV: something is mounted
+ * there. With name "" a directory itself. */
+int jb_tree_open_entry(int dirfd, const char *name);
+/* Is something mounted at @name, even if it can't be looked at? */
+bool jb_tree_is_mount(int dirfd, const char *name);
 
 /* Open regular file @name for reading; whatever else lies there by now, this
  * neither follows it nor waits for it, but fails: where no file is, with

@@ -110,7 +110,8 @@ static void take_result(struct jb_plan *p, struct jb_work *w)
 	if (why == JB_REASON_TORN)
 		why = JB_REASON_MOVED; /* the journal will speak of it again */
 	if (why == JB_REASON_FOREIGN)
-		why = JB_REASON_LOST;
+		why = jb_plan_is_hidden(e->node) ? JB_REASON_WAITS
+						 : JB_REASON_LOST;
 	if (why == JB_REASON_NO_SPACE)
 		jb_plan_lack(p, 0);
 	jb_plan_tell(p, JB_VERB_ATTRS, why, e, 0);

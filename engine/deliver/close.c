@@ -386,20 +386,27 @@ static void close_in_snapshot(struct jb_plan *p)
 		take_looks(p, &i, &k);
 }
 
-/* Look at the places. True: all rows are true. */
+/* Look at the places. True: all rows are true, as far as can be seen. */
 static bool verify(struct jb_plan *p)
 {
 	bool all = true;
+	enum jb_sameness same;
 	struct jb_slot *s;
 
+	p->some_hidden = false;
 	if (JB_WITHOUT(LOOK))
 		return true;
 	for (size_t i = 0; i < p->n_looks && !jb_plan_failed(p); i++) {
 		s = p->looks[i];
-		if (s->holder == NULL || jb_plan_same(p, s) != JB_DIFFERENT)
-			continue;
-		jb_plan_lost(p, s);
-		all = false;
+		s->hidden = JB_REASON_NONE;
+		same = s->holder != NULL ? jb_plan_same(p, s) : JB_SAME;
+		if (same == JB_UNKNOWN) {
+			s->hidden = p->why;
+			p->some_hidden = true;
+		} else if (same == JB_DIFFERENT) {
+			jb_plan_lost(p, s);
+			all = false;
+		}
 	}
 	return all;
 }

@@ -70,7 +70,8 @@ struct jb_slot {
 	struct jb_node *want;  /* who is to be there after the plan */
 	struct jb_node *start; /* holder when the names began to change */
 	unsigned looked;
-	bool meant; /* the running plan's intents name it */
+	enum jb_reason hidden; /* why it could not be looked at; NONE: it was */
+	bool meant;	       /* the running plan's intents name it */
 };
 
 /* An entry whose plan isn't empty yet. */

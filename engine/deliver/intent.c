@@ -136,6 +136,7 @@ struct intended {
 	struct jb_intent_row row;
 	struct jb_node *node; /* NULL: there is none (any more) */
 	bool looked;
+	bool hidden; /* the place can't be looked at */
 };
 
 struct intents {
@@ -308,9 +309,6 @@ static bool find_at_place(struct jb_plan *p, struct intents *all,
 	struct jb_node *dir, *n;
 	struct jb_slot *s;
 	struct jb_object found;
-	struct jb_target *t = p->planner->target;
-	struct jb_error err = {0};
-	struct jb_place place;
 	enum jb_outcome o;
 
 	if (it->looked || it->row.dir == 0)
@@ -322,19 +320,35 @@ static bool find_at_place(struct jb_plan *p, struct intents *all,
 	s = jb_draft_slot(&p->d, dir, it->row.name, it->row.len);
 	if (s == NULL)
 		return false;
-	if (!jb_plan_place(p, s, &place))
-		return false;
-	o = t->ops->look(t, place, &found, &err);
-	/* FOREIGN: somebody's symlink or mount is on the way. What can't be
-	 * known must not be taken for gone. */
-	if (o != JB_OUTCOME_DONE && o != JB_OUTCOME_LOST &&
-	    o != JB_OUTCOME_FOREIGN)
-		jb_plan_outcome(p, JB_OUTCOME_STOPPED, &err);
+	o = jb_plan_look(p, s, &found);
+	it->hidden = o != JB_OUTCOME_DONE && o != JB_OUTCOME_LOST;
 	n = o == JB_OUTCOME_DONE ? node_of_object(all, &found) : NULL;
 	if (n == NULL || s->holder != NULL)
 		return false;
 	jb_draft_add(&p->d, s, n);
 	accept_mtime(p, n, &found);
+	return jb_node_is_dir(n);
+}
+
+/* What lies behind somebody's mount or symlink, or on a bad spot of the disk,
+ * is not gone: whoever was there is taken to be there still, and every
+ * operation looks again. True: it is a directory. */
+static bool keep_hidden(struct jb_plan *p, struct intended *it)
+{
+	struct jb_node *dir, *n = NULL;
+	struct jb_slot *s = NULL;
+
+	if (!it->hidden)
+		return false;
+	it->hidden = false;
+	dir = jb_draft_node(&p->d, it->row.dir);
+	if (dir != NULL)
+		s = jb_draft_slot(&p->d, dir, it->row.name, it->row.len);
+	if (s != NULL && s->stored != 0 && s->holder == NULL)
+		n = jb_draft_node(&p->d, s->stored);
+	if (n == NULL || (n->places != NULL && jb_node_is_dir(n)))
+		return false;
+	jb_draft_add(&p->d, s, n);
 	return jb_node_is_dir(n);
 }
 
@@ -348,6 +362,8 @@ static void find_at_places(struct jb_plan *p, struct intents *all)
 		for (size_t i = 0; i < all->n && !jb_plan_failed(p); i++)
 			if (find_at_place(p, all, &all->v[i]))
 				more = true;
+		for (size_t i = 0; i < all->n && !more; i++)
+			more = keep_hidden(p, &all->v[i]);
 	}
 }
 

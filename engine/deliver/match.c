@@ -225,7 +225,7 @@ static bool is_open(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s)
 		return !jb_plan_failed(p);
 	if (o == JB_OUTCOME_DONE && adopt(p, e, s, &at))
 		return true;
-	why = o == JB_OUTCOME_DONE ? JB_REASON_FOREIGN : jb_plan_reason(o);
+	why = o == JB_OUTCOME_DONE ? JB_REASON_FOREIGN : jb_plan_unseen(o);
 	if (!jb_plan_failed(p)) {
 		jb_draft_pend(&p->d, e->id, why);
 		jb_plan_tell(p, JB_VERB_COPY, why, e, 0);

@@ -42,7 +42,7 @@ static bool checked(struct jb_plan *p, struct jb_slot *s)
 		jb_plan_lost(p, s);
 		return false;
 	default:
-		jb_plan_fail(p, n, JB_REASON_FAILED);
+		jb_plan_fail(p, n, p->why);
 		return false;
 	}
 }
@@ -253,10 +253,16 @@ static void displace(struct jb_plan *p, struct jb_slot *from,
 	struct jb_node *n = from->holder, *old = to->holder;
 	bool last;
 
-	if (!checked(p, to) || !old->alive || !checked_dir(p, to->dir) ||
-	    !checked_dir(p, from->dir)) {
+	if (!checked(p, to) || !old->alive) {
 		if (goes_on(p, n))
-			jb_plan_fail(p, n, JB_REASON_AGAIN);
+			jb_plan_fail(p, n,
+				     to->holder == old ? JB_REASON_WAITS
+						       : JB_REASON_AGAIN);
+		return;
+	}
+	if (!checked_dir(p, to->dir) || !checked_dir(p, from->dir)) {
+		if (goes_on(p, n))
+			jb_plan_fail(p, n, JB_REASON_WAITS);
 		return;
 	}
 	if (from->holder != n || to->holder != old)
@@ -369,7 +375,7 @@ static void remove_name(struct jb_plan *p, struct jb_node *n, struct jb_slot *s)
 		return;
 	if (!checked_dir(p, s->dir)) { /* which says nothing of this name */
 		if (goes_on(p, n))
-			jb_plan_fail(p, n, JB_REASON_AGAIN);
+			jb_plan_fail(p, n, JB_REASON_WAITS);
 		return;
 	}
 	if (s->holder != n)

@@ -70,6 +70,7 @@ struct jb_plan {
 	bool hold_new; /* overwrites are held; those that were released go */
 
 	bool changed;		 /* something was changed at the target */
+	bool some_hidden;	 /* places of the closed set: slot->hidden */
 	enum jb_reason why;	 /* the last operation that failed did so */
 	struct jb_node *touched; /* directories, by next_touched */
 };
@@ -125,6 +126,11 @@ bool jb_plan_needs_attrs(const struct jb_plan *p, const struct jb_seen *e);
 /* Has what was made or changed all the attributes that it should? */
 bool jb_plan_keeps_attrs(const struct jb_plan *p, const struct jb_work *w);
 
+/* hidden.c: what could not be looked at is left for a later plan. */
+void jb_plan_pend_hidden(struct jb_plan *p);
+/* Could one of its places not be looked at? */
+bool jb_plan_is_hidden(const struct jb_node *n);
+
 /* A dry run ends with this. */
 void jb_plan_show(struct jb_plan *p);
 
@@ -140,7 +146,7 @@ int64_t jb_plan_settles_at(const struct jb_plan *p, const struct jb_seen *e);
 bool jb_plan_fits(const struct jb_plan *p, const struct jb_node *n,
 		  const struct jb_seen *e);
 
-/* Is at the place what its row says, as we left it? */
+/* Is at the place what its row says, as we left it? UNKNOWN: p->why. */
 enum jb_sameness { JB_SAME, JB_DIFFERENT, JB_UNKNOWN };
 enum jb_sameness jb_plan_same(struct jb_plan *p, struct jb_slot *s);
 
@@ -169,6 +175,8 @@ void jb_plan_fail(struct jb_plan *p, struct jb_node *n, enum jb_reason why);
 
 /* Why an operation at the target didn't come off. */
 enum jb_reason jb_plan_reason(enum jb_outcome outcome);
+/* Why a look saw nothing. */
+enum jb_reason jb_plan_unseen(enum jb_outcome look);
 
 /* @bytes had no room. */
 void jb_plan_lack(struct jb_plan *p, int64_t bytes);

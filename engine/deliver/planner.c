@@ -211,6 +211,12 @@ enum jb_reason jb_plan_reason(enum jb_outcome outcome)
 	}
 }
 
+enum jb_reason jb_plan_unseen(enum jb_outcome look)
+{
+	return look == JB_OUTCOME_FOREIGN ? JB_REASON_HIDDEN
+					  : jb_plan_reason(look);
+}
+
 void jb_plan_lack(struct jb_plan *p, int64_t bytes)
 {
 	struct jb_report *r = p->report;
@@ -282,8 +288,9 @@ enum jb_sameness jb_plan_same(struct jb_plan *p, struct jb_slot *s)
 {
 	struct jb_node *n = s->holder;
 	struct jb_object found;
+	enum jb_outcome o = jb_plan_look(p, s, &found);
 
-	switch (jb_plan_look(p, s, &found)) {
+	switch (o) {
 	case JB_OUTCOME_DONE:
 		if ((found.mode & 0170000) != n->row.type ||
 		    !jb_stamp_fits(&n->row.at, &found))
@@ -293,6 +300,7 @@ enum jb_sameness jb_plan_same(struct jb_plan *p, struct jb_slot *s)
 	case JB_OUTCOME_LOST:
 		return JB_DIFFERENT;
 	default:
+		p->why = jb_plan_unseen(o);
 		return JB_UNKNOWN;
 	}
 }
@@ -351,6 +359,7 @@ static void carry_out(struct jb_plan *p)
 	jb_plan_name(p);
 	jb_plan_clear(p);
 	jb_plan_attrs(p);
+	jb_plan_pend_hidden(p);
 	jb_plan_finish(p);
 }
 

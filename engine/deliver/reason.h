@@ -30,7 +30,9 @@
 	  "Preserve=, or use another target")                                  \
 	X(RESERVED, 20, 0,                                                     \
 	  "the name is reserved at the target: rename it, or exclude it")      \
-	X(WORN, 21, 0, "its copy's attributes are wrong, they are set again")
+	X(WORN, 21, 0, "its copy's attributes are wrong, they are set again")  \
+	X(HIDDEN, 22, 1,                                                       \
+	  "hidden at the target by a mount or a symlink that is not ours")
 
 enum jb_reason {
 #define X(name, number, counts, text) JB_REASON_##name = number,

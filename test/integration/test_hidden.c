@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Part of the target lies behind somebody's mount, or on a bad spot of its
+ * disk: what is ours there is not gone. The rest goes on, what waits is told
+ * with its reason, and all is right when it comes to light, not copied again.
+ */
+#include "lib/t_mirror.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define SRC    T_MIRROR_ROOT
+#define DST    T_MIRROR
+#define HIDDEN "d: hidden at the target by a mount"
+
+static ino_t inode(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_ino;
+}
+
+static void begin(struct t_mirror *m, struct t_world *w)
+{
+	t_mirror_init(m, w, T_ext4,
+		      "mkdir -p d/e f; echo a > d/a; echo b > d/e/b;"
+		      "echo c > d/e/c; echo x > f/x",
+		      "");
+	t_mirror_check(m);
+	w->daemon.quiet = true;
+}
+
+/* All kinds of changes, in and out of d. */
+static void change(void)
+{
+	t_shell("cd %s; echo new > d/new; echo more >> d/a; rm d/e/b;"
+		"mv f/x d/x; mv d/e/c f/c; echo y > f/y",
+		SRC);
+}
+
+static void check_meanwhile(struct t_mirror *m)
+{
+	t_mirror_command(m, 1, HIDDEN, "flush", "--policy", "m");
+	t_mirror_command(m, 0, HIDDEN, "query", "--policy=m", "--unsynced");
+	t_shell("cmp %s/f/y %s/f/y", SRC, DST);
+}
+
+/* A full pass sees no more than any other plan. */
+static void check_full_pass(struct t_mirror *m)
+{
+	t_mirror_command(m, 0, NULL, "reset", "m", NULL);
+	t_mirror_command(m, 1, HIDDEN, "flush", "--policy", "m");
+}
+
+/* A file system that somebody mounted at a directory of ours. */
+static void mounted(struct t_world *w)
+{
+	struct t_mirror m;
+	ino_t dir, sub;
+
+	begin(&m, w);
+	dir = inode(DST "/d");
+	sub = inode(DST "/d/e");
+	assert_int_equal(mount("tmpfs", DST "/d", "tmpfs", 0, ""), 0);
+	change();
+	check_meanwhile(&m);
+	check_full_pass(&m);
+	t_shell("test -z \"$(ls %s/d)\"", DST);
+	assert_int_equal(umount(DST "/d"), 0);
+	t_mirror_check(&m);
+	assert_int_equal(inode(DST "/d"), dir);
+	assert_int_equal(inode(DST "/d/e"), sub);
+	t_mirror_fini(&m);
+}
+
+/* A FUSE mount whose process died: whoever looks at it gets an error. */
+static void mount_dead(const char *path)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	struct stat st;
+	char how[80];
+
+	if (fd < 0)
+		skip();
+	snprintf(how, sizeof how, "fd=%d,rootmode=40000,user_id=0,group_id=0",
+		 fd);
+	assert_int_equal(mount("dead", path, "fuse", 0, how), 0);
+	close(fd);
+	assert_int_equal(stat(path, &st), -1);
+}
+
+/* One that can't even be looked at, at a directory of ours and among others. */
+static void dead(struct t_world *w)
+{
+	struct t_mirror m;
+	ino_t sub;
+
+	begin(&m, w);
+	sub = inode(DST "/d/e");
+	mount_dead(DST "/d");
+	t_shell("mkdir %s/f/theirs", DST);
+	mount_dead(DST "/f/theirs");
+	change();
+	check_meanwhile(&m);
+	check_full_pass(&m);
+	t_shell("mv %s/f %s/g", SRC, SRC);
+	t_mirror_command(&m, 1, HIDDEN, "flush", "--policy", "m");
+	assert_int_equal(umount(DST "/d"), 0);
+	assert_int_equal(umount2(DST "/g/theirs", MNT_DETACH), 0);
+	t_shell("rmdir %s/g/theirs", DST);
+	t_mirror_check(&m);
+	assert_int_equal(inode(DST "/d/e"), sub);
+	t_mirror_fini(&m);
+}
+
+/* After a plan that did not end, what it meant to change is looked for: what
+ * can't be seen is not given up, and nothing else waits for it. */
+static void cut_short(struct t_world *w)
+{
+	struct t_mirror m;
+	ino_t dir, file;
+
+	begin(&m, w);
+	dir = inode(DST "/d/e");
+	file = inode(DST "/d/e/c");
+	t_daemon_stop(&w->daemon);
+	t_shell("sqlite3 %s/policy-m.db \"INSERT INTO intent SELECT rid, prid,"
+		" name, 0, NULL FROM name\"",
+		w->daemon.state);
+	assert_int_equal(mount("tmpfs", DST "/d", "tmpfs", 0, ""), 0);
+	t_daemon_start(&w->daemon);
+	t_shell("echo y > %s/f/y", SRC);
+	check_meanwhile(&m);
+	assert_int_equal(umount(DST "/d"), 0);
+	t_mirror_check(&m);
+	assert_int_equal(inode(DST "/d/e"), dir);
+	assert_int_equal(inode(DST "/d/e/c"), file);
+	t_mirror_fini(&m);
+}
+
+static const struct t_case cases[] = {
+	T_CASE(mounted, ext4, fanotify),
+	T_CASE(dead, ext4, fanotify),
+	T_CASE(cut_short, ext4, fanotify),
+};
+
+int main(int argc, char **argv)
+{
+	return t_case_run("hidden", cases, sizeof cases / sizeof cases[0], argc,
+			  argv);
+}
