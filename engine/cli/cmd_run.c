@@ -143,9 +143,8 @@ static int run_dry(const struct jb_config *config, const char *policy,
 	if (held.deletions + held.overwrites > 0) {
 		jb_holding_say(&held, text, sizeof text);
 		fprintf(stderr,
-			"%s: see 'status', then '" JB_PROGRAM " release %s' "
-			"approves them\n",
-			text, policy);
+			"%s: 'status' shows the command that approves them\n",
+			text);
 	}
 	return rv;
 }

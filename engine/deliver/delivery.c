@@ -161,6 +161,17 @@ static void read_options(struct jb_delivery *d)
 		o->settle_us = JB_FOR_EVER / 2;
 }
 
+/* What a worker may be writing just now is only read. */
+static int open_to_look(struct jb_delivery *d, struct jb_error *err)
+{
+	const char *name = d->policy->name;
+	int rv = jb_replica_open_to_read(d->config->state_dir, name,
+					 &d->replica, err);
+
+	return rv == JB_ENOENT ? jb_replica_open(NULL, name, &d->replica, err)
+			       : rv;
+}
+
 static int open_replica(struct jb_delivery *d, struct jb_error *err)
 {
 	const char *dir = d->config->state_dir, *name = d->policy->name;
@@ -168,13 +179,12 @@ static int open_replica(struct jb_delivery *d, struct jb_error *err)
 	struct jb_error why;
 	int rv;
 
-	snprintf(path, sizeof path, "%s/policy-%s.db", dir, name);
-	if (d->dry && access(path, F_OK) != 0)
-		return jb_replica_open(NULL, name, &d->replica, err);
+	if (d->dry)
+		return open_to_look(d, err);
 	rv = jb_replica_open(dir, name, &d->replica, &why);
 	if (rv != JB_OK && err != NULL)
 		*err = why;
-	if (rv != JB_ECORRUPT || d->dry)
+	if (rv != JB_ECORRUPT)
 		return rv;
 	snprintf(path, sizeof path, "policy-%s.db", name);
 	rv = jb_damage_set_aside(dir, path, &why, aside, sizeof aside, err);
@@ -430,11 +440,7 @@ int jb_delivery_pause(struct jb_delivery *d, bool on, struct jb_error *err)
 int jb_delivery_release(struct jb_delivery *d, int64_t seq,
 			struct jb_released *ret, struct jb_error *err)
 {
-	int rv = jb_planner_release(d->replica, seq, ret, err);
-
-	if (rv == JB_OK)
-		d->held = ret->left.on;
-	return rv;
+	return jb_planner_release(d->replica, seq, ret, err);
 }
 
 int jb_delivery_reset(struct jb_delivery *d, struct jb_error *err)

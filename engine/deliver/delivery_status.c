@@ -42,10 +42,30 @@ int jb_delivery_status(struct jb_delivery *d, struct jb_delivery_status *ret,
 	return read_replica(d->replica, ret, err);
 }
 
+/* A worker stores its cursor seldom while only other roots change. */
+static void skip_others(const struct jb_config *config, const char *root,
+			int64_t *cursor)
+{
+	struct jb_feed_page page = {.last_seq = *cursor};
+	struct jb_feed *f;
+	int rv;
+
+	if (jb_feed_open(config->state_dir, root, &f, NULL) != JB_OK)
+		return;
+	do
+		rv = jb_feed_page(f, page.last_seq, JB_PASS_PAGE, &page, NULL);
+	while (rv == JB_OK && page.n == 0 && page.more);
+	if (rv == JB_OK)
+		*cursor = page.n > 0 ? page.changes[0].seq - 1 : page.last_seq;
+	jb_feed_close(f);
+}
+
 int jb_delivery_status_read(const struct jb_config *config, const char *policy,
 			    struct jb_delivery_status *ret,
 			    struct jb_error *err)
 {
+	const struct jb_config_section *p = jb_config_policy(config, policy);
+	const char *root = p != NULL ? jb_config_text(p, "Root") : NULL;
 	int64_t paused = 0, full = 1;
 	struct jb_replica *r;
 	int rv = jb_replica_open_to_read(config->state_dir, policy, &r, err);
@@ -63,6 +83,8 @@ int jb_delivery_status_read(const struct jb_config *config, const char *policy,
 	ret->paused = paused != 0;
 	ret->is_full = full != 0;
 	jb_replica_close(r);
+	if (rv == JB_OK && root != NULL)
+		skip_others(config, root, &ret->cursor);
 	return rv;
 }
 

@@ -175,8 +175,7 @@ static int revisit_dirs(struct jb_delivery *d, struct jb_error *err)
 
 int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 {
-	int64_t full = 0, paused = 0, adopt = 0, fsid = 0, held = 0,
-		new_adopt = 0;
+	int64_t full = 0, paused = 0, adopt = 0, fsid = 0, new_adopt = 0;
 	struct jb_replica *r = d->replica;
 	int rv;
 
@@ -190,8 +189,6 @@ int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = jb_replica_get(r, JB_KEY_FSID, 0, &fsid, err);
 	if (rv == JB_OK)
-		rv = jb_replica_get(r, JB_KEY_HELD, 0, &held, err);
-	if (rv == JB_OK)
 		rv = get_uuid(d, JB_KEY_UUID, d->uuid, err);
 	if (rv == JB_OK)
 		rv = get_uuid(d, JB_KEY_NEW_UUID, d->new_uuid, err);
@@ -200,7 +197,6 @@ int jb_delivery_load(struct jb_delivery *d, struct jb_error *err)
 	d->stored = d->cursor;
 	d->is_full = full != 0;
 	d->paused = paused != 0;
-	d->held = held != 0;
 	d->adopt = (unsigned)adopt;
 	d->new_adopt = (unsigned)new_adopt;
 	d->fsid = (uint64_t)fsid;

@@ -224,8 +224,6 @@ int jb_delivery_plan(struct jb_delivery *d, int64_t cursor,
 	if (rv == JB_OK && cursor != 0 && !d->dry)
 		d->stored = cursor;
 	d->more = rv == JB_OK && report.more;
-	if (rv == JB_OK)
-		d->held = report.hold;
 	return rv;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
@@ -72,8 +73,9 @@ static void sum(struct t_world *w, const char *what)
 }
 
 /* Without a daemon: cursor, lag, what is pending and held, and the command that
- * approves it; a policy that never ran; a database of another version. Nothing
- * is created, and nothing written. */
+ * approves it; what a run would do; a policy that never ran; a database of
+ * another version. Nothing is created, and nothing written: not even what an
+ * adoption that somebody else carries out has for itself. */
 static void without_daemon(struct t_world *w)
 {
 	struct t_mirror m;
@@ -92,6 +94,9 @@ static void without_daemon(struct t_world *w)
 			   "[Target o]\nTransport=local\nPath=" T_SPACE
 			   "/other\n[Policy n]\nPlugin=mirror\nRoot=r\n"
 			   "Target=o\n");
+	t_shell("sqlite3 %s/policy-m.db 'CREATE INDEX node_target ON "
+		"node(tino)'",
+		w->daemon.state);
 	sum(w, "before");
 	t_mirror_command(&m, 75, "the daemon is not running", "status", NULL,
 			 NULL);
@@ -106,6 +111,8 @@ static void without_daemon(struct t_world *w)
 			 NULL);
 	t_mirror_command(&m, 0, "x: waits until", "query", "--policy=m",
 			 "--unsynced");
+	t_mirror_command(&m, 0, "8 deletions are held: 'status' shows", "run",
+			 "m", "--dry-run");
 	sum(w, "after");
 	t_shell("cmp " T_SPACE "/sum.before " T_SPACE "/sum.after");
 	t_shell("sqlite3 %s/policy-m.db 'PRAGMA user_version = 99'",
@@ -117,9 +124,55 @@ static void without_daemon(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* How much there is behind the cursor, as a stopped daemon has left it. */
+static int64_t still_lag(struct t_mirror *m)
+{
+	struct t_output o;
+	json_t *status, *policy;
+	int64_t lag;
+
+	t_daemon_command(&m->w->daemon, &o, "status", "--json", NULL);
+	assert_int_equal(o.status, 75);
+	status = json_loads(o.out, 0, NULL);
+	policy = json_array_get(json_object_get(status, "policies"), 0);
+	assert_non_null(policy);
+	lag = json_integer_value(json_object_get(policy, "last_seq")) -
+	      json_integer_value(json_object_get(policy, "cursor"));
+	json_decref(status);
+	t_output_fini(&o);
+	return lag;
+}
+
+/* Changes of other roots are nothing that a policy is behind. */
+static void behind_others(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir a", "");
+	t_daemon_stop(d);
+	t_shell("mkdir " T_SPACE "/fs/o");
+	t_daemon_root(d, "o", T_SPACE "/fs/o", w->backend);
+	t_daemon_begin(d);
+	t_mirror_check(&m);
+	t_shell("touch " T_SPACE "/fs/o/$(seq -s ' " T_SPACE "/fs/o/' 50)");
+	t_daemon_flush(d);
+	t_daemon_stop(d);
+	assert_int_equal(still_lag(&m), 0);
+
+	t_daemon_begin(d);
+	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_shell("touch " T_SPACE "/fs/o/b && touch %s/b", SRC);
+	t_daemon_flush(d);
+	t_daemon_stop(d);
+	assert_in_range(still_lag(&m), 1, 2);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(says_when, ext4, fanotify),
 	T_CASE(without_daemon, ext4, fanotify),
+	T_CASE(behind_others, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
