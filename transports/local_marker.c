@@ -3,9 +3,10 @@
  * that the policy's database knows as well. */
 #include "transports/local_target.h"
 
+#include "engine/base/fs_type.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,24 +79,23 @@ static int read_marker(struct jb_local *l, struct jb_target_state *s)
 	return 1;
 }
 
-static void name_fstype(const struct statfs *fs, char ret[32])
+/* Only ours, and still ours: that is told by inode numbers. */
+static int check_type(struct jb_local *l, struct jb_error *err)
 {
-	static const struct {
-		unsigned magic;
-		const char *name;
-	} known[] = {
-		{EXT4_SUPER_MAGIC, "ext4"},	    {XFS_SUPER_MAGIC, "xfs"},
-		{BTRFS_SUPER_MAGIC, "btrfs"},	    {TMPFS_MAGIC, "tmpfs"},
-		{NFS_SUPER_MAGIC, "nfs"},	    {MSDOS_SUPER_MAGIC, "vfat"},
-		{OVERLAYFS_SUPER_MAGIC, "overlay"}, {0x2fc12fc1, "zfs"},
-	};
+	char words[160];
+	const char *type;
+	struct statfs fs;
 
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		if ((unsigned)fs->f_type == known[i].magic) {
-			snprintf(ret, 32, "%s", known[i].name);
-			return;
-		}
-	snprintf(ret, 32, "0x%lx", (unsigned long)fs->f_type);
+	if (fstatfs(l->top.fd, &fs) < 0)
+		return fail(l, errno, "", err);
+	type = jb_fs_type_renumbers((unsigned long)fs.f_type);
+	if (type == NULL)
+		return JB_OK;
+	snprintf(words, sizeof words,
+		 "%s gives files new inode numbers from time to time, so "
+		 "nobody can tell which are ours: use ext4, xfs or btrfs",
+		 type);
+	return held(l, err, words);
 }
 
 static int on_top_name(void *arg, const char *name, const struct jb_object *o)
@@ -122,16 +122,14 @@ static int look_at_top(struct jb_local *l, struct jb_target_state *s,
 		       struct jb_error *err)
 {
 	struct jb_target *t = &l->base;
-	struct statfs fs;
-	int rv;
+	int rv = check_type(l, err);
 
+	if (rv != JB_OK)
+		return rv;
 	rv = read_marker(l, s);
 	if (rv < 0)
 		return fail(l, -rv, JB_OWN_DIR "/" MARKER, err);
 	s->has_marker = rv == 1;
-	if (fstatfs(l->top.fd, &fs) < 0)
-		return fail(l, errno, "", err);
-	name_fstype(&fs, s->fstype);
 	rv = jb_tree_look(l->top.fd, "", &s->top);
 	if (rv < 0)
 		return fail(l, -rv, "", err);
@@ -302,6 +300,8 @@ int jb_local_check(struct jb_local *l, const char *uuid, uint64_t fsid,
 	int rv;
 
 	rv = jb_local_check_path(l, &s.is_mount, err);
+	if (rv == JB_OK)
+		rv = check_type(l, err);
 	if (rv != JB_OK)
 		return rv;
 	rv = read_marker(l, &s);

@@ -178,7 +178,6 @@ struct jb_target_state {
 	char uuid[JB_UUID_SIZE]; /* the marker's, "" without */
 	char owner[256];	 /* who initialised it, "" without */
 	uint64_t fsid;		 /* of the file system, 0: not known */
-	char fstype[32];	 /* "ext4" */
 	struct jb_object top;
 };
 

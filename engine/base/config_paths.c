@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/base/config.h"
 
+#include "engine/base/fs_type.h"
 #include "engine/base/mount_place.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 __attribute__((format(printf, 4, 5))) static int
@@ -29,6 +31,8 @@ fail_root(const struct jb_config_root *r, int errnum, struct jb_error *err,
 
 static int check_root(const struct jb_config_root *r, struct jb_error *err)
 {
+	const char *type;
+	struct statfs fs;
 	struct stat st;
 
 	if (stat(r->path, &st) < 0) {
@@ -52,6 +56,15 @@ static int check_root(const struct jb_config_root *r, struct jb_error *err)
 				 "can't be read by user %d; run as root, or "
 				 "give that user access",
 				 (int)geteuid());
+	type = statfs(r->path, &fs) == 0
+		       ? jb_fs_type_renumbers((unsigned long)fs.f_type)
+		       : NULL;
+	if (type != NULL)
+		return fail_root(r, 0, err,
+				 "%s gives files new inode numbers from time "
+				 "to time, so nobody can tell what changed; "
+				 "use ext4, xfs or btrfs",
+				 type);
 	return JB_OK;
 }
 

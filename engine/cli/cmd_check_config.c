@@ -5,7 +5,7 @@
 #include "engine/base/config_keys.h"
 #include "engine/base/duration.h"
 #include "engine/base/mount_place.h"
-#include "engine/base/network_fs.h"
+#include "engine/base/fs_type.h"
 #include "engine/base/pattern.h"
 #include "engine/base/size.h"
 #include "engine/cli/coverage.h"
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 
 static void print_journal(const struct jb_config *c)
 {
@@ -76,7 +77,7 @@ static void print_network(const struct jb_config_root *r)
 
 	if (jb_mount_place_find(r->path, &place, NULL) != JB_OK)
 		return;
-	if (jb_network_fs_is(place.type))
+	if (jb_fs_type_is_network(place.type))
 		printf("  warning  a network mount (%s): what others change "
 		       "raises no event;\n           scanned every %s. Watch "
 		       "on the server instead\n",
@@ -102,11 +103,27 @@ static void print_root(const struct jb_config_root *r)
 	print_hints(r->patterns, "  ");
 }
 
+static void print_type(const char *path)
+{
+	struct statfs fs;
+	const char *type =
+		statfs(path, &fs) == 0
+			? jb_fs_type_renumbers((unsigned long)fs.f_type)
+			: NULL;
+
+	if (type != NULL)
+		printf("  warning  no target: %s gives files new inode numbers "
+		       "from time to time, so\n           nobody can tell "
+		       "which are ours: use ext4, xfs or btrfs\n",
+		       type);
+}
+
 static void print_target(const struct jb_config_section *t)
 {
 	printf("\ntarget %s\n  path     %s (%s)%s\n", t->name,
 	       jb_config_text(t, "Path"), jb_config_text(t, "Transport"),
 	       jb_config_bool(t, "RequireMount") ? ", must be mounted" : "");
+	print_type(jb_config_text(t, "Path"));
 	if (jb_config_size(t, "MinFree") != 0)
 		printf("  keeps    %s free\n", jb_config_text(t, "MinFree"));
 }

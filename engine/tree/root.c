@@ -2,7 +2,7 @@
 #include "engine/tree/root.h"
 
 #include "engine/base/mount_place.h"
-#include "engine/base/network_fs.h"
+#include "engine/base/fs_type.h"
 #include "engine/tree/look.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
 		ret->fs_dev = makedev(place.major, place.minor);
 		snprintf(ret->fs_type, sizeof ret->fs_type, "%s", place.type);
 		snprintf(ret->device, sizeof ret->device, "%s", place.source);
-		ret->network = jb_network_fs_is(place.type);
+		ret->network = jb_fs_type_is_network(place.type);
 	}
 	jb_mount_place_fini(&place);
 	ret->mount_id = look.mount_id;

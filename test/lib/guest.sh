@@ -6,7 +6,8 @@
 #
 #   guest.sh SCRIPT [FILE...]
 #
-# Device mapper's flakey target is there too. FILEs (programs, with the libraries that they need) lie in the guest's /guest.
+# Device mapper's flakey target and FAT are there too. FILEs (programs, with the
+# libraries that they need) lie in the guest's /guest.
 # There /dev/vda is a blank disk with an ext4 on it, mounted at /exp;
 # `nfsd_start` exports it, `nfsd_stop` ends the server, and `nfs_mount 4.2|3 DIR`
 # mounts it. Exit status: the script's; 77 where the guest can't be built.
@@ -86,7 +87,8 @@ for file in "$@"; do
 done
 cp -a /lib/x86_64-linux-gnu/libnss_files* "$init/lib/x86_64-linux-gnu/" \
 	2>/dev/null || true
-for module in virtio_pci virtio_blk nfsd nfs nfsv3 nfsv4 loop dm-mod dm-flakey; do
+for module in virtio_pci virtio_blk nfsd nfs nfsv3 nfsv4 loop dm-mod dm-flakey \
+	vfat exfat nls_cp437 nls_ascii nls_iso8859-1 nls_utf8; do
 	"$root/bin/modprobe" -d "$root" -S "$version" --show-depends \
 		"$module" 2>/dev/null | awk '/^insmod/ { print $2 }'
 done | sort -u | while read -r file; do

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/base/network_fs.h"
+#include "engine/base/fs_type.h"
 
+#include <linux/magic.h>
 #include <stddef.h>
 #include <string.h>
 
-bool jb_network_fs_is(const char *type)
+#ifndef EXFAT_SUPER_MAGIC
+#define EXFAT_SUPER_MAGIC 0x2011BAB0UL
+#endif
+
+bool jb_fs_type_is_network(const char *type)
 {
 	static const char *const types[] = {
 		"9p",
@@ -40,4 +45,16 @@ bool jb_network_fs_is(const char *type)
 		if (strcmp(type, types[i]) == 0)
 			return true;
 	return false;
+}
+
+const char *jb_fs_type_renumbers(unsigned long magic)
+{
+	switch (magic) {
+	case MSDOS_SUPER_MAGIC:
+		return "vfat";
+	case EXFAT_SUPER_MAGIC:
+		return "exfat";
+	default:
+		return NULL;
+	}
 }
