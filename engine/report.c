@@ -117,22 +117,24 @@ static json_t *report_root(struct jb_daemon *d, struct reader *r, unsigned i)
 	struct jb_recorder_status st;
 
 	jb_recorder_status(d->recorder, root, &st);
-	return json_pack("{s:s, s:s*, s:I, s:o, s:s, s:s, s:s, s:I, s:I, s:I, "
-			 "s:o, s:o, s:o, s:b, s:b, "
-			 "s:I, s:I}",
-			 "name", root->config->name, "network",
-			 root->network ? root->fs_type : NULL, "rescan_us",
-			 (json_int_t)root->config->rescan_us, "path",
-			 make_text(root->config->path), "backend", s->ops->name,
-			 "backend_why", root->why, "state",
-			 name_state(d->presence[i].state, &st), "complete_us",
-			 (json_int_t)(st.complete_ns / NS_PER_US), "dirty",
-			 (json_int_t)jb_intake_backlog(d->intake), "detached",
-			 (json_int_t)st.detached, "scan", report_scan(d, i),
-			 "patrol", report_patrol(d, root, st.drift), "mounts",
-			 report_mounts(r, root), "gap_open", st.gap_open,
-			 "no_room", st.no_room, "events", (json_int_t)s->events,
-			 "overflows", (json_int_t)s->overflows);
+	return json_pack(
+		"{s:s, s:s*, s:b, s:I, s:o, s:s, s:s, s:s, s:I, s:I, s:I, "
+		"s:o, s:o, s:o, s:b, s:b, "
+		"s:I, s:I}",
+		"name", root->config->name, "network",
+		root->network ? root->fs_type : NULL, "whole_seconds",
+		root->whole_seconds, "rescan_us",
+		(json_int_t)root->config->rescan_us, "path",
+		make_text(root->config->path), "backend", s->ops->name,
+		"backend_why", root->why, "state",
+		name_state(d->presence[i].state, &st), "complete_us",
+		(json_int_t)(st.complete_ns / NS_PER_US), "dirty",
+		(json_int_t)jb_intake_backlog(d->intake), "detached",
+		(json_int_t)st.detached, "scan", report_scan(d, i), "patrol",
+		report_patrol(d, root, st.drift), "mounts",
+		report_mounts(r, root), "gap_open", st.gap_open, "no_room",
+		st.no_room, "events", (json_int_t)s->events, "overflows",
+		(json_int_t)s->overflows);
 }
 
 static int64_t file_size(const char *dir, const char *name)

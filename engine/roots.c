@@ -97,6 +97,12 @@ static void tell_root(const struct jb_root *root)
 
 	jb_log_info("root '%s': %s, %s: %s", root->config->name,
 		    root->config->path, root->source->ops->name, root->why);
+	if (root->whole_seconds)
+		jb_log_warning("root '%s': %s keeps times as whole seconds "
+			       "(inodes of 128 bytes): a second change within "
+			       "one of them may be missed. Unmounted, 'tune2fs "
+			       "-I 256' makes room",
+			       root->config->name, root->fs_type);
 	if (!root->network)
 		return;
 	jb_duration_format(root->config->rescan_us, interval, sizeof interval);
@@ -281,6 +287,7 @@ static bool reopen_root(struct jb_daemon *d, struct jb_root *root)
 	memcpy(root->fs_type, now.fs_type, sizeof root->fs_type);
 	memcpy(root->device, now.device, sizeof root->device);
 	root->network = now.network;
+	root->whole_seconds = now.whole_seconds;
 	if (root->source->ops->add_root(root->source, root, &err) != JB_OK) {
 		jb_log_error("root '%s': %s", root->config->name, err.text);
 		jb_daemon_stop(d, &err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "transports/tree.h"
 
+#include "engine/base/birth.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -116,9 +118,7 @@ int jb_tree_look(int dirfd, const char *name, struct jb_object *ret)
 			 sx.stx_ctime.tv_nsec,
 		.blocks = (int64_t)sx.stx_blocks,
 	};
-	if (sx.stx_mask & STATX_BTIME)
-		ret->birth = sx.stx_btime.tv_sec * INT64_C(1000000000) +
-			     sx.stx_btime.tv_nsec;
+	ret->birth = jb_birth(dirfd, name, &sx);
 	ret->is_mount = name[0] != '\0' &&
 			(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 	return 0;

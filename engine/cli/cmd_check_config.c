@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cli/cli.h"
 
+#include "engine/base/birth.h"
 #include "engine/base/config.h"
 #include "engine/base/config_keys.h"
 #include "engine/base/duration.h"
-#include "engine/base/mount_place.h"
 #include "engine/base/fs_type.h"
+#include "engine/base/mount_place.h"
 #include "engine/base/pattern.h"
 #include "engine/base/size.h"
 #include "engine/cli/coverage.h"
 #include "engine/deliver/plugin.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 static void print_journal(const struct jb_config *c)
 {
@@ -88,6 +91,19 @@ static void print_network(const struct jb_config_root *r)
 	jb_mount_place_fini(&place);
 }
 
+static void print_seconds(const char *path)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	if (fd >= 0 && jb_keeps_whole_seconds(fd))
+		printf("  warning  its inodes of 128 bytes keep times as whole "
+		       "seconds: a second change\n           within one of "
+		       "them may be missed; unmounted, 'tune2fs -I 256' "
+		       "makes room\n");
+	if (fd >= 0)
+		close(fd);
+}
+
 static void print_root(const struct jb_config_root *r)
 {
 	static const char *const backends[] = {"auto", "fanotify", "inotify"};
@@ -99,6 +115,7 @@ static void print_root(const struct jb_config_root *r)
 		printf("  patrol   every %s\n",
 		       jb_duration_format(r->patrol_us, patrol, sizeof patrol));
 	print_network(r);
+	print_seconds(r->path);
 	print_rules(r->patterns, "  ");
 	print_hints(r->patterns, "  ");
 }

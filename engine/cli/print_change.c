@@ -154,7 +154,7 @@ static void print_json(const struct jb_print *p, const struct jb_query_row *row)
 	jb_out_put(f, ",\"mtime\":");
 	jb_out_json_time_ns(f, row->mtime_ns);
 	put_json_int(f, ",\"inode\":", (int64_t)row->id.ino);
-	if (row->id.birth != 0) {
+	if (row->id.birth > 0) {
 		jb_out_put(f, ",\"birth\":");
 		jb_out_json_time_ns(f, row->id.birth);
 	}

@@ -208,6 +208,15 @@ static void print_network(const json_t *root, const char *name, FILE *f)
 			jb_duration_format(every, text, sizeof text));
 }
 
+static void print_seconds(const json_t *root, const char *name, FILE *f)
+{
+	if (json_is_true(json_object_get(root, "whole_seconds")))
+		fprintf(f,
+			"%s: times are whole seconds there: a second change "
+			"within one of them may be missed\n",
+			name);
+}
+
 static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 {
 	const char *name = jb_reply_text(root, "name");
@@ -219,6 +228,7 @@ static void print_notes(const struct jb_status *s, const json_t *root, FILE *f)
 		fprintf(f, "%s: %s: %s\n", name, jb_reply_text(root, "backend"),
 			why);
 	print_network(root, name, f);
+	print_seconds(root, name, f);
 	print_scan(root, name, f);
 	print_patrol(root, name, f);
 	if (json_is_true(json_object_get(root, "no_room")))

@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/deliver/located.h"
 
+#include "engine/base/birth.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define NS_PER_S INT64_C(1000000000)
-
-int jb_locate(const char *path, int flags, struct jb_located *ret)
+int jb_locate(const char *path, bool follow, struct jb_located *ret)
 {
 	struct statx st;
+	int fd = open(path, O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+	int rv = 0;
 
-	if (statx(AT_FDCWD, path, flags, STATX_INO | STATX_BTIME, &st) != 0)
+	if (fd < 0)
 		return -errno;
-	*ret = (struct jb_located){
-		.id.ino = st.stx_ino,
-		.dev_major = st.stx_dev_major,
-		.dev_minor = st.stx_dev_minor,
-	};
-	if (st.stx_mask & STATX_BTIME)
-		ret->id.birth =
-			st.stx_btime.tv_sec * NS_PER_S + st.stx_btime.tv_nsec;
-	return 0;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) != 0)
+		rv = -errno;
+	else
+		*ret = (struct jb_located){
+			.id = {st.stx_ino, jb_birth(fd, "", &st)},
+			.dev_major = st.stx_dev_major,
+			.dev_minor = st.stx_dev_minor,
+		};
+	close(fd);
+	return rv;
 }
 
 bool jb_located_together(const struct jb_located *a, const struct jb_located *b)

@@ -14,14 +14,15 @@ struct jb_located {
 	uint32_t dev_major, dev_minor;
 };
 
-/* @flags: AT_SYMLINK_NOFOLLOW or 0. 0, or -errno. */
-int jb_locate(const char *path, int flags, struct jb_located *ret);
+/* @follow: what a symlink at the end leads to. 0, or -errno. */
+int jb_locate(const char *path, bool follow, struct jb_located *ret);
 
 /* On one file system? */
 bool jb_located_together(const struct jb_located *a,
 			 const struct jb_located *b);
 
-/* May they be one object? A file system without birth times says 0. */
+/* May they be one object? Where neither birth time nor
+ * generation is known, that is 0. */
 bool jb_identity_fits(struct jb_identity a, struct jb_identity b);
 
 #endif

@@ -21,8 +21,9 @@ static bool is_own_of(const struct jb_config *c,
 	if (jb_config_target_dir(c, policy, &dir, NULL) == JB_OK &&
 	    dir != NULL && asprintf(&path, "%s/" JB_OWN_DIR, dir) < 0)
 		path = NULL;
-	is = path != NULL && jb_locate(path, AT_SYMLINK_NOFOLLOW, &own) == 0 &&
-	     jb_locate(root, 0, &top) == 0 && jb_located_together(&own, &top) &&
+	is = path != NULL && jb_locate(path, false, &own) == 0 &&
+	     jb_locate(root, true, &top) == 0 &&
+	     jb_located_together(&own, &top) &&
 	     jb_identity_fits(own.id, (struct jb_identity){id.ino, id.birth});
 	free(path);
 	free(dir);

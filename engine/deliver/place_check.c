@@ -84,7 +84,7 @@ int jb_delivery_open_target(struct jb_delivery *d, struct jb_error *err)
 int jb_delivery_check_source(struct jb_delivery *d, struct jb_error *err)
 {
 	struct jb_located source;
-	int rv = jb_locate(d->root->path, 0, &source);
+	int rv = jb_locate(d->root->path, true, &source);
 
 	if (rv < 0)
 		return jb_error_set(err, JB_EHELD, -rv,
@@ -112,8 +112,8 @@ static int check_outside(struct jb_delivery *d, struct jb_error *err)
 	rv = jb_config_target_dir(d->config, d->policy, &dir, err);
 	if (rv != JB_OK)
 		return rv;
-	if (jb_locate(dir, 0, &target) < 0 ||
-	    jb_locate(d->root->path, 0, &source) < 0 ||
+	if (jb_locate(dir, true, &target) < 0 ||
+	    jb_locate(d->root->path, true, &source) < 0 ||
 	    !jb_located_together(&target, &source))
 		goto out;
 	path = jb_feed_path(d->feed, target.id);

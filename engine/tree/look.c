@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/tree/look.h"
 
+#include "engine/base/birth.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -19,10 +21,11 @@ static int64_t ns_of(struct statx_timestamp t)
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-static void fill(struct jb_look *ret, const struct statx *st)
+static void fill(struct jb_look *ret, int dirfd, const char *name,
+		 const struct statx *st)
 {
 	ret->id.ino = st->stx_ino;
-	ret->id.birth = st->stx_mask & STATX_BTIME ? ns_of(st->stx_btime) : 0;
+	ret->id.birth = jb_birth(dirfd, name, st);
 	ret->facts.mode = st->stx_mode;
 	ret->facts.uid = st->stx_uid;
 	ret->facts.gid = st->stx_gid;
@@ -46,7 +49,7 @@ int jb_look_at(int dirfd, const char *name, struct jb_look *ret,
 			return 0;
 		return jb_error_errno(err, errno, "look at '%s'", name);
 	}
-	fill(ret, &st);
+	fill(ret, dirfd, name, &st);
 	return 1;
 }
 
@@ -56,7 +59,7 @@ int jb_look_fd(int fd, struct jb_look *ret, struct jb_error *err)
 
 	if (statx(fd, "", AT_EMPTY_PATH, LOOK_MASK, &st) != 0)
 		return jb_error_errno(err, errno, "look");
-	fill(ret, &st);
+	fill(ret, fd, "", &st);
 	return JB_OK;
 }
 
@@ -70,7 +73,9 @@ int64_t jb_look_clock(void)
 
 bool jb_look_is_racy(int64_t time, int64_t clock)
 {
-	return time >= clock - RACY_NS;
+	int64_t grain = time % NS_PER_S == 0 ? NS_PER_S : 0;
+
+	return time >= clock - RACY_NS - grain;
 }
 
 bool jb_look_same(const struct jb_look *found, const struct jb_entry *row)

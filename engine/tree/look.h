@@ -30,7 +30,8 @@ int jb_look_fd(int fd, struct jb_look *ret, struct jb_error *err);
 int64_t jb_look_clock(void);
 
 /* Were times taken at @time possibly given again to a later write, seen from a
- * look that began at @clock? True within two clock ticks. */
+ * look that began at @clock? True within two clock ticks, and a second where
+ * the file system keeps whole ones. */
 bool jb_look_is_racy(int64_t time, int64_t clock);
 
 /* Is what was found still the object of a row? Without birth times: another

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/tree/root.h"
 
-#include "engine/base/mount_place.h"
+#include "engine/base/birth.h"
 #include "engine/base/fs_type.h"
+#include "engine/base/mount_place.h"
 #include "engine/tree/look.h"
 
 #include <errno.h>
@@ -71,6 +72,7 @@ int jb_root_open(const struct jb_config_root *config, struct jb_root *ret,
 		ret->network = jb_fs_type_is_network(place.type);
 	}
 	jb_mount_place_fini(&place);
+	ret->whole_seconds = jb_keeps_whole_seconds(ret->fd);
 	ret->mount_id = look.mount_id;
 	ret->identity = look.id;
 	memcpy(&ret->fsid, &fs.f_fsid, sizeof ret->fsid);

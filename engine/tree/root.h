@@ -41,6 +41,7 @@ struct jb_root {
 	char fs_type[32];	  /* as mountinfo has it, "" if it has not */
 	char device[256];	  /* so too */
 	bool network;		  /* others may change it without an event */
+	bool whole_seconds;	  /* its times are no finer */
 	char why[160];		  /* why this backend */
 	bool fresh;		  /* the catalog did not know it */
 	bool watched;		  /* its source has been told of it */

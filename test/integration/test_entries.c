@@ -228,6 +228,8 @@ static const struct t_case cases[] = {
 	T_CASE(named_afterwards, ext4, fanotify),
 	T_CASE(attributes, ext4, fanotify),
 	T_CASE(attributes, xfs, inotify),
+	T_CASE(inode_again, ext3, fanotify),
+	T_CASE(inode_again, ext3, inotify),
 	T_CASE(inode_again, ext4, fanotify),
 	T_CASE(inode_again, ext4, inotify),
 	T_CASE(every_kind, ext4, fanotify),

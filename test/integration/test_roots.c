@@ -372,7 +372,26 @@ static void own_at_target(struct t_world *w)
 	t_judge_fini(&j);
 }
 
+/* Where times are whole seconds, that is said wherever one would look. */
+static void whole_seconds(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_output o;
+
+	t_shell("mkdir " FS "/r");
+	t_daemon_root(d, "r", FS "/r", w->backend);
+	t_daemon_begin(d);
+	assert_true(t_daemon_said(d, "'r': ext3 keeps times as whole seconds"));
+	t_daemon_command(d, &o, "status", NULL);
+	assert_non_null(strstr(o.out, "r: times are whole seconds there"));
+	t_output_fini(&o);
+	t_daemon_command(d, &o, "check-config", NULL);
+	assert_non_null(strstr(o.out, "times as whole seconds"));
+	t_output_fini(&o);
+}
+
 static const struct t_case cases[] = {
+	T_CASE(whole_seconds, ext3, fanotify),
 	T_CASE(two_roots, ext4, fanotify),
 	T_CASE(two_roots, ext4, inotify),
 	T_CASE(between_roots, xfs, fanotify),

@@ -337,6 +337,7 @@ static void all_at_once(struct t_world *w)
 }
 
 static const struct t_case cases[] = {
+	T_CASE(cut_by_flush, ext3, fanotify),
 	T_CASE(cut_by_flush, ext4, fanotify),
 	T_CASE(cut_by_flush, xfs, inotify),
 	T_CASE(cut_anywhere, btrfs, fanotify),

@@ -13,13 +13,18 @@
 
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* What an object is called in every listing. Times in ns. */
 struct t_id {
 	uint64_t ino;
-	int64_t birth;
+	int64_t birth; /* or -1 - generation, where there is none */
 };
+
+/* Look at a name, or "" for @fd itself; symlinks are not followed. */
+bool t_identify(int fd, const char *name, struct t_id *id, struct statx *x);
 
 struct t_judge {
 	sqlite3 *db; /* owned */

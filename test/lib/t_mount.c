@@ -29,6 +29,7 @@ static const struct {
 } kinds[] = {
 	[T_none] = {"none", NULL, NULL, 0},
 	[T_ext4] = {"ext4", "mkfs.ext4 -q -F -i 1300 %s", "", 512},
+	[T_ext3] = {"ext3", "mkfs.ext3 -q -F -I 128 -i 1300 %s 2>&1", "", 512},
 	[T_xfs] = {"xfs", "mkfs.xfs -q -f %s", "nouuid", 512},
 	[T_btrfs] = {"btrfs", "mkfs.btrfs -q -f %s", "", 512},
 	[T_tmpfs] = {"tmpfs", NULL, "", 512},

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum t_fs { T_none, T_ext4, T_xfs, T_btrfs, T_tmpfs };
+/* ext3: small inodes, so neither birth times nor parts of a second. */
+enum t_fs { T_none, T_ext3, T_ext4, T_xfs, T_btrfs, T_tmpfs };
 
 struct t_mount {
 	char path[128];	 /* the mount point; "" while there is none */

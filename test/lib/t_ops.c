@@ -92,20 +92,6 @@ void t_ops_say(struct t_worker *w, const char *what, const struct t_place *p,
 		 to != NULL ? " -> " : "", b);
 }
 
-static bool identify(int fd, const char *name, struct t_id *id, struct statx *x)
-{
-	int flags = AT_SYMLINK_NOFOLLOW | (name[0] == '\0' ? AT_EMPTY_PATH : 0);
-
-	if (statx(fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, x) != 0)
-		return false;
-	id->ino = x->stx_ino;
-	id->birth = (x->stx_mask & STATX_BTIME) == 0
-			    ? 0
-			    : x->stx_btime.tv_sec * INT64_C(1000000000) +
-				      x->stx_btime.tv_nsec;
-	return true;
-}
-
 static void add_locked(struct t_worker *w, struct t_idset *s, struct t_id id)
 {
 	pthread_mutex_lock(&w->ops->lock);
@@ -121,7 +107,7 @@ static bool is_below_outsider(struct t_worker *w, int dir)
 	bool found = false;
 	struct statx x;
 
-	while (fd >= 0 && identify(fd, "", &id, &x) && id.ino != last.ino) {
+	while (fd >= 0 && t_identify(fd, "", &id, &x) && id.ino != last.ino) {
 		pthread_mutex_lock(&w->ops->lock);
 		found = t_idset_has(&w->ops->outsiders, id);
 		pthread_mutex_unlock(&w->ops->lock);
@@ -146,7 +132,7 @@ static void exempt_tree(struct t_worker *w, int dir, const char *name)
 	DIR *d;
 	int fd;
 
-	if (!identify(dir, name, &id, &x))
+	if (!t_identify(dir, name, &id, &x))
 		return;
 	add_locked(w, &w->ops->exempt, id);
 	if (!S_ISDIR(x.stx_mode))
@@ -166,8 +152,8 @@ void t_ops_note_born(struct t_worker *w, const struct t_place *p, int fd)
 	struct statx x;
 	struct t_id id;
 
-	if (fd >= 0 ? !identify(fd, "", &id, &x)
-		    : !identify(p->dir, p->name, &id, &x))
+	if (fd >= 0 ? !t_identify(fd, "", &id, &x)
+		    : !t_identify(p->dir, p->name, &id, &x))
 		return;
 	pthread_mutex_lock(&w->ops->lock);
 	/* Number and birth time again: two objects that nobody can tell. */
@@ -183,7 +169,7 @@ void t_ops_note_written(struct t_worker *w, int fd)
 	struct statx x;
 	struct t_id id;
 
-	if (identify(fd, "", &id, &x) && S_ISREG(x.stx_mode))
+	if (t_identify(fd, "", &id, &x) && S_ISREG(x.stx_mode))
 		add_locked(w, &w->ops->written, id);
 }
 
@@ -192,7 +178,7 @@ void t_ops_note_linked(struct t_worker *w, int fd)
 	struct statx x;
 	struct t_id id;
 
-	if (identify(fd, "", &id, &x) && !S_ISDIR(x.stx_mode))
+	if (t_identify(fd, "", &id, &x) && !S_ISDIR(x.stx_mode))
 		add_locked(w, &w->ops->exempt, id);
 }
 

@@ -30,23 +30,46 @@ static int64_t ns_of(struct statx_timestamp t)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-static void look(int fd, const char *name, struct statx *x)
+/* ext3 and ext4: the number, then the generation. */
+static int64_t generation(int fd, const char *name, int flags)
+{
+	struct {
+		struct file_handle h;
+		uint32_t ino, generation;
+		uint8_t more[MAX_HANDLE_SZ];
+	} u;
+	int mount;
+
+	u.h.handle_bytes = MAX_HANDLE_SZ;
+	if (name_to_handle_at(fd, name, &u.h, &mount, flags & AT_EMPTY_PATH) !=
+		    0 ||
+	    u.h.handle_type != 1)
+		return 0;
+	return -1 - (int64_t)u.generation;
+}
+
+bool t_identify(int fd, const char *name, struct t_id *id, struct statx *x)
 {
 	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
 
 	if (name[0] == '\0')
 		flags |= AT_EMPTY_PATH;
 	if (statx(fd, name, flags, WALK_MASK, x) != 0)
-		fail_msg("walk: statx %s: %s (does somebody still write?)",
-			 name, strerror(errno));
+		return false;
+	id->ino = x->stx_ino;
+	id->birth = (x->stx_mask & STATX_BTIME) != 0
+			    ? ns_of(x->stx_btime)
+			    : generation(fd, name, flags);
+	return true;
 }
 
-static struct t_id id_of(const struct statx *x)
+static struct t_id look(int fd, const char *name, struct statx *x)
 {
-	struct t_id id = {x->stx_ino, 0};
+	struct t_id id;
 
-	if ((x->stx_mask & STATX_BTIME) != 0)
-		id.birth = ns_of(x->stx_btime);
+	if (!t_identify(fd, name, &id, x))
+		fail_msg("walk: statx %s: %s (does somebody still write?)",
+			 name, strerror(errno));
 	return id;
 }
 
@@ -57,9 +80,8 @@ static bool is_elsewhere(const struct walk *w, const struct statx *x)
 }
 
 static void insert_name(struct walk *w, struct t_id dir, const char *name,
-			const struct statx *x)
+			struct t_id id, const struct statx *x)
 {
-	struct t_id id = id_of(x);
 	const int64_t values[] = {
 		(int64_t)id.ino,
 		id.birth,
@@ -93,14 +115,15 @@ static void walk_directory(struct walk *w, int fd, struct t_id dir)
 	size_t n = 0, i;
 	struct dirent *e;
 	struct statx x;
+	struct t_id id;
 	int sub;
 
 	assert_non_null(d);
 	while ((e = readdir(d)) != NULL) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		look(fd, e->d_name, &x);
-		insert_name(w, dir, e->d_name, &x);
+		id = look(fd, e->d_name, &x);
+		insert_name(w, dir, e->d_name, id, &x);
 		if (!S_ISDIR(x.stx_mode) || is_elsewhere(w, &x))
 			continue;
 		below = realloc(below, (n + 1) * sizeof *below);
@@ -112,8 +135,7 @@ static void walk_directory(struct walk *w, int fd, struct t_id dir)
 		sub = openat(fd, below[i],
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		assert_true(sub >= 0);
-		look(sub, "", &x);
-		walk_directory(w, sub, id_of(&x));
+		walk_directory(w, sub, look(sub, "", &x));
 		close(sub);
 		free(below[i]);
 	}
@@ -124,6 +146,7 @@ void t_judge_walk(struct t_judge *j, const char *name, const char *path)
 {
 	struct walk w;
 	struct statx x;
+	struct t_id top;
 	int fd;
 
 	t_judge_exec(j, "DROP TABLE IF EXISTS \"%s\"", name);
@@ -139,11 +162,11 @@ void t_judge_walk(struct t_judge *j, const char *name, const char *path)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		fail_msg("walk %s: %s", path, strerror(errno));
-	look(fd, "", &x);
+	top = look(fd, "", &x);
 	w.device = makedev(x.stx_dev_major, x.stx_dev_minor);
 	w.mount = x.stx_mnt_id;
 	t_judge_exec(j, "BEGIN");
-	walk_directory(&w, fd, id_of(&x));
+	walk_directory(&w, fd, top);
 	t_judge_exec(j, "COMMIT");
 	close(fd);
 	sqlite3_finalize(w.insert);
