@@ -53,6 +53,7 @@ static int open_target(const struct jb_target_options *o,
 	l->top.fd = l->source.fd = -1;
 	jb_dirs_init(&l->dirs, &l->top);
 	jb_local_sync_init(&l->sync);
+	jb_local_well_init(&l->well);
 	jb_local_room_init(&l->room, o->min_free);
 	l->require_mount = o->require_mount;
 	l->preserve = o->preserve;
@@ -96,6 +97,7 @@ static void close_target(struct jb_target *t)
 	end_target(t);
 	jb_dirs_fini(&l->dirs);
 	jb_local_sync_fini(&l->sync);
+	jb_local_well_fini(&l->well);
 	jb_local_room_fini(&l->room);
 	free(l->name);
 	free(l->path);
@@ -228,31 +230,48 @@ static enum jb_outcome look_at(struct jb_target *t, struct jb_place p,
 	return jb_local_expect(l, dirfd, p, &any, ret, err);
 }
 
+/* One look at a name of a list. What can't be seen keeps no other name from
+ * being listed. LOST: it is gone by now. */
+static enum jb_outcome look_in_list(struct jb_local *l, int dirfd,
+				    struct jb_place p, struct jb_object *ret,
+				    struct jb_error *err)
+{
+	int rv = jb_tree_look(dirfd, p.name, ret);
+
+	if (rv == -ENOENT)
+		return JB_OUTCOME_LOST;
+	if (rv == 0 && !ret->is_mount)
+		return JB_OUTCOME_DONE;
+	*ret = (struct jb_object){.ino = 0};
+	if (rv < 0 && !jb_tree_is_mount(dirfd, p.name) &&
+	    jb_local_fail(l, p, -rv, "", err) == JB_OUTCOME_STOPPED)
+		return JB_OUTCOME_STOPPED;
+	return JB_OUTCOME_DONE;
+}
+
 static enum jb_outcome list_open(struct jb_local *l, DIR *dir, const char *path,
 				 jb_list_fn *on_name, void *arg,
 				 struct jb_error *err)
 {
+	enum jb_outcome out;
 	struct jb_object o;
 	struct dirent *d;
 	int rv;
 
-	while ((d = readdir(dir)) != NULL) {
+	while (errno = 0, (d = readdir(dir)) != NULL) {
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 			continue;
-		rv = jb_tree_look(dirfd(dir), d->d_name, &o);
-		if (rv == -ENOENT)
-			continue;
-		if (rv < 0 ? jb_tree_is_mount(dirfd(dir), d->d_name)
-			   : o.is_mount)
-			o = (struct jb_object){.is_mount = true};
-		else if (rv < 0)
-			return jb_local_fail_target(
-				err, -rv, &l->top,
-				(struct jb_place){path, d->d_name}, "");
-		rv = on_name(arg, d->d_name, &o);
+		out = look_in_list(l, dirfd(dir),
+				   (struct jb_place){path, d->d_name}, &o, err);
+		if (out == JB_OUTCOME_STOPPED)
+			return out;
+		rv = out == JB_OUTCOME_DONE ? on_name(arg, d->d_name, &o) : 0;
 		if (rv != 0)
 			return (enum jb_outcome)rv;
 	}
+	if (errno != 0)
+		return jb_local_fail(l, (struct jb_place){path, "."}, errno, "",
+				     err);
 	return JB_OUTCOME_DONE;
 }
 
@@ -269,8 +288,8 @@ static enum jb_outcome list_dir(struct jb_target *t, const char *path,
 	if (fd >= 0)
 		dir = fdopendir(fd);
 	if (dir == NULL) {
-		out = jb_local_fail_target(err, fd < 0 ? -fd : errno, &l->top,
-					   (struct jb_place){path, "."}, "");
+		out = jb_local_fail(l, (struct jb_place){path, "."},
+				    fd < 0 ? -fd : errno, "", err);
 		if (fd >= 0)
 			close(fd);
 		return out;

@@ -63,6 +63,9 @@ static enum jb_outcome classify_target(int errnum)
 		return JB_OUTCOME_FOREIGN;
 	case ENOTEMPTY:
 		return JB_OUTCOME_NOT_EMPTY;
+	case EPERM:
+	case EACCES:
+		return JB_OUTCOME_DENIED;
 	case ENOSPC:
 	case EDQUOT:
 		return JB_OUTCOME_NO_SPACE;
@@ -78,6 +81,7 @@ static enum jb_outcome classify_target(int errnum)
 	case ETIMEDOUT:
 	case EHOSTDOWN:
 	case ENOMEDIUM:
+	case ENOTRECOVERABLE: /* ours: where things are is not known */
 		return JB_OUTCOME_STOPPED;
 	default:
 		return is_own_trouble(errnum) ? JB_OUTCOME_STOPPED

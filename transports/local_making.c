@@ -41,8 +41,7 @@ enum jb_outcome jb_making_fail_target(struct jb_making *m, int rv,
 		return jb_local_fail_words(&m->w->err, JB_OUTCOME_SKIPPED,
 					   &m->h->local->top, m->w->to,
 					   "stopped");
-	return jb_local_fail_target(&m->w->err, -rv, &m->h->local->top,
-				    m->w->to, what);
+	return jb_local_fail(m->h->local, m->w->to, -rv, what, &m->w->err);
 }
 
 enum jb_outcome jb_making_say(struct jb_making *m, enum jb_outcome outcome,

@@ -30,7 +30,7 @@ static bool is_own(const char *dir)
 static enum jb_outcome fail(struct jb_local *l, struct jb_place p, int errnum,
 			    struct jb_error *err)
 {
-	return jb_local_fail_target(err, errnum, &l->top, p, "");
+	return jb_local_fail(l, p, errnum, "", err);
 }
 
 static enum jb_outcome say_foreign(struct jb_local *l, struct jb_place p,
@@ -210,7 +210,7 @@ static int exchange_ours(const int dirs[2], struct jb_place a,
 			return renameat2(dirs[0], a.name, dirs[1], b.name,
 					 RENAME_EXCHANGE) == 0
 				       ? rv
-				       : -EIO;
+				       : -ENOTRECOVERABLE;
 		if (jb_stamp_fits(&stamp_b, &now))
 			return 1;
 		if (jb_stamp_fits(&stamp_a, &now))

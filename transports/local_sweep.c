@@ -160,7 +160,7 @@ enum jb_outcome jb_local_sweep(struct jb_target *t, const char *name,
 	if (dirfd >= 0)
 		close(dirfd);
 	if (rv < 0)
-		return jb_local_fail_target(err, -rv, &l->top, p, "");
+		return jb_local_fail(l, p, -rv, "", err);
 	jb_local_note_many(l);
 	return JB_OUTCOME_DONE;
 }

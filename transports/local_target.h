@@ -29,6 +29,13 @@ struct jb_local_sync {
 	bool is_dirty;
 };
 
+/* Whether the target is well when one of its paths fails. */
+struct jb_local_well {
+	pthread_mutex_t lock;
+	int64_t asked_ns; /* CLOCK_MONOTONIC, 0: not yet, or it was not */
+	bool is_well;
+};
+
 struct jb_local {
 	struct jb_target base;
 	char *name, *path, *under, *source_path; /* owned */
@@ -44,6 +51,7 @@ struct jb_local {
 	struct jb_copy_pair pair;  /* threads */
 	struct jb_local_room room; /* threads */
 	struct jb_local_sync sync; /* threads, by its lock */
+	struct jb_local_well well; /* threads, by its lock */
 	unsigned can;
 	bool is_probed;
 	struct jb_dirs dirs; /* of the owner's thread */
@@ -98,6 +106,14 @@ void jb_local_note_dir(struct jb_local *l, int dirfd);
 /* Much is coming: don't keep lists. */
 void jb_local_note_many(struct jb_local *l);
 int jb_local_sync_now(struct jb_local *l, struct jb_error *err);
+
+/* local_well.c */
+void jb_local_well_init(struct jb_local_well *w);
+void jb_local_well_fini(struct jb_local_well *w);
+/* As jb_local_fail_target(), but what could be a bad spot is DAMAGED when the
+ * rest of the target is well. Any thread. */
+enum jb_outcome jb_local_fail(struct jb_local *l, struct jb_place p, int errnum,
+			      const char *what, struct jb_error *err);
 
 /* local_names.c */
 enum jb_outcome jb_local_link(struct jb_target *t, struct jb_place from,

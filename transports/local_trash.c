@@ -23,7 +23,7 @@ static enum jb_outcome fail(struct jb_local *l, const char *dir, int errnum,
 {
 	struct jb_place p = {JB_TRASH_DIR, dir};
 
-	return jb_local_fail_target(err, errnum, &l->top, p, "trash");
+	return jb_local_fail(l, p, errnum, "trash", err);
 }
 
 /* Open @name in @dirfd, made if it isn't there; closes @dirfd. */

@@ -58,7 +58,7 @@ enum jb_outcome jb_local_same_xattrs(struct jb_target *t, struct jb_place p,
 	if (from < 0)
 		out = jb_local_fail_source(err, -from, &l->source, p);
 	else if (to < 0)
-		out = jb_local_fail_target(err, -to, &l->top, p, "");
+		out = jb_local_fail(l, p, -to, "", err);
 	else if (source.ino != ino || source.birth != birth)
 		out = jb_local_fail_words(err, JB_OUTCOME_MOVED, &l->source, p,
 					  "another entry has this name now");

@@ -47,8 +47,12 @@
 	X(LOST, "lost")                                                        \
 	/* a directory still holds something */                                \
 	X(NOT_EMPTY, "not empty")                                              \
-	/* the target can't hold this one: name, size, rights, feature */      \
+	/* the target can't hold this one: name, size, feature */              \
 	X(REFUSED, "refused")                                                  \
+	/* the target does not allow it: rights, chattr +i or +a */            \
+	X(DENIED, "not allowed")                                               \
+	/* the target's disk or file system is damaged at this one */          \
+	X(DAMAGED, "damaged")                                                  \
 	/* there is no room for this one: others may be smaller */             \
 	X(NO_SPACE, "no space")                                                \
 	/* the target itself fails: read-only, broken, gone */                 \
@@ -234,7 +238,8 @@ struct jb_target_ops {
 	enum jb_outcome (*look)(struct jb_target *t, struct jb_place p,
 				struct jb_object *ret, struct jb_error *err);
 	/* List a directory, without "." and "..", in no order. A name that
-	 * something is mounted at has an object with nothing but that. */
+	 * can't be looked at, or where something is mounted, has an object of
+	 * mode 0. */
 	enum jb_outcome (*list)(struct jb_target *t, const char *dir,
 				jb_list_fn *on_name, void *arg,
 				struct jb_error *err);

@@ -194,8 +194,7 @@ static const struct jb_object *find_as_left(struct there *t,
 	if (t->at == t->n || order != 0)
 		return NULL;
 	o = &t->v[t->at]->object;
-	return !o->is_mount && (o->mode & S_IFMT) == c->row.type &&
-			       jb_stamp_fits(&c->row.at, o)
+	return (o->mode & S_IFMT) == c->row.type && jb_stamp_fits(&c->row.at, o)
 		       ? o
 		       : NULL;
 }

@@ -26,8 +26,11 @@ static bool prepare(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b,
 static bool done(struct jb_plan *p, enum jb_outcome o,
 		 const struct jb_error *err)
 {
-	p->why = o == JB_OUTCOME_NO_SPACE ? JB_REASON_NO_SPACE
-					  : JB_REASON_FAILED;
+	p->why = jb_plan_reason(o);
+	/* What lies there instead is for a later look to say. */
+	if (o == JB_OUTCOME_FOREIGN || o == JB_OUTCOME_LOST ||
+	    o == JB_OUTCOME_REFUSED)
+		p->why = JB_REASON_FAILED;
 	if (o == JB_OUTCOME_NO_SPACE)
 		jb_plan_lack(p, 0);
 	return jb_plan_outcome(p, o, err) == JB_OUTCOME_DONE;
@@ -208,10 +211,13 @@ bool jb_plan_is_empty(struct jb_plan *p, const char *path)
 	bool any = false;
 	enum jb_outcome o;
 
+	p->why = JB_REASON_NOT_EMPTY;
 	o = t->ops->list(t, path, on_any, &any, &err);
-	if (any)
-		return false;
-	return jb_plan_outcome(p, o, &err) == JB_OUTCOME_DONE;
+	if (any || o == JB_OUTCOME_DONE)
+		return !any;
+	p->why = jb_plan_unseen(o);
+	jb_plan_outcome(p, o, &err);
+	return false;
 }
 
 bool jb_op_is_empty(struct jb_plan *p, struct jb_node *dir)

@@ -130,11 +130,12 @@ static struct jb_slot *park(struct jb_plan *p, struct jb_node *n,
 static void drop(struct jb_plan *p, struct jb_node *n);
 
 /* Take out of a directory that goes all that is ours. False when something
- * foreign, held or stuck is left. */
+ * foreign, held or stuck is left, or that can't be seen: p->why. */
 static bool empty(struct jb_plan *p, struct jb_node *dir)
 {
 	struct jb_node *n;
 
+	p->why = JB_REASON_NOT_EMPTY;
 	if (dir->held)
 		return false;
 	if (JB_WITHOUT(VACATE))
@@ -256,7 +257,7 @@ static void displace(struct jb_plan *p, struct jb_slot *from,
 	if (!checked(p, to) || !old->alive) {
 		if (goes_on(p, n))
 			jb_plan_fail(p, n,
-				     to->holder == old ? JB_REASON_WAITS
+				     to->holder == old ? p->why
 						       : JB_REASON_AGAIN);
 		return;
 	}
@@ -296,7 +297,7 @@ static bool may_settle(struct jb_plan *p, struct jb_slot *to, struct jb_node *n)
 		why = JB_REASON_WAITS; /* the inner directory could not leave */
 	else if (old != NULL && old->dropped && jb_node_is_dir(old) &&
 		 !empty(p, old))
-		why = JB_REASON_NOT_EMPTY;
+		why = p->why;
 	if (!goes_on(p, n))
 		return false;
 	if (why != JB_REASON_NONE)
@@ -398,10 +399,8 @@ static void drop(struct jb_plan *p, struct jb_node *n)
 		return;
 	}
 	if (jb_node_is_dir(n) && !empty(p, n)) {
-		if (goes_on(p, n) && (n->owed.reason == JB_REASON_NONE ||
-				      n->owed.reason == JB_REASON_HELD ||
-				      n->owed.reason == JB_REASON_NOT_EMPTY))
-			jb_draft_owe(&p->d, n, JB_REASON_NOT_EMPTY);
+		if (goes_on(p, n))
+			jb_draft_owe(&p->d, n, p->why);
 		return;
 	}
 	for (struct jb_slot *s = n->places; s != NULL && goes_on(p, n);

@@ -163,7 +163,7 @@ bool jb_plan_place(struct jb_plan *p, const struct jb_slot *s,
 bool jb_plan_place_copy(struct jb_plan *p, const struct jb_slot *s,
 			struct jb_place *ret);
 
-/* Is nothing in this directory of the target? */
+/* Is nothing in this directory of the target? If not, p->why. */
 bool jb_plan_is_empty(struct jb_plan *p, const char *path);
 
 /* The outcome of an operation: JB_OUTCOME_STOPPED ends the plan. */

@@ -204,6 +204,10 @@ enum jb_reason jb_plan_reason(enum jb_outcome outcome)
 		return JB_REASON_NOT_EMPTY;
 	case JB_OUTCOME_REFUSED:
 		return JB_REASON_REFUSED;
+	case JB_OUTCOME_DENIED:
+		return JB_REASON_DENIED;
+	case JB_OUTCOME_DAMAGED:
+		return JB_REASON_DAMAGED;
 	case JB_OUTCOME_NO_SPACE:
 		return JB_REASON_NO_SPACE;
 	default:

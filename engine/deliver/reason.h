@@ -32,7 +32,11 @@
 	  "the name is reserved at the target: rename it, or exclude it")      \
 	X(WORN, 21, 0, "its copy's attributes are wrong, they are set again")  \
 	X(HIDDEN, 22, 1,                                                       \
-	  "hidden at the target by a mount or a symlink that is not ours")
+	  "hidden at the target by a mount or a symlink that is not ours")     \
+	X(DENIED, 23, 1,                                                       \
+	  "not allowed at the target: see its rights, and lsattr for +i, +a")  \
+	X(DAMAGED, 24, 1,                                                      \
+	  "the target's disk is damaged there: check its file system")
 
 enum jb_reason {
 #define X(name, number, counts, text) JB_REASON_##name = number,

@@ -145,10 +145,50 @@ static void cut_short(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+#define DAMAGED ": the target's disk is damaged there"
+
+/* Two inodes of the target become unreadable. */
+static void damage(struct t_mirror *m)
+{
+	t_mount_detach(&m->target);
+	t_shell("for name in /d/a /f; do "
+		"debugfs -w -R \"clri $name\" %s 2> %s/debugfs.log; done",
+		m->target.device, T_SPACE);
+	t_mount_attach(&m->target);
+	t_shell("! ls %s/d/a %s/f 2> /dev/null", DST, DST);
+}
+
+/* A bad spot is not a disk that has died: the policy goes on with the rest,
+ * and when the file system is mended with this, too. */
+static void damaged(struct t_world *w)
+{
+	struct t_mirror m;
+
+	begin(&m, w);
+	damage(&m);
+	change();
+	t_mirror_command(&m, 1, "d/a" DAMAGED, "flush", "--policy", "m");
+	t_mirror_command(&m, 1, "f" DAMAGED, "flush", "--policy", "m");
+	t_shell("cmp %s/d/new %s/d/new", SRC, DST);
+	t_shell("test ! -e %s/d/e/b", DST);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_command(&m, 1, "f" DAMAGED, "flush", "--policy", "m");
+	t_shell("rm -r %s/f; mv %s/d %s/g", SRC, SRC, SRC);
+	t_mirror_command(&m, 1, "g/a" DAMAGED, "flush", "--policy", "m");
+	t_mount_detach(&m.target);
+	t_shell("e2fsck -fy %s > %s/e2fsck.log 2>&1 || test $? -eq 1",
+		m.target.device, T_SPACE);
+	t_mount_attach(&m.target);
+	t_shell("rm -r %s/lost+found", DST);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(mounted, ext4, fanotify),
 	T_CASE(dead, ext4, fanotify),
 	T_CASE(cut_short, ext4, fanotify),
+	T_CASE(damaged, ext4, fanotify),
 };
 
 int main(int argc, char **argv)

@@ -189,17 +189,17 @@ static void removal_fails(struct t_world *w)
 	w->daemon.quiet = true;
 	t_shell("chattr +i %s/d/*", DST);
 	t_shell("rm -r %s/d", SRC);
-	t_mirror_command(&m, 1, "d/a: failed at the target", "flush",
+	t_mirror_command(&m, 1, "d/a: not allowed at the target", "flush",
 			 "--policy", "m");
-	t_mirror_command(&m, 1, "d/b\\xff: failed at the target", "run", "m",
-			 NULL);
+	t_mirror_command(&m, 1, "d/b\\xff: not allowed at the target", "run",
+			 "m", NULL);
 	assert_true(t_mirror_number(&m, "failed") >= 2);
 	t_mirror_command(&m, 0, "of its tries failed", "status", NULL, NULL);
-	t_mirror_command(&m, 0, "d/b\\xff: failed at the target", "query",
+	t_mirror_command(&m, 0, "d/b\\xff: not allowed at the target", "query",
 			 "--policy=m", "--unsynced");
 	t_daemon_stop(&w->daemon);
-	t_mirror_command(&m, 1, "d/b\\xff: failed at the target", "run", "m",
-			 NULL);
+	t_mirror_command(&m, 1, "d/b\\xff: not allowed at the target", "run",
+			 "m", NULL);
 	t_shell("chattr -i %s/d/*", DST);
 	t_daemon_start(&w->daemon);
 	t_mirror_check(&m);
