@@ -153,11 +153,23 @@ static bool has_space(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_bavail > 16;
 }
 
+/* Somebody has locked the copy: chattr +i or +a. That can be undone. */
+static bool is_locked(int fd)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH, 0, &st) == 0 &&
+	       (st.stx_attributes &
+		(STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0;
+}
+
 /* This file system or user can't have it: not the copy's fault. */
 static bool is_unkeepable(const struct jb_attrs *a, int rv)
 {
-	return rv == -EOPNOTSUPP || rv == -EPERM || rv == -EACCES ||
-	       rv == -E2BIG || rv == -ERANGE || rv == -EINVAL ||
+	if (rv == -EPERM)
+		return !is_locked(a->to.fd);
+	return rv == -EOPNOTSUPP || rv == -EACCES || rv == -E2BIG ||
+	       rv == -ERANGE || rv == -EINVAL ||
 	       (rv == -ENOSPC && has_space(a->to.fd));
 }
 
@@ -325,6 +337,7 @@ int jb_attrs_same_xattrs(const struct jb_attrs *a)
 static int copy_owner(struct jb_attrs *a, mode_t *allowed)
 {
 	const struct jb_object *s = a->source, *t = a->target;
+	int rv;
 
 	if (!(a->preserve & JB_PRESERVE_OWNER)) {
 		*allowed &= ~(mode_t)(S_ISUID | S_ISGID);
@@ -335,8 +348,9 @@ static int copy_owner(struct jb_attrs *a, mode_t *allowed)
 	if (fchownat(a->to.fd, "", s->uid, s->gid,
 		     AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	if (errno != EPERM && errno != EINVAL && errno != EOPNOTSUPP)
-		return failed(a, -errno, "owner", false);
+	rv = -errno;
+	if (!is_unkeepable(a, rv))
+		return failed(a, rv, "owner", false);
 	note_partial(a, "owner");
 	*allowed &= ~(mode_t)(S_ISUID | S_ISGID);
 	return 0;
@@ -366,11 +380,12 @@ static int copy_mode(struct jb_attrs *a, mode_t allowed)
 			   : fchmod(a->to.fd, mode);
 	if (rv == 0)
 		return 0;
-	if (errno == EPERM || errno == EOPNOTSUPP) {
+	rv = -errno;
+	if ((rv == -EPERM || rv == -EOPNOTSUPP) && is_unkeepable(a, rv)) {
 		note_partial(a, "mode");
 		return 0;
 	}
-	return failed(a, -errno, "mode", false);
+	return failed(a, rv, "mode", false);
 }
 
 static int copy_times(struct jb_attrs *a)

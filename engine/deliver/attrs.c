@@ -55,12 +55,13 @@ static void leave_partial(struct jb_plan *p, const struct jb_work *w)
 	jb_plan_tell_partial(p, e, w->partial ? w->err.text : "mode or owner");
 }
 
-/* A directory that is no entry of this plan, or the top. */
-static void end_partial(struct jb_plan *p, const struct jb_seen *e)
+/* A directory that is no entry of this plan, or the top, which is never one:
+ * nothing but its attributes can be pending. */
+static void end_pending(struct jb_plan *p, const struct jb_seen *e)
 {
 	struct jb_pending *x = jb_draft_pending(&p->d, e->id);
 
-	if (x != NULL && x->row.reason == JB_REASON_PARTIAL)
+	if (x != NULL && (x->row.reason == JB_REASON_PARTIAL || e == p->s.top))
 		jb_draft_unpend(&p->d, x);
 }
 
@@ -78,7 +79,7 @@ static void take_set(struct jb_plan *p, const struct jb_work *w)
 		if (n->staged == NULL &&
 		    (row.meta != jb_seen_meta(e) || is_changed_there(p, e)))
 			jb_plan_tell(p, JB_VERB_ATTRS, JB_REASON_NONE, e, 0);
-		end_partial(p, e);
+		end_pending(p, e);
 		row.meta =
 			jb_meta_of(o->mode, o->uid, o->gid, o->mtime, o->ctime);
 	}
@@ -115,8 +116,7 @@ static void take_result(struct jb_plan *p, struct jb_work *w)
 	if (why == JB_REASON_NO_SPACE)
 		jb_plan_lack(p, 0);
 	jb_plan_tell(p, JB_VERB_ATTRS, why, e, 0);
-	if (e->node != p->d.top)
-		jb_draft_pend(&p->d, e->id, why);
+	jb_draft_pend(&p->d, e->id, why);
 }
 
 static void apply(struct attrs *a)
@@ -265,8 +265,10 @@ static void set_top(struct attrs *a)
 	    JB_OUTCOME_DONE)
 		return;
 	jb_node_note_seen(e->node, &found);
-	if (!jb_plan_needs_attrs(p, e))
+	if (!jb_plan_needs_attrs(p, e)) {
+		end_pending(p, e);
 		return;
+	}
 	e->node->row.at = jb_stamp_of(&found);
 	add_work(a, e, top, top);
 	apply(a);

@@ -206,6 +206,37 @@ static void removal_fails(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* Attributes of a copy that somebody has locked are not what the target can't
+ * keep: they wait like anything else, those of the top too. */
+static void locked(struct t_world *w)
+{
+	static const char line[] = "a: not allowed at the target";
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a; mkdir d", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("chattr +i %s/a", DST);
+	t_shell("chmod 600 %s/a; echo b > %s/b", SRC, SRC);
+	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_shell("cmp %s/b %s/b", SRC, DST);
+	t_shell("chown 7:7 %s/a", SRC);
+	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_shell("setfattr -n user.x -v y %s/a", SRC);
+	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_shell("chattr -i %s/a", DST);
+	t_mirror_check(&m);
+	t_shell("chattr +i %s; chmod 700 %s", DST, SRC);
+	t_mirror_command(&m, 1, ".: not allowed at the target", "flush",
+			 "--policy", "m");
+	t_shell("touch -d 2020-01-01 %s", SRC);
+	t_mirror_command(&m, 1, ".: not allowed at the target", "flush",
+			 "--policy", "m");
+	t_shell("chattr -i %s", DST);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* A name that is not UTF-8 is written the same way by all that list it. */
 static void odd_name(struct t_world *w)
 {
@@ -235,6 +266,7 @@ static const struct t_case cases[] = {
 	T_CASE(settles_anyway, ext4, fanotify),
 	T_CASE(torn, ext4, fanotify),
 	T_CASE(removal_fails, ext4, fanotify),
+	T_CASE(locked, ext4, fanotify),
 	T_CASE(odd_name, ext4, fanotify),
 };
 
