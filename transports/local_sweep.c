@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A tree of ours is removed, however deep it is, with one directory open at a
  * time: each directory found inside is moved up into stage/ and removed from
- * there. The whole tree is out of sight with the first rename. */
+ * there. The whole tree is out of sight with the first rename. What can't be
+ * removed (chattr +i, a bad spot) keeps nothing else there. */
 #include "transports/local_target.h"
 
 #include <dirent.h>
@@ -12,13 +13,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* After so many failures it is not worth going on. */
+#define FAILURES_MAX 100
+
 struct sweeping {
 	struct jb_local *local;
 	int stage;	/* owned */
 	unsigned begin; /* "sweep.BEGIN" up to "sweep.END": to be emptied */
 	unsigned end;
 	uint64_t removed;
+	int failed; /* the first failure, a negative errno */
+	unsigned n_failed;
 };
+
+/* 0: the rest can be gone on with. */
+static int note_failure(struct sweeping *s, int rv)
+{
+	if (rv == 0)
+		return 0;
+	if (s->n_failed++ == 0)
+		s->failed = rv;
+	return rv == -EROFS || s->n_failed == FAILURES_MAX ? rv : 0;
+}
 
 static void sweep_name(char name[32], unsigned n)
 {
@@ -45,19 +61,19 @@ static int move_up(struct sweeping *s, int dirfd, const char *name)
 
 static int take_away(struct sweeping *s, int dirfd, const char *name)
 {
-	int rv = 0;
+	int rv = unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
 
-	if (unlinkat(dirfd, name, 0) < 0) {
-		if (errno != EISDIR && errno != EPERM)
-			return errno == ENOENT ? 0 : -errno;
-		if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
-			rv = errno == ENOTEMPTY || errno == EEXIST
-				     ? move_up(s, dirfd, name)
-				     : -errno;
+	if (rv == -EISDIR || rv == -EPERM) {
+		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
+			rv = 0;
+		else if (errno == ENOTEMPTY || errno == EEXIST)
+			rv = move_up(s, dirfd, name);
+		else if (errno != ENOTDIR) /* else a file, as was said */
+			rv = -errno;
 	}
 	if (rv == 0)
 		s->removed++;
-	return rv;
+	return rv == -ENOENT ? 0 : rv;
 }
 
 static int empty_dir(struct sweeping *s, const char *name)
@@ -78,8 +94,11 @@ static int empty_dir(struct sweeping *s, const char *name)
 	}
 	while (rv == 0 && (d = readdir(dir)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			rv = take_away(s, fd, d->d_name);
+			rv = note_failure(s, take_away(s, fd, d->d_name));
 	closedir(dir);
+	if (rv == 0 && unlinkat(s->stage, name, AT_REMOVEDIR) < 0 &&
+	    errno != ENOENT && errno != ENOTDIR)
+		rv = -errno;
 	return rv;
 }
 
@@ -94,20 +113,17 @@ int jb_local_remove_all(struct jb_local *l, int dirfd, const char *name,
 	if (s.stage < 0)
 		return s.stage;
 	s.begin = s.end = l->serial;
-	rv = take_away(&s, dirfd, name);
+	rv = note_failure(&s, take_away(&s, dirfd, name));
 	while (rv == 0 && s.begin < s.end) {
 		sweep_name(next, s.begin++);
-		rv = empty_dir(&s, next);
-		if (rv == 0 && unlinkat(s.stage, next, AT_REMOVEDIR) < 0 &&
-		    errno != ENOENT && errno != ENOTDIR)
-			rv = -errno;
+		rv = note_failure(&s, empty_dir(&s, next));
 	}
 	l->serial = s.end;
 	jb_dirs_forget(&l->dirs);
 	close(s.stage);
 	if (removed != NULL)
 		*removed += s.removed;
-	return rv;
+	return s.failed;
 }
 
 /* Directories that may be open at once. */
@@ -118,17 +134,17 @@ static int measure_dir(int dirfd, unsigned depth, uint64_t *bytes)
 	DIR *dir = fdopendir(dirfd);
 	struct jb_object o;
 	struct dirent *d;
-	int fd, rv = 0;
+	int fd, rv;
 
 	if (dir == NULL) {
 		rv = -errno;
 		close(dirfd);
 		return rv;
 	}
-	while (rv == 0 && (d = readdir(dir)) != NULL) {
+	while ((d = readdir(dir)) != NULL) {
 		if (strcmp(d->d_name, ".") == 0 ||
 		    strcmp(d->d_name, "..") == 0 ||
-		    jb_tree_look(dirfd, d->d_name, &o) < 0)
+		    jb_tree_look(dirfd, d->d_name, &o) < 0 || o.is_mount)
 			continue;
 		/* One that has another name stays. */
 		if (S_ISDIR(o.mode) || o.nlink == 1)
@@ -137,10 +153,11 @@ static int measure_dir(int dirfd, unsigned depth, uint64_t *bytes)
 			continue;
 		fd = openat(dirfd, d->d_name,
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		rv = fd < 0 ? -errno : measure_dir(fd, depth + 1, bytes);
+		if (fd >= 0) /* else it won't go either */
+			measure_dir(fd, depth + 1, bytes);
 	}
 	closedir(dir);
-	return rv;
+	return 0;
 }
 
 int jb_local_measure_all(int dirfd, uint64_t *bytes)

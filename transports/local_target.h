@@ -161,11 +161,13 @@ int jb_local_trash_oldest(struct jb_target *t, int64_t *ret_s,
 
 /* local_sweep.c */
 /* Remove @name in @dirfd, which lies in JB_OWN_DIR, with all below it; adds
- * the number of entries to *removed (may be NULL). 0 or a negative errno. */
+ * the number of entries to *removed (may be NULL). 0, or a negative errno: the
+ * first of what could not be removed, the others are gone. */
 int jb_local_remove_all(struct jb_local *l, int dirfd, const char *name,
 			uint64_t *removed);
 /* Add to *bytes what would come free by removing all below @dirfd, which it
- * closes; what lies very deep doesn't count. 0 or a negative errno. */
+ * closes; what lies very deep or can't be read doesn't count. 0 or a negative
+ * errno. */
 int jb_local_measure_all(int dirfd, uint64_t *bytes);
 enum jb_outcome jb_local_sweep(struct jb_target *t, const char *name,
 			       struct jb_error *err);

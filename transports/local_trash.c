@@ -137,7 +137,19 @@ struct expiring {
 	uint64_t room_bytes;
 	uint64_t removed;
 	bool is_over; /* what follows is young, and there is space */
+	int failed;   /* the first failure, a negative errno */
+	char at[900]; /* where that was */
 };
+
+/* What can't be removed stays, and the rest goes. */
+static void note_failure(struct expiring *e, int rv, const char *dir,
+			 const char *name)
+{
+	if (rv == 0 || e->failed != 0)
+		return;
+	e->failed = rv;
+	snprintf(e->at, sizeof e->at, "%s/%s", dir, name);
+}
 
 static bool has_space(const struct expiring *e)
 {
@@ -180,30 +192,33 @@ static bool is_due(struct expiring *e, const char *date, const char *when)
 	return false;
 }
 
-static int expire_date(struct expiring *e, const char *date)
+static void expire_date(struct expiring *e, const char *date)
 {
 	struct jb_local *l = e->local;
 	struct dirent **list = NULL;
 	char path[600];
-	int n, dirfd, rv = 0;
+	int n, dirfd;
 
 	snprintf(path, sizeof path, JB_TRASH_DIR "/%s", date);
 	n = list_sorted(l, path, &list);
 	dirfd = n < 0 ? n : jb_tree_enter(&l->top, path, O_PATH);
 	if (dirfd < 0) {
 		free_list(list, n);
-		return dirfd;
+		note_failure(e, dirfd, JB_TRASH_DIR, date);
+		return;
 	}
-	for (int i = 0; rv == 0 && i < n && !e->is_over; i++)
+	for (int i = 0; i < n && !e->is_over; i++)
 		if (list[i]->d_name[0] != '.' &&
 		    is_due(e, date, list[i]->d_name)) {
-			rv = jb_local_remove_all(l, dirfd, list[i]->d_name,
-						 &e->removed);
+			note_failure(e,
+				     jb_local_remove_all(l, dirfd,
+							 list[i]->d_name,
+							 &e->removed),
+				     path, list[i]->d_name);
 			jb_local_note_many(l);
 		}
 	close(dirfd);
 	free_list(list, n);
-	return rv;
 }
 
 int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
@@ -211,29 +226,32 @@ int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
 			  struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
-	struct expiring e = {l, before_s, room_bytes, 0, false};
+	struct expiring e = {
+		.local = l,
+		.before_s = before_s,
+		.room_bytes = room_bytes,
+	};
 	struct dirent **list = NULL;
-	int n, rv = 0, trash;
+	int n, trash;
 
 	n = list_sorted(l, JB_TRASH_DIR, &list);
 	if (n < 0 && n != -ENOENT)
-		rv = n;
+		note_failure(&e, n, JB_OWN_DIR, "trash");
 	trash = jb_tree_enter(&l->top, JB_TRASH_DIR, O_PATH);
-	for (int i = 0; rv == 0 && i < n && !e.is_over; i++) {
+	for (int i = 0; i < n && !e.is_over; i++) {
 		if (list[i]->d_name[0] == '.')
 			continue;
-		rv = expire_date(&e, list[i]->d_name);
-		if (rv == 0)
-			unlinkat(trash, list[i]->d_name, AT_REMOVEDIR);
+		expire_date(&e, list[i]->d_name);
+		unlinkat(trash, list[i]->d_name, AT_REMOVEDIR);
 	}
 	if (trash >= 0)
 		close(trash);
 	free_list(list, n);
 	*removed = e.removed;
-	if (rv == 0)
+	if (e.failed == 0)
 		return JB_OK;
-	return jb_error_errno(err, -rv, "target '%s': %s/" JB_TRASH_DIR,
-			      l->name, l->top.path);
+	return jb_error_errno(err, -e.failed, "target '%s': %s/%s", l->name,
+			      l->top.path, e.at);
 }
 
 /* Of one date; a positive number: it has none. */

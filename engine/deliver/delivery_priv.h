@@ -64,8 +64,10 @@ struct jb_delivery {
 	int64_t trash_due_us; /* when the trash is looked through, 0: it is
 			       * empty */
 	bool trash_is_known;  /* what was there before this process, too */
-	int64_t lacking;      /* pending, owed: no room at the target */
-	uint64_t room;	      /* bytes there were when that was found */
+	char trash_failed[JB_ERROR_TEXT_MAX]; /* why not
+				all that was to go went, as the log has it */
+	int64_t lacking; /* pending, owed: no room at the target */
+	uint64_t room;	 /* bytes there were when that was found */
 	uint64_t room_files;
 	bool again;	     /* some of it may have room now */
 	int64_t untried;     /* a person waits for their try */
@@ -151,6 +153,10 @@ bool jb_delivery_is_own_dir(void *arg, struct jb_id id);
 void jb_delivery_begin_trash(struct jb_delivery *d);
 /* After a plan, the target still started: what was kept long enough goes. */
 void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r);
+/* Remove from it what was put there before @before_s, and on until @room_bytes
+ * have room; the number of entries. What fails is logged, once. */
+uint64_t jb_delivery_take_from_trash(struct jb_delivery *d, int64_t before_s,
+				     uint64_t room_bytes);
 /* When that is to be done again, if that is before *due_us (0: never). */
 void jb_delivery_add_trash_due(const struct jb_delivery *d, int64_t *due_us);
 

@@ -80,7 +80,7 @@ int jb_delivery_make_room(struct jb_delivery *d, const struct jb_report *r,
 	if (r->no_space > 0) {
 		room = choose_room(d, r, &space);
 		if (room > 0)
-			t->ops->expire(t, 0, room, &expired, NULL);
+			expired = jb_delivery_take_from_trash(d, 0, room);
 		rv = t->ops->space(t, &space, err);
 	}
 	/* With nothing in the trash that could go first, it goes for good. */

@@ -5,7 +5,11 @@
  * has just begun does not know is found by its first plan, or within the hour.
  */
 #include "engine/base/clock.h"
+#include "engine/base/log.h"
 #include "engine/deliver/delivery_priv.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #define S_US	INT64_C(1000000)
 #define HOUR_US (3600 * S_US)
@@ -41,20 +45,41 @@ static void find_oldest(struct jb_delivery *d, int64_t now)
 			oldest_s != 0 ? end_of(d, oldest_s * S_US) : 0;
 }
 
+uint64_t jb_delivery_take_from_trash(struct jb_delivery *d, int64_t before_s,
+				     uint64_t room_bytes)
+{
+	struct jb_target *t = d->target;
+	uint64_t removed = 0;
+	struct jb_error err;
+
+	if (t->ops->expire(t, before_s, room_bytes, &removed, &err) == JB_OK) {
+		d->trash_failed[0] = '\0';
+	} else if (strcmp(d->trash_failed, err.text) != 0) {
+		jb_log(JB_LOG_WARNING,
+		       "policy '%s': %s: what is in the trash there stays, "
+		       "though it was kept long enough or its room is needed",
+		       d->policy->name, err.text);
+		snprintf(d->trash_failed, sizeof d->trash_failed, "%s",
+			 err.text);
+	}
+	return removed;
+}
+
 void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r)
 {
 	int64_t now = jb_clock_us(CLOCK_REALTIME);
-	struct jb_target *t = d->target;
-	uint64_t removed;
 
 	if (d->keep_us == JB_FOR_EVER)
 		return;
 	if (!d->trash_is_known ||
 	    (d->trash_due_us != 0 && d->trash_due_us <= now))
-		t->ops->expire(t, (now - d->keep_us) / S_US, 0, &removed, NULL);
+		jb_delivery_take_from_trash(d, (now - d->keep_us) / S_US, 0);
 	else if (d->trash_due_us != 0 || r->operations == 0)
 		return;
 	find_oldest(d, now);
+	/* What could not be removed is no reason to come again and again. */
+	if (d->trash_failed[0] != '\0' && d->trash_due_us < now + HOUR_US)
+		d->trash_due_us = now + HOUR_US;
 }
 
 void jb_delivery_add_trash_due(const struct jb_delivery *d, int64_t *due_us)

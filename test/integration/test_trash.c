@@ -4,13 +4,15 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
 
 #define SRC   T_MIRROR_ROOT
 #define DST   T_MIRROR
-#define TRASH DST "/.journalctl-backup/trash"
+#define OWN   DST "/.journalctl-backup"
+#define TRASH OWN "/trash"
 
 /* Until shell line @text is true. */
 static void await(const char *text)
@@ -78,6 +80,42 @@ static void for_ever(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What can't be removed is told, and keeps nothing else: neither beside it nor
+ * what came later. An idle policy does not come for it again and again. */
+static void locked(struct t_world *w)
+{
+	struct t_mirror m;
+	int64_t hour_us = INT64_C(3600000000), now_us;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir -p d/e; cd d/e; for i in $(seq 50); do echo $i > "
+		      "$i; done; cd ../..; echo a > a; echo b > b",
+		      "KeepDeleted=1h\nMaxDelete=off");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("rm -r %s/d", SRC);
+	t_mirror_check(&m);
+	t_daemon_stop(&w->daemon);
+	t_shell("chattr +i " TRASH "/*/*/d/e/25");
+	t_shell("sed -i s/KeepDeleted=1h/KeepDeleted=2s/ %s", w->daemon.config);
+	t_daemon_start(&w->daemon);
+	t_shell("rm %s/a", SRC);
+	t_mirror_check(&m);
+	await("test -z \"$(find " TRASH " -name a)\" && "
+	      "test -z \"$(ls " TRASH ")\"");
+	t_mirror_command(&m, 0, NULL, "run", "m", NULL);
+	now_us = (int64_t)time(NULL) * 1000000;
+	assert_true(t_mirror_number(&m, "next_us") > now_us + hour_us / 2);
+	t_shell("test 1 = $(find " OWN " -type f -name '[0-9]*' | wc -l)");
+	t_shell("grep -q 'in the trash there stays' %s", w->daemon.log);
+	t_shell("chattr -i $(find " OWN " -name 25)");
+	t_daemon_stop(&w->daemon);
+	t_daemon_start(&w->daemon);
+	await("test -z \"$(find " OWN " -name 25)\"");
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* A dry run looks at what is there, and takes nothing of it away. */
 static void dry(struct t_world *w)
 {
@@ -94,9 +132,8 @@ static void dry(struct t_world *w)
 }
 
 static const struct t_case cases[] = {
-	T_CASE(idle, ext4, fanotify),
-	T_CASE(of_before, ext4, fanotify),
-	T_CASE(for_ever, ext4, fanotify),
+	T_CASE(idle, ext4, fanotify),	  T_CASE(of_before, ext4, fanotify),
+	T_CASE(for_ever, ext4, fanotify), T_CASE(locked, ext4, fanotify),
 	T_CASE(dry, ext4, fanotify),
 };
 
