@@ -98,10 +98,16 @@ static int repair(const struct remedy *r, const struct jb_verify_rids *rids,
 }
 
 /* What is known to be undone is no difference; but the copy isn't equal. */
-static void say_undone(const struct jb_config *config, const char *policy)
+static void say_undone(const struct jb_verify *v,
+		       const struct jb_config *config, const char *policy)
 {
 	struct jb_delivery_status s;
 
+	if (v->owes_full)
+		printf("policy %s: it owes a full pass\n", policy);
+	else if (v->unread > 0)
+		printf("policy %s: %" PRId64 " change%s not carried out yet\n",
+		       policy, v->unread, v->unread == 1 ? "" : "s");
 	if (jb_delivery_status_read(config, policy, &s, NULL) != JB_OK ||
 	    s.pending + s.owed == 0)
 		return;
@@ -117,7 +123,7 @@ static int check_policy(struct jb_verify *v, const struct jb_config *config,
 	int rv = jb_verify_policy(v, config, policy, err);
 
 	if (rv == JB_OK)
-		say_undone(config, policy);
+		say_undone(v, config, policy);
 	if (rv == JB_OK && may_repair)
 		rv = repair(&recopy, &v->rotten, config, policy, err);
 	if (rv == JB_OK && may_repair)

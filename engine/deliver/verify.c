@@ -16,7 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE 500
+#define PAGE  500
+#define WORDS 120
 
 void jb_verify_tell(struct jb_verify *v, const char *kind, const char *name,
 		    const char *path, const char *what)
@@ -35,6 +36,15 @@ char *jb_verify_join(const char *dir, const char *name)
 	if (asprintf(&path, "%s%s%s", dir, *dir != '\0' ? "/" : "", name) < 0)
 		return NULL;
 	return path;
+}
+
+/* What can't be looked at is not gone. */
+static const char *say_unseen(char words[WORDS], int errnum)
+{
+	if (errnum == ENOENT || errnum == ENOTDIR)
+		return "is not there";
+	snprintf(words, WORDS, "can't be looked at: %s", strerror(errnum));
+	return words;
 }
 
 /* ---- databases */
@@ -114,15 +124,17 @@ static void check_dir(struct live *l, uint64_t key, const char *path);
 static void check_row(struct live *l, int dirfd, const char *dir,
 		      const struct jb_entry *e)
 {
-	char *path = jb_verify_join(dir, e->name);
+	char *path = jb_verify_join(dir, e->name), words[WORDS];
 	const char *what = NULL;
 	struct jb_object o;
+	int rv;
 
 	if (path == NULL)
 		return;
 	l->v->checked++;
-	if (jb_tree_look(dirfd, e->name, &o) != 0)
-		what = "is not there";
+	rv = jb_tree_look(dirfd, e->name, &o);
+	if (rv < 0)
+		what = say_unseen(words, -rv);
 	else if (!(e->flags & JB_ENTRY_MOUNT))
 		what = compare_entry(e, &o);
 	if (what != NULL)
@@ -147,15 +159,15 @@ static bool is_own(struct live *l, int dirfd, const char *name)
 static void check_names(struct live *l, int fd, uint64_t key, const char *path)
 {
 	DIR *dir = fdopendir(fd);
+	char *full, words[WORDS];
 	struct jb_entry e;
 	struct dirent *d;
-	char *full;
 
 	if (dir == NULL) {
 		close(fd);
 		return;
 	}
-	while ((d = readdir(dir)) != NULL) {
+	while (errno = 0, (d = readdir(dir)) != NULL) {
 		if (strcmp(d->d_name, ".") == 0 ||
 		    strcmp(d->d_name, "..") == 0 ||
 		    l->view->ops->at(l->view, key, d->d_name, strlen(d->d_name),
@@ -170,18 +182,21 @@ static void check_names(struct live *l, int fd, uint64_t key, const char *path)
 				       "the journal does not know it");
 		free(full);
 	}
+	if (errno != 0)
+		jb_verify_tell(l->v, "root", l->root->name, path,
+			       say_unseen(words, errno));
 	closedir(dir);
 }
 
 static void check_dir(struct live *l, uint64_t key, const char *path)
 {
 	struct rows rows = {malloc(PAGE * sizeof *rows.v), 0};
-	char after[JB_NAME_MAX + 1] = "";
+	char after[JB_NAME_MAX + 1] = "", words[WORDS];
 	int fd = jb_tree_enter(&l->tree, path, O_RDONLY);
 
 	if (fd < 0 || rows.v == NULL) {
 		jb_verify_tell(l->v, "root", l->root->name, path,
-			       "can't be read");
+			       say_unseen(words, fd < 0 ? -fd : ENOMEM));
 		free(rows.v);
 		if (fd >= 0)
 			close(fd);
@@ -250,6 +265,7 @@ int jb_verify_root(struct jb_verify *v, const struct jb_config *config,
 struct copy {
 	struct jb_verify *v;
 	struct jb_delivery *d;
+	char words[WORDS];
 	int rv;
 	struct jb_error *err;
 };
@@ -325,10 +341,19 @@ static const char *compare_node(struct copy *c, struct jb_place p, uint64_t rid,
 				struct jb_object *ret)
 {
 	struct jb_target *t = c->d->target;
+	struct jb_error err = {0};
 	struct jb_object o;
+	enum jb_outcome out = t->ops->look(t, p, &o, &err);
 
-	if (t->ops->look(t, p, &o, c->err) != JB_OUTCOME_DONE)
-		return "is not there";
+	if (out == JB_OUTCOME_STOPPED) { /* all of it: that is told once */
+		c->rv = err.code;
+		*c->err = err;
+		return NULL;
+	}
+	if (out == JB_OUTCOME_FOREIGN)
+		return jb_reason_text(JB_REASON_HIDDEN);
+	if (out != JB_OUTCOME_DONE)
+		return say_unseen(c->words, err.foreign);
 	if ((o.mode & S_IFMT) != row->type || o.ino != row->at.ino ||
 	    o.birth != row->at.birth)
 		return "somebody else's entry is there";
@@ -374,9 +399,9 @@ static void check_name(struct copy *c, const char *dir,
 		what = compare_node(c, p, name->rid, &row, &o);
 		if (what != NULL)
 			tell_copy(c, path, what);
-		else
+		else if (c->rv >= 0)
 			check_attrs(c, p, path, name->rid, &row, &o);
-		if (what == NULL && S_ISDIR(row.type))
+		if (what == NULL && c->rv >= 0 && S_ISDIR(row.type))
 			check_copy(c, name->rid, path);
 	}
 	free(path);
@@ -418,6 +443,22 @@ static void check_all(struct copy *c)
 		check_copy(c, JB_RID_TOP, "");
 }
 
+/* What is neither pending nor owed, since it was not yet looked at. */
+static int count_undone(struct copy *c)
+{
+	struct jb_delivery *d = c->d;
+	int64_t cursor = d->cursor, epoch = 0;
+	int rv = jb_replica_get(d->replica, JB_KEY_EPOCH, 0, &epoch, c->err);
+
+	c->v->unread = 0;
+	c->v->owes_full = d->is_full || (uint64_t)epoch != d->journal.epoch;
+	if (rv != JB_OK || c->v->owes_full || d->feed == NULL)
+		return rv;
+	rv = jb_verify_unread(d, &cursor, &c->v->unread, c->err);
+	c->v->owes_full = rv == JB_EGAP;
+	return rv == JB_EGAP ? JB_OK : rv;
+}
+
 int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
 		     const char *policy, struct jb_error *err)
 {
@@ -430,6 +471,8 @@ int jb_verify_policy(struct jb_verify *v, const struct jb_config *config,
 	if (rv != JB_OK)
 		return rv;
 	rv = jb_verify_open_journal(c.d, err);
+	if (rv == JB_OK)
+		rv = count_undone(&c);
 	if (rv == JB_OK && c.d->uuid[0] != '\0')
 		rv = jb_delivery_start_target(c.d, &can, err);
 	if (rv == JB_OK && c.d->uuid[0] != '\0') {

@@ -30,6 +30,9 @@ struct jb_verify {
 	 * jb_delivery_reattribute().
 	 */
 	struct jb_verify_rids rotten, worn;
+	bool owes_full; /* a full pass */
+	int64_t unread; /* changes that it has not carried out; with
+			 * `owes_full` not counted */
 };
 
 void jb_verify_fini(struct jb_verify *v);

@@ -239,19 +239,39 @@ int jb_verify_open_journal(struct jb_delivery *d, struct jb_error *err)
 	return rv == JB_ENOENT ? JB_OK : rv; /* no journal yet */
 }
 
+int jb_verify_unread(struct jb_delivery *d, int64_t *cursor, int64_t *ret,
+		     struct jb_error *err)
+{
+	struct jb_feed_page page = {.more = true, .last_seq = *cursor};
+	int rv = JB_OK;
+
+	*ret = 0;
+	while (rv == JB_OK && page.more) {
+		rv = jb_feed_page(d->feed, page.last_seq, SNAPSHOT, &page, err);
+		if (rv == JB_OK)
+			*ret += (int64_t)page.n;
+	}
+	if (rv == JB_OK && *ret == 0)
+		*cursor = page.last_seq;
+	return rv;
+}
+
 /* Is there anything else that a later plan will come to? */
 static bool has_nothing_left(struct both *b)
 {
 	struct jb_replica *r = b->d->replica;
-	int64_t full = 0, epoch = 0, listings = 0, intents = 0;
+	int64_t full = 0, epoch = 0, listings = 0, intents = 0, unread = 0;
 
 	keep(b, jb_replica_get(r, JB_KEY_CURSOR, 0, &b->cursor, b->err));
 	keep(b, jb_replica_get(r, JB_KEY_FULL, 0, &full, b->err));
 	keep(b, jb_replica_get(r, JB_KEY_EPOCH, 0, &epoch, b->err));
 	keep(b, jb_replica_count_rows(r, "listing", &listings, b->err));
 	keep(b, jb_replica_count_rows(r, "intent", &intents, b->err));
-	return !b->over && full == 0 && listings == 0 && intents == 0 &&
-	       (uint64_t)epoch == b->d->journal.epoch;
+	if (b->over || full != 0 || listings != 0 || intents != 0 ||
+	    (uint64_t)epoch != b->d->journal.epoch)
+		return false;
+	keep(b, jb_verify_unread(b->d, &b->cursor, &unread, b->err));
+	return unread == 0;
 }
 
 static void check_all(struct both *b)

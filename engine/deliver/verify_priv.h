@@ -16,6 +16,12 @@ char *jb_verify_join(const char *dir, const char *name);
 /* Open the journal and the catalog, if there are any yet. */
 int jb_verify_open_journal(struct jb_delivery *d, struct jb_error *err);
 
+/* Read what changes of its root the policy has not carried out, from *@cursor
+ * on. Those of other roots are none of its: when there are no others, *@cursor
+ * is the journal's end. */
+int jb_verify_unread(struct jb_delivery *d, int64_t *cursor, int64_t *ret,
+		     struct jb_error *err);
+
 /* What differs between the attributes of the copy @o at @p and its source's, or
  * NULL. With --content also xattrs and ACLs. */
 const char *jb_verify_attrs(const struct jb_verify *v, struct jb_delivery *d,

@@ -164,6 +164,71 @@ static void names_forgotten(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* Changes of another root are none of the policy's: it has read all, though the
+ * cursor that it stored does not say so. */
+static void other_root(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_shell("mkdir " T_SPACE "/fs/second");
+	t_mirror_init(&m, w, T_ext4, "echo a > a; echo c > c",
+		      "[Root s]\nPath=" T_SPACE "/fs/second");
+	t_shell("echo b > %s/b", SRC);
+	t_mirror_check(&m);
+	t_shell("echo x > " T_SPACE "/fs/second/x");
+	t_daemon_flush(&w->daemon);
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+	t_daemon_stop(&w->daemon);
+	edit(w, "policy-m",
+	     "CREATE TEMP TABLE c AS SELECT rid FROM name WHERE name = x'63';"
+	     "DELETE FROM name WHERE rid IN c; DELETE FROM node WHERE rid IN "
+	     "c");
+	t_mirror_command(&m, 1, " c: has no copy", "verify", NULL, NULL);
+	t_mirror_fini(&m);
+}
+
+/* What the policy has not come to yet is no difference, but is told. */
+static void not_done(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_shell("echo b > %s/b; rm %s/a", SRC, SRC);
+	t_daemon_flush(&w->daemon);
+	t_mirror_command(&m, 0, "policy m: 2 changes not carried out yet",
+			 "verify", NULL, NULL);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_command(&m, 0, "policy m: it owes a full pass", "verify", NULL,
+			 NULL);
+	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* What can't be looked at is not called gone. */
+static void unseen(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d; echo a > d/a; echo b > b", "");
+	t_mirror_check(&m);
+	t_daemon_stop(&w->daemon);
+	t_shell("mount -t tmpfs none %s/d", DST);
+	t_mirror_command(&m, 1, "d: hidden at the target", "verify", NULL,
+			 NULL);
+	t_mirror_command(&m, 1, " 1 differ", "verify", NULL, NULL);
+	t_shell("umount %s/d", DST);
+	t_mount_detach(&m.target);
+	t_shell("debugfs -w -R 'clri /b' %s 2> /mnt/debugfs.log",
+		m.target.device);
+	t_mount_attach(&m.target);
+	t_mirror_command(&m, 1, "b: can't be looked at: Structure needs",
+			 "verify", NULL, NULL);
+	t_mirror_fini(&m);
+}
+
 /* A target that is not there is told, and keeps nothing else from being looked
  * at; what differs counts more than what can't be known. */
 static void goes_on(struct t_world *w)
@@ -195,6 +260,9 @@ static const struct t_case cases[] = {
 	T_CASE(adopted_has_no_hash, ext4, fanotify),
 	T_CASE(names_damage, ext4, fanotify),
 	T_CASE(names_forgotten, ext4, fanotify),
+	T_CASE(other_root, ext4, fanotify),
+	T_CASE(not_done, ext4, fanotify),
+	T_CASE(unseen, ext4, fanotify),
 	T_CASE(goes_on, ext4, fanotify),
 };
 
