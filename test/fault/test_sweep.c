@@ -152,9 +152,7 @@ static void flush_and_compare(struct sweep *s, struct t_judge *j)
 	if (!ok || is_root_missing(&s->w->daemon))
 		return;
 	t_judge_reopen(j);
-	t_judge_walk(j, "now_live", T_MIRROR_ROOT);
-	t_judge_catalog(j, "now_catalog", "r");
-	t_judge_compare(j, "now_live", "now_catalog");
+	t_judge_tree(j, T_MIRROR_ROOT, "r");
 	t_judge_let_go(j);
 }
 

@@ -222,9 +222,7 @@ static void watch_limit(struct t_world *w)
 	t_daemon_await(&w->daemon, "gap_open", false);
 	t_daemon_flush(&w->daemon);
 	t_judge_init(&j, w->daemon.state);
-	t_judge_walk(&j, "live", ROOT);
-	t_judge_catalog(&j, "catalog", "r");
-	t_judge_compare(&j, "live", "catalog");
+	t_judge_tree(&j, ROOT, "r");
 	t_judge_fini(&j);
 }
 

@@ -106,13 +106,8 @@ static void no_root_at_all(struct t_world *w)
 
 static void no_such_config(struct t_world *w)
 {
-	struct t_output o;
-
 	remove(w->daemon.config);
-	t_daemon_command(&w->daemon, &o, "daemon", NULL);
-	assert_int_equal(o.status, 2);
-	assert_non_null(strstr(o.err, w->daemon.config));
-	t_output_fini(&o);
+	t_daemon_refuse(&w->daemon, 2, w->daemon.config, "daemon", NULL);
 }
 
 /* Start it as @argv, until it answers; its status, owned by the caller. */
@@ -346,39 +341,29 @@ static void two_daemons(struct t_world *w)
 	t_round_fini(&r);
 }
 
-static void expect_exit(struct t_world *w, int status, const char *word,
-			const char *a, const char *b, const char *c)
-{
-	struct t_output o;
-
-	t_daemon_command(&w->daemon, &o, a, b, c, NULL);
-	if (o.status != status || strstr(o.err, word) == NULL)
-		fail_msg("%s %s %s: exit %d: %s", a, b != NULL ? b : "",
-			 c != NULL ? c : "", o.status, o.err);
-	t_output_fini(&o);
-}
-
 /* Commands: what does not parse is exit 2, no daemon is 75. */
 static void commands(struct t_world *w)
 {
+	struct t_daemon *d = &w->daemon;
+
 	t_shell("mkdir " ROOT);
-	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
-	expect_exit(w, 75, "running", "flush", NULL, NULL);
-	expect_exit(w, 75, "running", "scan", NULL, NULL);
-	t_daemon_begin(&w->daemon);
-	expect_exit(w, 0, "", "query", NULL, NULL);
-	expect_exit(w, 0, "", "flush", NULL, NULL);
-	expect_exit(w, 0, "", "scan", "r", NULL);
-	expect_exit(w, 0, "", "status", "--json", NULL);
-	expect_exit(w, 2, "sometime", "query", "--since", "sometime");
-	expect_exit(w, 2, "[a", "query", "[a", NULL);
-	expect_exit(w, 1, "absent", "query", "--root", "absent");
-	expect_exit(w, 2, "eaten", "query", "--kind", "eaten");
-	expect_exit(w, 2, "yaml", "query", "-o", "yaml");
-	expect_exit(w, 2, "frob", "frob", NULL, NULL);
-	expect_exit(w, 2, "--frob", "query", "--frob", NULL);
-	expect_exit(w, 2, "absent", "scan", "absent", NULL);
-	expect_exit(w, 2, "never", "flush", "--timeout", "never");
+	t_daemon_root(d, "r", ROOT, T_auto);
+	t_daemon_refuse(d, 75, "running", "flush", NULL);
+	t_daemon_refuse(d, 75, "running", "scan", NULL);
+	t_daemon_begin(d);
+	t_daemon_expect(d, 0, NULL, "query", NULL);
+	t_daemon_expect(d, 0, NULL, "flush", NULL);
+	t_daemon_expect(d, 0, NULL, "scan", "r", NULL);
+	t_daemon_expect(d, 0, NULL, "status", "--json", NULL);
+	t_daemon_refuse(d, 2, "sometime", "query", "--since", "sometime", NULL);
+	t_daemon_refuse(d, 2, "[a", "query", "[a", NULL);
+	t_daemon_refuse(d, 1, "absent", "query", "--root", "absent", NULL);
+	t_daemon_refuse(d, 2, "eaten", "query", "--kind", "eaten", NULL);
+	t_daemon_refuse(d, 2, "yaml", "query", "-o", "yaml", NULL);
+	t_daemon_refuse(d, 2, "frob", "frob", NULL);
+	t_daemon_refuse(d, 2, "--frob", "query", "--frob", NULL);
+	t_daemon_refuse(d, 2, "absent", "scan", "absent", NULL);
+	t_daemon_refuse(d, 2, "never", "flush", "--timeout", "never", NULL);
 }
 
 /* More connections than there may be, that say nothing, while one waits for
@@ -417,8 +402,8 @@ static void after_reload(struct t_world *w)
 	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
 	t_daemon_begin(&w->daemon);
 	for (int i = 0; i < 5; i++) {
-		expect_exit(w, 0, "", "reload", NULL, NULL);
-		expect_exit(w, 0, "", "flush", NULL, NULL);
+		t_daemon_expect(&w->daemon, 0, NULL, "reload", NULL);
+		t_daemon_expect(&w->daemon, 0, NULL, "flush", NULL);
 	}
 }
 

@@ -18,26 +18,15 @@
 
 #define FS T_SPACE "/fs"
 
-static void release(struct t_world *w, const char *root, int status,
-		    const char *words)
+static void release(struct t_world *w, const char *root)
 {
-	struct t_output o;
-
-	t_daemon_command(&w->daemon, &o, "release-root", root, NULL);
-	if (o.status != status ||
-	    (words != NULL && strstr(o.err, words) == NULL))
-		fail_msg("release-root %s: exit %d: %s%s", root, o.status,
-			 o.out, o.err);
-	t_output_fini(&o);
+	t_daemon_expect(&w->daemon, 0, NULL, "release-root", root, NULL);
 }
 
 static void take_back(struct t_world *w, const char *root)
 {
-	struct t_output o;
-
-	t_daemon_command(&w->daemon, &o, "release-root", "--back", root, NULL);
-	assert_int_equal(o.status, 0);
-	t_output_fini(&o);
+	t_daemon_expect(&w->daemon, 0, NULL, "release-root", "--back", root,
+			NULL);
 }
 
 static void await_state(struct t_daemon *d, const char *want)
@@ -82,7 +71,7 @@ static void released(struct t_world *w)
 	t_round_open(&r, w, FS);
 	assert_int_equal(umount2(FS, 0), -1); /* it is watched */
 	assert_int_equal(errno, EBUSY);
-	release(w, "r", 0, NULL);
+	release(w, "r");
 	t_mount_detach(&w->fs);
 	await_state(&w->daemon, "missing");
 	assert_int_equal(t_judge_number(&r.judge,
@@ -92,7 +81,7 @@ static void released(struct t_world *w)
 			 1);
 	check_return(w, &r);
 	for (i = 0; i < 3; i++) { /* and again, as often as one likes */
-		release(w, "r", 0, NULL);
+		release(w, "r");
 		t_mount_detach(&w->fs);
 		t_mount_attach(&w->fs);
 		t_shell("touch " FS "/again%d", i);
@@ -112,7 +101,7 @@ static void something_else_there(struct t_world *w)
 
 	t_shell("mkdir " FS "/d && touch " FS "/d/1 " FS "/d/2");
 	t_round_open(&r, w, FS);
-	release(w, "r", 0, NULL);
+	release(w, "r");
 	t_mount_detach(&w->fs);
 	await_state(&w->daemon, "missing");
 	t_shell("mkdir " FS "/d && touch " FS "/d/not " FS "/nor");
@@ -134,8 +123,8 @@ static void taken_back(struct t_world *w)
 
 	t_shell("mkdir " FS "/d && touch " FS "/d/1 " FS "/d/2");
 	t_round_open(&r, w, FS);
-	release(w, "r", 0, NULL);
-	release(w, "r", 0, NULL); /* once more is no harm */
+	release(w, "r");
+	release(w, "r"); /* once more is no harm */
 	await_state(&w->daemon, "released");
 	t_shell("mv " FS "/d " FS "/e && rm " FS "/e/1");
 	t_daemon_flush(&w->daemon);
@@ -159,12 +148,12 @@ static void both_come_back(struct t_world *w)
 	t_daemon_root(&w->daemon, "b", FS "/b", w->backend);
 	t_daemon_begin(&w->daemon);
 	t_round_init(&r, w);
-	release(w, "a", 0, NULL);
+	release(w, "a");
 	assert_int_equal(umount2(FS, 0), -1); /* b still has it */
 	t_daemon_shell(&w->daemon, "touch " FS "/b/1");
 	t_daemon_flush(&w->daemon);
 	assert_int_equal(t_judge_count(&r.judge, "path = '1'"), 1);
-	release(w, "b", 0, NULL);
+	release(w, "b");
 	t_mount_detach(&w->fs);
 	t_mount_attach(&w->fs);
 	t_daemon_await(&w->daemon, "gap_open", false);
@@ -223,8 +212,11 @@ static void state_is_there(struct t_world *w)
 	t_daemon_configure(d, "[Journal]\nStateDirectory=%s\n", d->state);
 	t_daemon_root(d, "r", FS "/r", w->backend);
 	t_daemon_begin(d);
-	release(w, "r", 1, "StateDirectory=" FS "/state is on the same mount");
-	release(w, "no", 2, "has no [Root no]");
+	t_daemon_refuse(&w->daemon, 1,
+			"StateDirectory=" FS "/state is on the same mount",
+			"release-root", "r", NULL);
+	t_daemon_refuse(&w->daemon, 2, "has no [Root no]", "release-root", "no",
+			NULL);
 	await_state(d, "watching");
 }
 
@@ -236,7 +228,7 @@ static void with_a_policy(struct t_world *w)
 	t_mirror_init(&m, w, T_ext4, "echo 1 > a; mkdir d; echo 2 > d/b", "");
 	t_shell("echo 3 > " T_MIRROR_ROOT "/c");
 	t_mirror_check(&m);
-	release(w, "r", 0, NULL);
+	release(w, "r");
 	t_mount_detach(&w->fs);
 	await_state(&w->daemon, "missing");
 	t_mount_attach(&w->fs);
@@ -289,7 +281,7 @@ static bool release_in_scan(struct t_world *w, struct t_judge *j)
 	bool in_time;
 
 	json_decref(t_daemon_ask(&w->daemon, "{\"command\":\"scan\"}"));
-	release(w, "r", 0, NULL);
+	release(w, "r");
 	in_time = t_judge_number(j, "SELECT count(*) FROM j.gap WHERE closed IS"
 				    " NULL AND reason = 'asked for'") > 0;
 	return in_time;
@@ -353,7 +345,7 @@ static void in_a_storm(struct t_world *w)
 	t_ops_tell(&s.ops, &r.judge);
 	assert_int_equal(pthread_create(&thread, NULL, change_things, &s), 0);
 	for (i = 0; i < 6; i++) {
-		release(w, "r", 0, NULL);
+		release(w, "r");
 		take_back(w, "r");
 	}
 	pthread_join(thread, NULL);

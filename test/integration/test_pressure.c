@@ -94,9 +94,7 @@ static void quiet_root(struct t_world *w)
 	assert_true(most < MOST_MS);
 	assert_true(resident_mb(d) < MOST_MB);
 	t_daemon_flush(d);
-	t_judge_walk(&j, "live", STORM);
-	t_judge_catalog(&j, "catalog", "storm");
-	t_judge_compare(&j, "live", "catalog");
+	t_judge_tree(&j, STORM, "storm");
 	t_judge_fini(&j);
 }
 
@@ -130,9 +128,7 @@ static void wide(struct t_world *w)
 	t_judge_init(&j, d->state);
 	assert_true(count_losses(&j, "storm") > 0);
 	assert_int_equal(count_losses(&j, "quiet"), 0);
-	t_judge_walk(&j, "live", STORM);
-	t_judge_catalog(&j, "catalog", "storm");
-	t_judge_compare(&j, "live", "catalog");
+	t_judge_tree(&j, STORM, "storm");
 	/* They are known to be ours: an event below is understood. */
 	t_shell("touch " STORM "/x/%d/%d/late", FAR_DIRS, FAR_DIRS);
 	t_daemon_flush(d);

@@ -136,9 +136,7 @@ static void check_catalog(struct cut *c)
 
 	t_daemon_flush(d);
 	t_judge_reopen(&c->judge);
-	t_judge_walk(&c->judge, "live", T_MIRROR_ROOT);
-	t_judge_catalog(&c->judge, "catalog", "r");
-	t_judge_compare(&c->judge, "live", "catalog");
+	t_judge_tree(&c->judge, T_MIRROR_ROOT, "r");
 	t_judge_catalog_is_sound(&c->judge);
 	assert_false(t_daemon_said(d, "damaged"));
 	assert_false(t_daemon_said(d, "set aside"));
@@ -302,14 +300,10 @@ static void save_cursor(struct t_daemon *d, char cursor[96])
 	t_output_fini(&o);
 }
 
-static void expect_refused_cursor(struct t_daemon *d, const char *cursor)
+static void refuse_cursor(struct t_daemon *d, const char *cursor)
 {
-	struct t_output o;
-
-	t_daemon_command(d, &o, "query", "--after-cursor", cursor, NULL);
-	if (o.status != 1 || strstr(o.err, "put back") == NULL)
-		fail_msg("cursor %s: exit %d: %s", cursor, o.status, o.err);
-	t_output_fini(&o);
+	t_daemon_refuse(d, 1, "put back", "query", "--after-cursor", cursor,
+			NULL);
 }
 
 /* What was seen is no longer so. */
@@ -374,7 +368,7 @@ static void image_back(struct t_world *w)
 		t_mount_attach(&c->disk);
 		t_daemon_begin(d);
 		check_catalog(c);
-		expect_refused_cursor(d, cursor);
+		refuse_cursor(d, cursor);
 		heal_target(&c->m);
 		forget(c);
 	}
@@ -393,16 +387,6 @@ static void copy_files(struct t_daemon *d, const char *what, bool back)
 	else
 		t_shell("rm -rf %s && mkdir %s && cp -a %s/%s %s/", aside,
 			aside, d->state, what, aside);
-}
-
-static int64_t journal_end(struct t_daemon *d)
-{
-	json_t *status = t_daemon_status(d);
-	int64_t seq = json_integer_value(json_object_get(
-		json_object_get(status, "journal"), "last_seq"));
-
-	json_decref(status);
-	return seq;
 }
 
 static void make_changes(int from, int n)
@@ -441,8 +425,9 @@ static void journal_back(struct t_world *w)
 	t_daemon_begin(d);
 	make_changes(200, 120);
 	t_daemon_flush(d);
-	assert_true(t_mirror_number(&m, "cursor") < journal_end(d));
-	expect_refused_cursor(d, cursor);
+	assert_true(t_mirror_number(&m, "cursor") <
+		    t_daemon_journal_number(d, "last_seq"));
+	refuse_cursor(d, cursor);
 	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);

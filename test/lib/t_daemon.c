@@ -217,6 +217,16 @@ json_t *t_daemon_status(struct t_daemon *d)
 	return reply;
 }
 
+int64_t t_daemon_journal_number(struct t_daemon *d, const char *key)
+{
+	json_t *status = t_daemon_status(d);
+	json_t *journal = json_object_get(status, "journal");
+	int64_t n = json_integer_value(json_object_get(journal, key));
+
+	json_decref(status);
+	return n;
+}
+
 json_t *t_daemon_root_member(json_t *status, const char *key)
 {
 	json_t *root = json_array_get(json_object_get(status, "roots"), 0);
@@ -271,17 +281,93 @@ void t_daemon_flush(struct t_daemon *d)
 	t_daemon_flush_within(d, FLUSH_MS);
 }
 
-void t_daemon_command(struct t_daemon *d, struct t_output *o, ...)
+/* Returns the command; borrowed from @ap. */
+static const char *run_command(struct t_daemon *d, struct t_output *o,
+			       va_list ap)
 {
 	const char *argv[32] = {t_daemon_program(), "--config", d->config};
 	int n = 3;
+
+	while (n < 31 && (argv[n] = va_arg(ap, const char *)) != NULL)
+		n++;
+	t_process_run(o, argv);
+	return argv[3];
+}
+
+void t_daemon_command(struct t_daemon *d, struct t_output *o, ...)
+{
 	va_list ap;
 
 	va_start(ap, o);
-	while (n < 31 && (argv[n] = va_arg(ap, const char *)) != NULL)
-		n++;
+	run_command(d, o, ap);
 	va_end(ap);
-	t_process_run(o, argv);
+}
+
+static bool has_said(const char *where, const char *words)
+{
+	return words == NULL || strstr(where, words) != NULL;
+}
+
+static void check_said(struct t_output *o, const char *command, int code,
+		       const char *words, bool on_stderr)
+{
+	if (o->status != code)
+		fail_msg("%s: exit %d, not %d: %s%s", command, o->status, code,
+			 o->out, o->err);
+	if (!has_said(o->err, words) && (on_stderr || !has_said(o->out, words)))
+		fail_msg("%s: does not say '%s' but: %s%s", command, words,
+			 o->out, o->err);
+	t_output_fini(o);
+}
+
+void t_daemon_expect(struct t_daemon *d, int code, const char *words, ...)
+{
+	const char *command;
+	struct t_output o;
+	va_list ap;
+
+	va_start(ap, words);
+	command = run_command(d, &o, ap);
+	va_end(ap);
+	check_said(&o, command, code, words, false);
+}
+
+void t_daemon_refuse(struct t_daemon *d, int code, const char *words, ...)
+{
+	const char *command;
+	struct t_output o;
+	va_list ap;
+
+	va_start(ap, words);
+	command = run_command(d, &o, ap);
+	va_end(ap);
+	check_said(&o, command, code, words, true);
+}
+
+/* How often it has said, in this run, that it begins with its first root. */
+static int count_begun(struct t_daemon *d)
+{
+	char *words = t_daemon_words(d);
+	int n = 0;
+
+	for (char *at = words; (at = strstr(at, ": as configured")) != NULL;
+	     at++)
+		n++;
+	free(words);
+	return n;
+}
+
+void t_daemon_reload(struct t_daemon *d)
+{
+	int before = count_begun(d);
+	json_t *reply;
+
+	t_daemon_expect(d, 0, NULL, "reload", NULL);
+	while (count_begun(d) == before)
+		assert_int_equal(t_process_wait(d->pid, 5), -1);
+	while ((reply = t_daemon_ask(d, "{\"command\":\"ping\"}")) == NULL)
+		assert_int_equal(t_process_wait(d->pid, 5), -1);
+	json_decref(reply);
 }
 
 char *t_daemon_words(struct t_daemon *d)

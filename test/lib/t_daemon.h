@@ -78,6 +78,9 @@ void t_daemon_flush_within(struct t_daemon *d, int timeout_ms);
 /* The reply of `status`; the caller frees it. */
 json_t *t_daemon_status(struct t_daemon *d);
 
+/* Number @key of the status's "journal". */
+int64_t t_daemon_journal_number(struct t_daemon *d, const char *key);
+
 /* The first root's member @key of the status: borrowed from @status. */
 json_t *t_daemon_root_member(json_t *status, const char *key);
 
@@ -87,6 +90,17 @@ void t_daemon_await(struct t_daemon *d, const char *key, bool want);
 /* Run the program with --config and @args (up to the NULL). */
 void t_daemon_command(struct t_daemon *d, struct t_output *o, ...)
 	__attribute__((sentinel));
+
+/* The same; its exit code must be @code, and what it said must have @words (may
+ * be NULL) in it: on stderr, where it is refused. */
+void t_daemon_expect(struct t_daemon *d, int code, const char *words, ...)
+	__attribute__((sentinel));
+void t_daemon_refuse(struct t_daemon *d, int code, const char *words, ...)
+	__attribute__((sentinel));
+
+/* Read the configuration again; returns when the same process has begun anew,
+ * with all of its roots, and answers. */
+void t_daemon_reload(struct t_daemon *d);
 
 /* What it has logged in this run; the caller frees it. */
 char *t_daemon_words(struct t_daemon *d);

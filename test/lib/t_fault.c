@@ -69,36 +69,9 @@ static void scan(struct t_product *p)
 	json_decref(reply);
 }
 
-static int count_begun(struct t_daemon *d)
-{
-	char *words = t_daemon_words(d), *at = words;
-	int n = 0;
-
-	while ((at = strstr(at, ": as configured")) != NULL) {
-		at++;
-		n++;
-	}
-	free(words);
-	return n;
-}
-
-/* The same process runs itself anew; returns when it has. */
 static void reload(struct t_product *p)
 {
-	struct t_daemon *d = &p->w->daemon;
-	int before = count_begun(d);
-	struct t_output o;
-	json_t *reply;
-
-	t_daemon_command(d, &o, "reload", NULL);
-	if (o.status != 0)
-		fail_msg("reload: exit %d: %s", o.status, o.err);
-	t_output_fini(&o);
-	while (count_begun(d) == before)
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
-	while ((reply = t_daemon_ask(d, "{\"command\":\"ping\"}")) == NULL)
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
-	json_decref(reply);
+	t_daemon_reload(&p->w->daemon);
 }
 
 /* A full pass of the policy. */

@@ -307,6 +307,13 @@ void t_judge_compare(struct t_judge *j, const char *name, const char *other)
 	free(text);
 }
 
+void t_judge_tree(struct t_judge *j, const char *path, const char *root)
+{
+	t_judge_walk(j, "live", path);
+	t_judge_catalog(j, "catalog", root);
+	t_judge_compare(j, "live", "catalog");
+}
+
 void t_judge_catalog_is_sound(struct t_judge *j)
 {
 	int64_t n;

@@ -45,6 +45,9 @@ void t_judge_walk(struct t_judge *j, const char *name, const char *path);
 void t_judge_catalog(struct t_judge *j, const char *name, const char *root);
 /* Fail with the differences unless the two are equal. */
 void t_judge_compare(struct t_judge *j, const char *name, const char *other);
+/* Fail unless the catalog of @root is what is at @path. Makes the listings
+ * "live" and "catalog". */
+void t_judge_tree(struct t_judge *j, const char *path, const char *root);
 
 /* No detached row, none that is not reachable, each directory in `dir`. */
 void t_judge_catalog_is_sound(struct t_judge *j);

@@ -47,17 +47,7 @@ void t_mirror_fini(struct t_mirror *m)
 void t_mirror_command(struct t_mirror *m, int code, const char *words,
 		      const char *a, const char *b, const char *c)
 {
-	struct t_output o;
-
-	t_daemon_command(&m->w->daemon, &o, a, b, c, NULL);
-	if (o.status != code)
-		fail_msg("%s: exit %d, not %d: %s%s", a, o.status, code, o.out,
-			 o.err);
-	if (words != NULL && strstr(o.out, words) == NULL &&
-	    strstr(o.err, words) == NULL)
-		fail_msg("%s: does not say '%s' but: %s%s", a, words, o.out,
-			 o.err);
-	t_output_fini(&o);
+	t_daemon_expect(&m->w->daemon, code, words, a, b, c, NULL);
 }
 
 void t_mirror_flush(struct t_mirror *m, int code)

@@ -5,44 +5,11 @@
 #include "lib/t_handover.h"
 
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
 
 #define ROOT T_HANDOVER_ROOT
-
-static int count_begun(struct t_daemon *d)
-{
-	static const char line[] = "reading on where the last daemon stopped";
-	char *words = t_daemon_words(d);
-	int n = 0;
-
-	for (char *at = strstr(words, line); at != NULL;
-	     at = strstr(at + 1, line))
-		n++;
-	free(words);
-	return n;
-}
-
-/* The configuration is read again; returns when that is done. */
-static void reload(struct t_daemon *d)
-{
-	int before = count_begun(d);
-	struct t_output o;
-	json_t *reply;
-
-	t_daemon_command(d, &o, "reload", NULL);
-	if (o.status != 0)
-		fail_msg("reload: exit %d: %s", o.status, o.err);
-	t_output_fini(&o);
-	while (count_begun(d) == before)
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
-	while ((reply = t_daemon_ask(d, "{\"command\":\"ping\"}")) == NULL)
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
-	json_decref(reply);
-}
 
 static void reload_often(struct t_handover *h)
 {
@@ -51,8 +18,8 @@ static void reload_often(struct t_handover *h)
 
 	for (unsigned i = 0; i < t_handover_rounds(); i++) {
 		t_ops_start(&h->ops, 4000);
-		reload(d);
-		reload(d);
+		t_daemon_reload(d);
+		t_daemon_reload(d);
 		t_ops_join(&h->ops);
 		t_round_check(&h->round, &h->ops);
 	}
@@ -87,17 +54,6 @@ static void reloaded_alone(struct t_world *w)
 	t_handover_close(&h);
 }
 
-static void expect_refusal(struct t_daemon *d, const char *words)
-{
-	struct t_output o;
-
-	t_daemon_command(d, &o, "reload", NULL);
-	assert_int_equal(o.status, 2);
-	if (strstr(o.err, words) == NULL)
-		fail_msg("reload said: %s", o.err);
-	t_output_fini(&o);
-}
-
 /* What is wrong is said and changes nothing; what is right is done: patterns,
  * one more root. */
 static void reload_changes(struct t_world *w)
@@ -112,18 +68,19 @@ static void reload_changes(struct t_world *w)
 		"/a.tmp " ROOT "/d/e.tmp " ROOT "/d/e",
 		d->config, d->config);
 	t_daemon_configure(d, "Nonsense=1\n");
-	expect_refusal(d, "Nonsense");
+	t_daemon_refuse(d, 2, "Nonsense", "reload", NULL);
 	assert_int_equal(kill(d->pid, SIGHUP), 0);
 	while (!t_daemon_said(d, "the configuration stays as it was"))
 		assert_int_equal(t_process_wait(d->pid, 5), -1);
 	t_round_check(&h.round, NULL);
 	t_shell("cp %s.good %s", d->config, d->config);
 	t_daemon_configure(d, "[Journal]\nStateDirectory=/mnt/elsewhere\n");
-	expect_refusal(d, "StateDirectory= can't change at run time");
+	t_daemon_refuse(d, 2, "StateDirectory= can't change at run time",
+			"reload", NULL);
 	t_shell("cp %s.good %s", d->config, d->config);
 	t_daemon_configure(d, "Exclude=*.tmp\n");
 	t_daemon_root(d, "more", T_SPACE "/fs/more", w->backend);
-	reload(d);
+	t_daemon_reload(d);
 	t_daemon_flush(d);
 	assert_true(t_handover_has_gap(&h, "the configuration was changed"));
 	assert_int_equal(t_judge_count(&h.round.judge,
