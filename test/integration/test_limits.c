@@ -2,14 +2,12 @@
 /* Limits: of what a policy may do by itself (MaxDelete= is test_mirror's), and
  * of who may ask the daemon at once. */
 #include "lib/t_mirror.h"
-#include "lib/t_round.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,7 +16,6 @@
 
 #define SRC T_MIRROR_ROOT
 #define DST T_MIRROR
-#define FS  T_SPACE "/fs"
 
 static int64_t count_old(void)
 {
@@ -193,56 +190,6 @@ static void root_released(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
-/* On a small disk the WAL of a policy leaves room for the journal. */
-static void small_state_disk(struct t_world *w)
-{
-	struct t_mount disk;
-	struct t_mirror m;
-	struct stat st;
-	char wal[160];
-
-	t_mount_init(&disk, T_ext4, w->daemon.state, 64);
-	snprintf(wal, sizeof wal, "%s/policy-m.db-wal", w->daemon.state);
-	t_mirror_init(&m, w, T_ext4,
-		      "for d in $(seq 100); do mkdir $d;"
-		      " touch $d/f$(seq -s \" $d/f\" 100); done",
-		      "");
-	for (int i = 0; i < 10; i++) {
-		t_mirror_check(&m);
-		assert_int_equal(stat(wal, &st), 0);
-		assert_in_range(st.st_size, 0, 8 << 20);
-		t_shell("chmod -R %d %s", i % 2 ? 755 : 700, SRC);
-	}
-	t_mirror_fini(&m);
-	t_mount_fini(&disk);
-}
-
-/* A batch that is lost half-way, since its disk is full, leaves directories in
- * the catalog: what happens in them afterwards is seen. */
-static void half_a_batch(struct t_world *w)
-{
-	struct t_mount disk;
-	struct t_round r;
-
-	t_mount_init(&disk, T_ext4, w->daemon.state, 64);
-	t_round_make(&r, w, FS "/r", "mkdir top");
-	w->daemon.quiet = true;
-	t_shell("d=%s; free=$(df --output=avail -B1 $d | tail -1);"
-		" fallocate -l $((free - 4608 * 1024)) $d/filler",
-		w->daemon.state);
-	t_daemon_shell(&w->daemon, "cd " FS "/r/top && seq 8000 | xargs mkdir");
-	for (int ms = 0; !t_daemon_said(&w->daemon, "not recorded"); ms += 5) {
-		assert_true(ms < 60000);
-		assert_int_equal(t_process_wait(w->daemon.pid, 5), -1);
-	}
-	t_shell("rm %s/filler", w->daemon.state);
-	t_round_check(&r, NULL);
-	t_shell("cd " FS "/r/top && for d in *; do echo > $d/f; done");
-	t_round_check(&r, NULL);
-	t_round_fini(&r);
-	t_mount_fini(&disk);
-}
-
 /* ---- clients */
 
 #define CLIENTS 64
@@ -314,8 +261,6 @@ static const struct t_case cases[] = {
 	T_CASE(dry_run, ext4, fanotify),
 	T_CASE(put_back, ext4, fanotify),
 	T_CASE(root_released, ext4, fanotify),
-	T_CASE(small_state_disk, ext4, fanotify),
-	T_CASE(half_a_batch, ext4, fanotify),
 	T_CASE(too_many_clients, ext4, fanotify),
 };
 
