@@ -106,5 +106,5 @@ int main(int argc, char **argv)
 						tear_down),
 	};
 
-	return t_target_run("local eio", tests, 2, argc, argv);
+	return t_target_run("local eio", NULL, tests, 2, argc, argv);
 }

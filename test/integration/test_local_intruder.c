@@ -79,19 +79,6 @@ int __wrap_openat(int a, const char *b, int f, ...)
 WRAP(ssize_t, flistxattr, (int a, char *b, size_t n), (a, b, n))
 /* NOLINTEND(bugprone-reserved-identifier) */
 
-static int set_up(void **state)
-{
-	t_target_init(&x, *state);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	t_target_fini(&x);
-	return 0;
-}
-
 /* Our file at @name of the target, or staged as @name with @staged. */
 static struct jb_stamp ours(const char *name, bool staged)
 {
@@ -366,7 +353,8 @@ static const struct t_pair ext4 = {T_ext4, T_ext4, 0};
 
 #define ON(test)                                                               \
 	{                                                                      \
-#test, test, set_up, tear_down, (void *)&ext4                  \
+#test, test, t_target_set_up, t_target_tear_down,              \
+			(void *)&ext4                                          \
 	}
 
 int main(int argc, char **argv)
@@ -377,6 +365,6 @@ int main(int argc, char **argv)
 		ON(test_device),
 	};
 
-	return t_target_run("local intruder", tests,
+	return t_target_run("local intruder", &x, tests,
 			    sizeof tests / sizeof tests[0], argc, argv);
 }

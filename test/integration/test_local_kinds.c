@@ -20,19 +20,6 @@
 
 static struct t_target x;
 
-static int set_up(void **state)
-{
-	t_target_init(&x, *state);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	t_target_fini(&x);
-	return 0;
-}
-
 /* A tree with files, links, special files, attributes, ACLs and odd names is
  * the same on both sides, to rsync's eye. */
 static void test_every_kind(void **state)
@@ -311,39 +298,34 @@ static const struct t_pair xfs_ext4 = {T_xfs, T_ext4, 0};
 static const struct t_pair xfs_one = {T_xfs, T_none, 0};
 static const struct t_pair btrfs_one = {T_btrfs, T_none, 0};
 
-#define ON(test, pair)                                                         \
-	{                                                                      \
-#test "/" #pair, test, set_up, tear_down, (void *)&pair        \
-	}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_every_kind, ext4_ext4),
-		ON(test_every_kind, xfs_xfs),
-		ON(test_every_kind, btrfs_btrfs),
-		ON(test_every_kind, ext4_xfs),
-		ON(test_every_kind, xfs_ext4),
-		ON(test_every_kind, xfs_one),
-		ON(test_no_inherited_acl, ext4_ext4),
-		ON(test_sparse, ext4_ext4),
-		ON(test_sparse, xfs_xfs),
-		ON(test_sparse, btrfs_btrfs),
-		ON(test_sparse, ext4_xfs),
-		ON(test_deeper_than_path_max, ext4_ext4),
-		ON(test_deeper_than_path_max, btrfs_one),
-		ON(test_preserve, ext4_ext4),
-		ON(test_attrs, ext4_ext4),
-		ON(test_attrs, ext4_xfs),
-		ON(test_blockwise, ext4_ext4),
-		ON(test_blockwise, ext4_xfs),
-		ON(test_blockwise, btrfs_btrfs),
-		ON(test_blockwise, btrfs_one),
-		ON(test_many, ext4_ext4),
-		ON(test_many, xfs_xfs),
-		ON(test_many, btrfs_one),
+		T_TARGET_TEST(test_every_kind, ext4_ext4),
+		T_TARGET_TEST(test_every_kind, xfs_xfs),
+		T_TARGET_TEST(test_every_kind, btrfs_btrfs),
+		T_TARGET_TEST(test_every_kind, ext4_xfs),
+		T_TARGET_TEST(test_every_kind, xfs_ext4),
+		T_TARGET_TEST(test_every_kind, xfs_one),
+		T_TARGET_TEST(test_no_inherited_acl, ext4_ext4),
+		T_TARGET_TEST(test_sparse, ext4_ext4),
+		T_TARGET_TEST(test_sparse, xfs_xfs),
+		T_TARGET_TEST(test_sparse, btrfs_btrfs),
+		T_TARGET_TEST(test_sparse, ext4_xfs),
+		T_TARGET_TEST(test_deeper_than_path_max, ext4_ext4),
+		T_TARGET_TEST(test_deeper_than_path_max, btrfs_one),
+		T_TARGET_TEST(test_preserve, ext4_ext4),
+		T_TARGET_TEST(test_attrs, ext4_ext4),
+		T_TARGET_TEST(test_attrs, ext4_xfs),
+		T_TARGET_TEST(test_blockwise, ext4_ext4),
+		T_TARGET_TEST(test_blockwise, ext4_xfs),
+		T_TARGET_TEST(test_blockwise, btrfs_btrfs),
+		T_TARGET_TEST(test_blockwise, btrfs_one),
+		T_TARGET_TEST(test_many, ext4_ext4),
+		T_TARGET_TEST(test_many, xfs_xfs),
+		T_TARGET_TEST(test_many, btrfs_one),
 	};
 
-	return t_target_run("local kinds", tests,
+	return t_target_run("local kinds", &x, tests,
 			    sizeof tests / sizeof tests[0], argc, argv);
 }

@@ -26,19 +26,6 @@
 
 static struct t_target x;
 
-static int set_up(void **state)
-{
-	t_target_init(&x, *state);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	t_target_fini(&x);
-	return 0;
-}
-
 /* Make source file @name with @text and stage it as @to. */
 static struct jb_stamp stage(const char *name, const char *text, const char *to)
 {
@@ -421,25 +408,28 @@ static const struct t_pair ext4 = {T_ext4, T_ext4, 0};
 static const struct t_pair xfs = {T_xfs, T_xfs, 0};
 static const struct t_pair btrfs = {T_btrfs, T_btrfs, 0};
 
-#define ON(test, pair)                                                         \
-	{                                                                      \
-#test "/" #pair, test, set_up, tear_down, (void *)&pair        \
-	}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_taken_name, ext4),    ON(test_changed_file, ext4),
-		ON(test_plain_names, ext4),   ON(test_plain_names, xfs),
-		ON(test_plain_names, btrfs),  ON(test_moved_directory, ext4),
-		ON(test_race_replace, ext4),  ON(test_race_remove, ext4),
-		ON(test_race_replace, xfs),   ON(test_race_remove, btrfs),
-		ON(test_swapped_links, ext4), ON(test_swapped_links, xfs),
-		ON(test_mount_inside, ext4),  ON(test_trash, ext4),
-		ON(test_trash, xfs),	      ON(test_sweep_deep, ext4),
-		ON(test_left_in_stage, ext4),
+		T_TARGET_TEST(test_taken_name, ext4),
+		T_TARGET_TEST(test_changed_file, ext4),
+		T_TARGET_TEST(test_plain_names, ext4),
+		T_TARGET_TEST(test_plain_names, xfs),
+		T_TARGET_TEST(test_plain_names, btrfs),
+		T_TARGET_TEST(test_moved_directory, ext4),
+		T_TARGET_TEST(test_race_replace, ext4),
+		T_TARGET_TEST(test_race_remove, ext4),
+		T_TARGET_TEST(test_race_replace, xfs),
+		T_TARGET_TEST(test_race_remove, btrfs),
+		T_TARGET_TEST(test_swapped_links, ext4),
+		T_TARGET_TEST(test_swapped_links, xfs),
+		T_TARGET_TEST(test_mount_inside, ext4),
+		T_TARGET_TEST(test_trash, ext4),
+		T_TARGET_TEST(test_trash, xfs),
+		T_TARGET_TEST(test_sweep_deep, ext4),
+		T_TARGET_TEST(test_left_in_stage, ext4),
 	};
 
-	return t_target_run("local names", tests,
+	return t_target_run("local names", &x, tests,
 			    sizeof tests / sizeof tests[0], argc, argv);
 }

@@ -23,19 +23,6 @@
 
 static struct t_target x;
 
-static int set_up(void **state)
-{
-	t_target_init(&x, *state);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	t_target_fini(&x);
-	return 0;
-}
-
 static enum jb_outcome make_one(struct jb_work *w)
 {
 	x.ops->make(x.t, w, 1, &x.err);
@@ -362,22 +349,23 @@ static const struct t_pair xfs_btrfs = {T_xfs, T_btrfs, 0};
 static const struct t_pair xfs_ext4 = {T_xfs, T_ext4, 0};
 static const struct t_pair tiny = {T_ext4, T_ext4, 8};
 
-#define ON(test, pair)                                                         \
-	{                                                                      \
-#test "/" #pair, test, set_up, tear_down, (void *)&pair        \
-	}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_moved, ext4),	       ON(test_source_mount, ext4),
-		ON(test_full, tiny),	       ON(test_full_start, tiny),
-		ON(test_read_only, ext4),      ON(test_unreadable, ext4),
-		ON(test_shut_directory, ext4), ON(test_partial, xfs_ext4),
-		ON(test_stop, ext4),	       ON(test_identity, ext4),
-		ON(test_identity, xfs_btrfs),  ON(test_under, ext4),
+		T_TARGET_TEST(test_moved, ext4),
+		T_TARGET_TEST(test_source_mount, ext4),
+		T_TARGET_TEST(test_full, tiny),
+		T_TARGET_TEST(test_full_start, tiny),
+		T_TARGET_TEST(test_read_only, ext4),
+		T_TARGET_TEST(test_unreadable, ext4),
+		T_TARGET_TEST(test_shut_directory, ext4),
+		T_TARGET_TEST(test_partial, xfs_ext4),
+		T_TARGET_TEST(test_stop, ext4),
+		T_TARGET_TEST(test_identity, ext4),
+		T_TARGET_TEST(test_identity, xfs_btrfs),
+		T_TARGET_TEST(test_under, ext4),
 	};
 
-	return t_target_run("local trouble", tests,
+	return t_target_run("local trouble", &x, tests,
 			    sizeof tests / sizeof tests[0], argc, argv);
 }

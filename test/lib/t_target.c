@@ -17,9 +17,26 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-int t_target_run(const char *group, const struct CMUnitTest *tests, size_t n,
-		 int argc, char **argv)
+static struct t_target *of_the_tests; /* borrowed */
+
+int t_target_set_up(void **state)
 {
+	t_target_init(of_the_tests, *state);
+	return 0;
+}
+
+int t_target_tear_down(void **state)
+{
+	(void)state;
+	t_target_fini(of_the_tests);
+	return 0;
+}
+
+int t_target_run(const char *group, struct t_target *x,
+		 const struct CMUnitTest *tests, size_t n, int argc,
+		 char **argv)
+{
+	of_the_tests = x;
 	if (unshare(CLONE_NEWNS) != 0 ||
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
 	    mount("tmpfs", "/mnt", "tmpfs", 0, "size=80%,mode=755") != 0) {

@@ -22,16 +22,27 @@ struct t_target {
 	struct jb_error err; /* of the last operation */
 };
 
-/* Run the tests in a private mount namespace with a tmpfs at /mnt; the initial
- * state of a test may be a struct t_pair. Returns what main() returns. */
 struct t_pair {
 	enum t_fs source, target;
 	unsigned target_mb; /* a small ext4; 0: comfortable */
 };
 
+/* Run the tests in a private mount namespace with a tmpfs at /mnt. @x is what
+ * the fixture makes and takes down for each (NULL: they have one of their own).
+ * Returns what main() returns. */
 struct CMUnitTest;
-int t_target_run(const char *group, const struct CMUnitTest *tests, size_t n,
-		 int argc, char **argv);
+int t_target_run(const char *group, struct t_target *x,
+		 const struct CMUnitTest *tests, size_t n, int argc,
+		 char **argv);
+
+/* A test's fixture; its initial state is a struct t_pair. */
+int t_target_set_up(void **state);
+int t_target_tear_down(void **state);
+#define T_TARGET_TEST(test, pair)                                              \
+	{                                                                      \
+#test "/" #pair, test, t_target_set_up, t_target_tear_down,    \
+			(void *)&pair                                          \
+	}
 
 void t_target_init(struct t_target *x, const struct t_pair *pair);
 void t_target_fini(struct t_target *x);
