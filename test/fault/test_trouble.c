@@ -25,10 +25,7 @@ static void until_it_can_be_read(struct t_world *w)
 	t_round_make(&r, w, ROOT, "mkdir -p a/b c && touch f a/b/1");
 	t_shell("touch " BROKEN " && cd " ROOT " && mv f a/b/f && rm a/b/1"
 		" && mkdir a/b/n && touch a/b/n/2");
-	for (int ms = 0; !t_daemon_said(d, "done again in 2 s"); ms += 5) {
-		assert_true(ms < END_MS);
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
-	}
+	t_daemon_await_words(d, "done again in 2 s");
 	assert_false(t_daemon_said(d, "gap closed: changes"));
 	t_shell("rm " BROKEN);
 	t_round_check(&r, NULL);

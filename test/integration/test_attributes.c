@@ -17,35 +17,17 @@
 /* More than fits beside an inode of ext4. */
 #define BIG "$(head -c 20000 /dev/zero | tr '\\0' v)"
 
-static void flush_says(struct t_mirror *m, int code, const char *words)
-{
-	t_mirror_command(m, code, words, "flush", "--policy", "m");
-}
-
 static void verify(struct t_mirror *m, int code, const char *words,
 		   const char *content)
 {
 	t_mirror_command(m, code, words, "verify", content, NULL);
 }
 
-static void full_pass(struct t_mirror *m)
+/* How often the daemon has said it, in all of its runs. */
+static long count_log(struct t_mirror *m, const char *words)
 {
-	t_mirror_command(m, 0, NULL, "reset", "m", NULL);
-}
-
-static int count_log(struct t_mirror *m, const char *words)
-{
-	char command[320];
-	FILE *f;
-	int n = -1;
-
-	snprintf(command, sizeof command, "grep -c \"%s\" %s", words,
-		 m->w->daemon.log);
-	f = popen(command, "r");
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%d", &n), 1);
-	pclose(f);
-	return n;
+	return t_shell_number("grep -c \"%s\" %s || true", words,
+			      m->w->daemon.log);
 }
 
 /* An attribute that the target can't keep: the content is there and is copied
@@ -63,8 +45,9 @@ static void cannot_be_kept(struct t_world *w)
 		      "setfattr -n user.big -v " BIG " d;"
 		      "setfattr -n user.small -v s b",
 		      "");
-	flush_says(&m, 1, "d/a: the target can't keep all its attributes");
-	flush_says(&m, 1, "Preserve=");
+	t_mirror_flush_says(&m, 1,
+			    "d/a: the target can't keep all its attributes");
+	t_mirror_flush_says(&m, 1, "Preserve=");
 	assert_int_equal(t_mirror_number(&m, "pending"), 3);
 	t_mirror_command(&m, 0, "b: the target can't keep all", "query",
 			 "--policy=m", "--unsynced");
@@ -74,7 +57,7 @@ static void cannot_be_kept(struct t_world *w)
 	verify(&m, 0, " 0 differ", "--content");
 
 	/* A full pass tries again, without a copy and without a word. */
-	full_pass(&m);
+	t_mirror_full_pass(&m);
 	t_mirror_flush(&m, 1);
 	assert_int_equal(t_mirror_number(&m, "pending"), 3);
 	assert_int_equal(t_mirror_number(&m, "copied"), 3);
@@ -83,7 +66,7 @@ static void cannot_be_kept(struct t_world *w)
 	/* When it goes at the source, or with its entry, nothing is left. */
 	t_shell("cd %s && setfattr -x user.big d && setfattr -x user.big b",
 		SRC);
-	flush_says(&m, 1, "d/a: the target");
+	t_mirror_flush_says(&m, 1, "d/a: the target");
 	assert_int_equal(t_mirror_number(&m, "pending"), 1);
 	t_shell("rm -r %s/d", SRC);
 	t_mirror_check(&m);
@@ -165,7 +148,8 @@ static void no_acls(struct t_world *w)
 	t_shell("mount -o remount,noacl %s", DST);
 	t_mirror_begin(&m, w, "echo a > a; setfacl -m u:7:r a; echo b > b", "");
 	m.target = disk;
-	flush_says(&m, 1, "a: the target can't keep all its attributes");
+	t_mirror_flush_says(&m, 1,
+			    "a: the target can't keep all its attributes");
 	assert_int_equal(t_mirror_number(&m, "pending"), 1);
 	assert_int_equal(count_log(&m, "can't keep system.posix_acl_access"),
 			 1);
@@ -194,14 +178,14 @@ static void no_owners(struct t_world *w)
 	assert_int_equal(count_log(&m, "can't keep owner of"), 1);
 	verify(&m, 0, " 0 differ", "--content");
 	t_shell("test $(stat -c %%a:%%u %s/a) = 755:0", DST);
-	full_pass(&m);
+	t_mirror_full_pass(&m);
 	t_mirror_flush(&m, 1);
 	assert_int_equal(t_mirror_number(&m, "pending"), 2);
 	assert_int_equal(t_mirror_number(&m, "copied"), 2);
 	unsetenv("JB_BIN");
 	t_daemon_stop(&w->daemon);
 	t_daemon_start(&w->daemon);
-	full_pass(&m);
+	t_mirror_full_pass(&m);
 	t_mirror_check(&m);
 	assert_int_equal(t_mirror_number(&m, "pending"), 0);
 	t_mirror_fini(&m);
@@ -229,11 +213,11 @@ static void changed_there(struct t_world *w)
 	verify(&m, 1, " l: mode or owner", NULL);
 	verify(&m, 1, " p: mode or owner", NULL);
 	verify(&m, 1, " b2: mode or owner", NULL);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_pause(&m);
+	t_mirror_full_pass(&m);
 	t_mirror_command(&m, 0, "attrs   d/a\n", "run", "m", "--dry-run");
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
-	full_pass(&m);
+	t_mirror_resume(&m);
+	t_mirror_full_pass(&m);
 	t_mirror_check(&m);
 	verify(&m, 0, " 0 differ", NULL);
 	assert_int_equal(t_mirror_number(&m, "copied"), 4);
@@ -254,7 +238,7 @@ static void not_preserved(struct t_world *w)
 	verify(&m, 0, " 0 differ", "--content");
 	t_shell("chmod 600 %s/a", DST);
 	verify(&m, 1, " 1 differ", NULL);
-	full_pass(&m);
+	t_mirror_full_pass(&m);
 	t_mirror_flush(&m, 0);
 	verify(&m, 0, " 0 differ", NULL);
 	t_shell("test $(stat -c %%a:%%u %s/a) = 755:0 && "

@@ -196,9 +196,9 @@ static void inotify_overflow(struct t_world *w)
 	exchange_number(limit, old);
 	t_daemon_flush(&w->daemon);
 	t_round_init(&r, w);
-	t_daemon_freeze(&w->daemon);
-	t_shell("cd " ROOT " && seq 2000 | xargs touch && mkdir d && mv 1 d");
-	t_daemon_thaw(&w->daemon);
+	t_daemon_shell(&w->daemon,
+		       "cd " ROOT
+		       " && seq 2000 | xargs touch && mkdir d && mv 1 d");
 	t_round_check(&r, NULL);
 	assert_true(t_judge_number(&r.judge, "SELECT count(*) FROM j.gap"
 					     " WHERE closed NOT NULL") > 0);

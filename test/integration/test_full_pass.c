@@ -17,7 +17,7 @@
 /* A full pass, until it is through. */
 static void pass(struct t_mirror *m)
 {
-	t_mirror_command(m, 0, NULL, "reset", "m", NULL);
+	t_mirror_full_pass(m);
 	t_mirror_flush(m, 0);
 }
 
@@ -114,7 +114,7 @@ static void without_rows(struct t_world *w)
 		"echo 1 > d/1; echo 2 > gone/2",
 		"");
 	t_mirror_check(&m);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	/* Not written just now, which the scan at the start would doubt. */
 	t_shell("cd %s; mkdir -p n/n; mv d n/n/; echo more >> n/n/d/deep/7; "
 		"touch -d '2 seconds ago' n/n/d/deep/7; "
@@ -128,7 +128,7 @@ static void without_rows(struct t_world *w)
 		"INSERT OR REPLACE INTO meta VALUES('full', 1)\"",
 		w->daemon.state);
 	t_daemon_start(&w->daemon);
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_resume(&m);
 	t_mirror_check(&m);
 	assert_int_equal(t_mirror_number(&m, "copied"), 1);
 	t_mirror_fini(&m);

@@ -201,10 +201,7 @@ static void half_a_batch(struct t_world *w)
 		" fallocate -l $((free - 4608 * 1024)) $d/filler",
 		w->daemon.state);
 	t_daemon_shell(&w->daemon, "cd " ROOT "/top && seq 8000 | xargs mkdir");
-	for (int ms = 0; !t_daemon_said(&w->daemon, "not recorded"); ms += 5) {
-		assert_true(ms < 60000);
-		assert_int_equal(t_process_wait(w->daemon.pid, 5), -1);
-	}
+	t_daemon_await_words(&w->daemon, "not recorded");
 	t_shell("rm %s/filler", w->daemon.state);
 	t_round_check(&r, NULL);
 	t_shell("cd " ROOT "/top && for d in *; do echo > $d/f; done");

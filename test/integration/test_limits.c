@@ -17,15 +17,9 @@
 #define SRC T_MIRROR_ROOT
 #define DST T_MIRROR
 
-static int64_t count_old(void)
+static long count_old(void)
 {
-	FILE *f = popen("grep -l old " DST "/d/* | wc -l", "r");
-	int64_t n = -1;
-
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%ld", &n), 1);
-	pclose(f);
-	return n;
+	return t_shell_number("grep -l old " DST "/d/* | wc -l");
 }
 
 /* Too many files that get new content at once (a fool's script, a virus): their
@@ -48,8 +42,7 @@ static void overwrites_held(struct t_world *w)
 		       "cd %s; for i in $(seq 50); do echo newer > d/$i; done;"
 		       " rm d/50; echo new > fresh; mv d/49 d/renamed",
 		       SRC);
-	t_mirror_command(&m, 3, " overwrites are held", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(&m, 3, " overwrites are held");
 	assert_int_equal(count_old(), 41);
 	t_shell("cd %s; test -e fresh -a -e d/renamed -a ! -e d/50", DST);
 	t_mirror_command(&m, 0, "49 overwrites are held (MaxReplace=)",
@@ -57,8 +50,7 @@ static void overwrites_held(struct t_world *w)
 	t_daemon_stop(&w->daemon);
 	t_daemon_start(&w->daemon);
 	/* Or 50: a scan may doubt what was written just before it, `fresh`. */
-	t_mirror_command(&m, 3, " overwrites are held", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(&m, 3, " overwrites are held");
 	assert_int_equal(count_old(), 41);
 	t_mirror_command(&m, 0, " overwrites released", "release", "m", NULL);
 	t_mirror_check(&m);
@@ -80,30 +72,27 @@ static void released_as_shown(struct t_world *w)
 	t_mirror_check(&m);
 	t_daemon_shell(&w->daemon,
 		       "cd %s; rm e/[1-8]; for i in $(seq 8); do echo new >"
-	/* Not written just now, which the scan at the start would doubt. */
-		       " d/$i; touch -d '2 seconds ago' d/$i; done",
+		       " d/$i; done",
 		       SRC);
-	t_mirror_command(&m, 3, "8 deletions and 8 overwrites are held",
-			 "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "8 deletions and 8 overwrites are held");
 	snprintf(seq, sizeof seq, "--seq=%ld",
 		 (long)t_mirror_number(&m, "held_seq"));
 	seq[5] = ' ';
 	t_mirror_command(&m, 0, seq, "status", NULL, NULL);
 	seq[5] = '=';
+	/* Not written just now, which the scan at the start would doubt. */
 	t_daemon_shell(&w->daemon,
 		       "cd %s; rm e/[1-4]?; for i in $(seq 9 48); do echo new >"
-		       " d/$i; done",
+		       " d/$i; touch -d '2 seconds ago' d/$i; done",
 		       SRC);
-	t_mirror_command(&m, 3, "48 deletions and 48 overwrites are held",
-			 "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "48 deletions and 48 overwrites are held");
 	t_mirror_command(&m, 2, "not a number", "release", "m", "--seq=x");
 	t_mirror_command(&m, 0,
 			 "8 deletions released\n8 overwrites released\n"
 			 "40 deletions and 40 overwrites are held: they came "
 			 "later",
 			 "release", "m", seq);
-	t_mirror_command(&m, 3, "40 deletions and 40 overwrites are held",
-			 "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "40 deletions and 40 overwrites are held");
 	assert_int_equal(count_old(), 42);
 	t_shell("cd %s; test ! -e e/8 -a -e e/10 -a -e e/49", DST);
 	t_daemon_stop(&w->daemon);
@@ -126,8 +115,7 @@ static void put_back(struct t_world *w)
 		      "MaxDelete=20");
 	t_mirror_check(&m);
 	t_shell("mv %s/d " T_SPACE "/fs/aside", SRC);
-	t_mirror_command(&m, 3, "51 deletions are held", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(&m, 3, "51 deletions are held");
 	t_shell("mv " T_SPACE "/fs/aside %s/d", SRC);
 	t_mirror_check(&m);
 	assert_int_equal(t_mirror_number(&m, "held"), 0);
@@ -147,8 +135,7 @@ static void dry_run(struct t_world *w)
 		      "MaxDelete=20\nMaxReplace=0");
 	t_mirror_check(&m);
 	t_daemon_shell(&w->daemon, "rm -r %s/d", SRC);
-	t_mirror_command(&m, 3, "51 deletions are held", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(&m, 3, "51 deletions are held");
 	t_mirror_command(&m, 0, "remove  d/7  (held, waits for release)\n",
 			 "run", "m", "--dry-run");
 	t_mirror_command(&m, 0, "51 deletions are held: ", "run", "m",
@@ -161,8 +148,7 @@ static void dry_run(struct t_world *w)
 	t_shell("echo a > %s/a", SRC);
 	t_mirror_check(&m);
 	t_shell("echo b > %s/a", SRC);
-	t_mirror_command(&m, 3, "1 overwrite is held", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(&m, 3, "1 overwrite is held");
 	t_mirror_command(&m, 0, "copy    a  (held, waits for release)\n", "run",
 			 "m", "--dry-run");
 	t_mirror_command(&m, 0, NULL, "release", "m", NULL);
@@ -182,8 +168,7 @@ static void root_released(struct t_world *w)
 	t_mirror_init(&m, w, T_ext4, "touch 1", "");
 	t_mirror_check(&m);
 	t_mirror_command(&m, 0, NULL, "release-root", "r", NULL);
-	t_mirror_command(&m, 3, "release-root --back r", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(&m, 3, "release-root --back r");
 	t_mirror_command(&m, 3, "release-root --back r", "reset", "m", NULL);
 	t_mirror_command(&m, 0, " held ", "status", NULL, NULL);
 	t_mirror_command(&m, 0, NULL, "release-root", "--back", "r");

@@ -122,12 +122,11 @@ static void strangers(struct t_world *w)
 		DST, DST, DST);
 	t_shell("echo ours > %s/d/name; echo b > %s/d/b", SRC, SRC);
 	t_mirror_flush(&m, 1);
-	t_mirror_command(&m, 1, "not ours", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "not ours");
 	t_shell("grep -q theirs %s/d/name && cmp %s/d/b %s/d/b", DST, SRC, DST);
 	t_shell("rm -r %s/d", SRC);
 	/* That leaves what the source doesn't have, so it is told. */
-	t_mirror_command(&m, 1, "d: the directory holds what is not ours",
-			 "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "d: the directory holds what is not ours");
 	t_shell("grep -q theirs %s/d/name; grep -q theirs %s/foreign/x/y; "
 		"test ! -e %s/d/b",
 		DST, DST, DST);
@@ -150,7 +149,7 @@ static void long_answer(struct t_world *w)
 	t_shell("for top in %s %s; do d=$(find $top -mindepth 15 -type d);"
 		" for i in $(seq 12); do echo $top > $d/$i; done; done",
 		DST, SRC);
-	t_mirror_command(&m, 1, "not ours", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "not ours");
 	t_mirror_fini(&m);
 }
 
@@ -166,10 +165,10 @@ static void target_gone(struct t_world *w)
 	t_mount_detach(&m.target);
 	w->daemon.quiet = true;
 	t_shell("echo b > %s/b", SRC);
-	t_mirror_command(&m, 3, "not mounted", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "not mounted");
 	t_shell("test -z \"$(ls -A %s)\"", DST);
 	t_mount_init(&other, T_ext4, DST, 0);
-	t_mirror_command(&m, 3, "another disk", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "another disk");
 	t_shell("test \"$(ls -A %s)\" = lost+found", DST);
 	t_mount_fini(&other);
 	t_shell("mkdir -p %s", DST);
@@ -233,7 +232,7 @@ static void source_gone(struct t_world *w)
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
 	assert_int_equal(mount("tmpfs", SRC, "tmpfs", 0, NULL), 0);
-	t_mirror_command(&m, 3, "not the directory", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "not the directory");
 	assert_true(exists(DST "/d/a"));
 	assert_int_equal(umount(SRC), 0);
 	t_shell("echo b > %s/d/b", SRC);
@@ -277,7 +276,7 @@ static void adopts(struct t_world *w)
 	t_mirror_command(&m, 0, NULL, "policy", "remove", "m");
 	t_shell("rm -r %s/.journalctl-backup; rsync -a %s/ %s/", DST, SRC, DST);
 	t_daemon_start(&w->daemon);
-	t_mirror_command(&m, 3, "not empty", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "not empty");
 	t_daemon_stop(&w->daemon);
 	t_mirror_command(&m, 0, NULL, "target", "init", "t");
 	t_daemon_start(&w->daemon);
@@ -336,7 +335,7 @@ static void settles(struct t_world *w)
 	await_copy("a"); /* a first copy waits, too */
 	t_mirror_check(&m);
 	t_shell("echo b > %s/b; chmod 600 %s/a", SRC, SRC);
-	t_mirror_command(&m, 1, "until it is quiet", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "until it is quiet");
 	assert_false(exists(DST "/b"));
 	t_shell("test $(stat -c %%a %s/a) = 600", DST);
 	await_copy("b");
@@ -358,9 +357,9 @@ static void bad_plugin(struct t_world *w)
 		"PluginDirectory=%s/plugins|' %s",
 		w->daemon.dir, w->daemon.dir, w->daemon.config);
 	t_daemon_start(&w->daemon);
-	t_mirror_command(&m, 1, "install it", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "install it");
 	t_shell("echo nonsense > %s/plugins/mirror.so", w->daemon.dir);
-	t_mirror_command(&m, 1, "mirror.so", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "mirror.so");
 	t_daemon_flush(&w->daemon);
 	t_mirror_fini(&m);
 }
@@ -382,7 +381,7 @@ static void damaged(struct t_world *w)
 	t_shell("echo nonsense > %s/policy-m.db", w->daemon.state);
 	t_daemon_start(&w->daemon);
 	t_mirror_flush(&m, 3);
-	t_mirror_command(&m, 3, "does not know it", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "does not know it");
 	t_shell("ls %s/policy-m.db.damaged-*", w->daemon.state);
 	t_shell("%s --config %s target init t --adopt", t_daemon_program(),
 		w->daemon.config);
@@ -407,7 +406,7 @@ static void lists_unsynced(struct t_world *w)
 	t_daemon_shell(&w->daemon, "echo ours > %s/kept/name; rm -r %s/gone",
 		       SRC, SRC);
 	t_mirror_flush(&m, 3);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	t_shell("echo new > %s/new", SRC);
 	t_daemon_flush(&w->daemon);
 	expect_unsynced(&w->daemon,
@@ -418,8 +417,8 @@ static void lists_unsynced(struct t_world *w)
 	t_mirror_command(&m, 2, "go together", "query", "--unsynced", NULL);
 	t_shell("rm %s/kept/name", DST);
 	t_mirror_command(&m, 0, NULL, "release", "m", NULL);
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL); /* at once */
+	t_mirror_resume(&m);
+	t_mirror_full_pass(&m); /* at once */
 	t_mirror_check(&m);
 	expect_unsynced(&w->daemon, "");
 	t_mirror_fini(&m);

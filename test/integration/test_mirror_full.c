@@ -53,7 +53,7 @@ static void expect_lacking(struct t_mirror *m, int64_t n, const char *path)
 	struct t_output o;
 
 	snprintf(words, sizeof words, "%s: no space at the target", path);
-	t_mirror_command(m, 1, words, "flush", "--policy", "m");
+	t_mirror_flush_says(m, 1, words);
 	assert_int_equal(t_mirror_number(m, "no_space"), n);
 	snprintf(words, sizeof words, LACKS "%d of its entries", (int)n);
 	t_mirror_command(m, 0, words, "status", NULL, NULL);
@@ -228,12 +228,11 @@ static void full_state_disk(struct t_world *w)
 	t_mount_detach(&m.target);
 	t_shell("cd %s; for i in $(seq 3000); do echo $i > n$i; done", SRC);
 	t_daemon_flush(&w->daemon);
-	t_mirror_command(&m, 3, "not mounted", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "not mounted");
 	take_room(w->daemon.state, "0");
 	t_mount_attach(&m.target);
-	while (!t_daemon_said(&w->daemon, "policy-m.db: "))
-		poll(NULL, 0,
-		     20); /* the journal has no room either: no flush */
+	/* The journal has no room either: no flush. */
+	t_daemon_await_words(&w->daemon, "policy-m.db: ");
 	assert_int_equal(t_mirror_number(&m, "no_space"), 0);
 	t_shell("grep -qx old %s/.journalctl-backup/trash/*/*/old", DST);
 	t_shell("rm %s/theirs", w->daemon.state);

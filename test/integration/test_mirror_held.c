@@ -31,7 +31,7 @@ static void held(struct t_world *w)
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
 	t_shell("cd %s; rm -r d1 d2 d3 d4 d5 d6", SRC);
-	t_mirror_command(&m, 3, "deletions are held", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "deletions are held");
 	t_shell("echo new > %s/new", SRC);
 	t_mirror_flush(&m, 3);
 	assert_true(exists(DST "/new"));
@@ -51,7 +51,7 @@ static void held_at_first(struct t_world *w)
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
 	t_shell("rm %s/a", SRC);
-	t_mirror_command(&m, 3, "1 deletion is held", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "1 deletion is held");
 	t_mirror_fini(&m);
 }
 
@@ -66,8 +66,7 @@ static void released(struct t_world *w)
 	t_shell("echo theirs > %s/d/name; rm -r %s/d", DST, SRC);
 	t_mirror_flush(&m, 3);
 	t_mirror_command(&m, 0, "3 deletions released", "release", "m", NULL);
-	t_mirror_command(&m, 1, "d: the directory holds what is not ours",
-			 "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "d: the directory holds what is not ours");
 	t_mirror_command(&m, 0, "policy m: 1 not done yet", "verify", NULL,
 			 NULL);
 	assert_false(exists(DST "/d/1"));
@@ -93,7 +92,7 @@ static void released_for_good(struct t_world *w)
 	/* It can't be carried out yet. */
 	t_shell("mount -o remount,ro %s", DST);
 	t_mirror_command(&m, 0, "6 overwrites released", "release", "m", NULL);
-	t_mirror_command(&m, 1, "Read-only", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "Read-only");
 	assert_int_equal(kill((pid_t)t_mirror_number(&m, "pid"), SIGKILL), 0);
 	t_shell("mount -o remount,rw %s", DST);
 	t_mirror_check(&m);
@@ -137,13 +136,13 @@ static void paused(struct t_world *w)
 	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	t_shell("echo b > %s/b", SRC);
 	t_daemon_stop(&w->daemon);
 	t_daemon_start(&w->daemon);
-	t_mirror_command(&m, 3, "paused", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "paused");
 	assert_false(exists(DST "/b"));
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_resume(&m);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 }
@@ -161,7 +160,7 @@ static void restarted(struct t_world *w)
 	t_daemon_begin(&w->daemon);
 	t_mirror_check(&m);
 	assert_int_equal(t_mirror_number(&m, "copied"), 2);
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_full_pass(&m);
 	t_mirror_check(&m);
 	assert_int_equal(t_mirror_number(&m, "copied"), 2);
 	t_mirror_fini(&m);

@@ -152,12 +152,12 @@ static void exchanged(struct t_world *w)
 
 	t_mirror_init(&m, w, w->fs.fs, "mkdir a && touch a/1", "");
 	t_mirror_check(&m);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	t_shell("mkdir " T_MIRROR_ROOT "/b");
 	assert_int_equal(renameat2(AT_FDCWD, T_MIRROR_ROOT "/a", AT_FDCWD,
 				   T_MIRROR_ROOT "/b", RENAME_EXCHANGE),
 			 0);
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_resume(&m);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 }

@@ -43,7 +43,7 @@ static void check_journal(struct t_world *w, const char *name)
 /* `flush --policy m` ends with @code and says @words; so does `status`. */
 static void expect(struct t_mirror *m, int code, const char *words)
 {
-	t_mirror_command(m, code, words, "flush", "--policy", "m");
+	t_mirror_flush_says(m, code, words);
 	t_mirror_command(m, 0, words, "status", NULL, NULL);
 	check_journal(m->w, "meanwhile");
 }

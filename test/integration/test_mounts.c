@@ -241,21 +241,10 @@ static void with_a_policy(struct t_world *w)
 /* How often the threads beside the loop have gone to sleep. */
 static long count_naps(struct t_daemon *d)
 {
-	char line[128];
-	long sum = 0;
-	FILE *f;
-
-	snprintf(line, sizeof line,
-		 "cd /proc/%d/task && for t in *; do [ $t = %d ] ||"
-		 " cat $t/status; done",
-		 (int)d->pid, (int)d->pid);
-	f = popen(line, "r");
-	assert_non_null(f);
-	while (fgets(line, sizeof line, f) != NULL)
-		if (strncmp(line, "voluntary_ctxt_switches:", 24) == 0)
-			sum += strtol(line + 24, NULL, 10);
-	pclose(f);
-	return sum;
+	return t_shell_number("cd /proc/%d/task && for t in *; do [ $t = %d ] "
+			      "|| cat $t/status; done |"
+			      " awk '/^voluntary/ {n += $2} END {print n + 0}'",
+			      (int)d->pid, (int)d->pid);
 }
 
 /* Who has no work sleeps on, however often the loop is asked something. */

@@ -42,8 +42,7 @@ static void block(struct t_mirror *m, struct t_world *w)
 	t_mirror_check(m);
 	w->daemon.quiet = true;
 	t_shell("echo theirs > %s/b; echo ours > %s/b", DST, SRC);
-	t_mirror_command(m, 1, "b: the name is taken", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(m, 1, "b: the name is taken");
 }
 
 /* A clock that was set back by a day keeps nothing from being tried again. */
@@ -66,8 +65,7 @@ static void flush_tries(struct t_world *w)
 
 	block(&m, w);
 	set_back(&m, MINUTES);
-	t_mirror_command(&m, 1, "b: the name is taken", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(&m, 1, "b: the name is taken");
 	t_shell("rm %s/b", DST);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
@@ -108,7 +106,7 @@ static void many(struct t_world *w)
 		"$(test $top = %s && echo 2001-01-01 || echo 2002-02-02)); "
 		"done",
 		DST, SRC, DST);
-	t_mirror_command(&m, 1, "and 20990 more", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "and 20990 more");
 	set_back(&m, MINUTES);
 	t_mirror_flush(&m, 1);
 	t_shell("find %s/d -type f -delete", DST);
@@ -125,14 +123,13 @@ static void settles_anyway(struct t_world *w)
 	struct t_mirror m;
 
 	t_mirror_init(&m, w, T_ext4, "mkdir d; echo a > d/a", "Settle=1h");
-	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, line);
 	w->daemon.quiet = true;
 	t_mirror_command(&m, 1, line, "run", "m", NULL);
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
-	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_mirror_full_pass(&m);
+	t_mirror_flush_says(&m, 1, line);
 	t_shell("mkdir %s/new; echo b > %s/new/b", SRC, SRC);
-	t_mirror_command(&m, 1, "new/b: waits until it is quiet", "flush",
-			 "--policy", "m");
+	t_mirror_flush_says(&m, 1, "new/b: waits until it is quiet");
 	t_shell("test -d %s/new; test -z \"$(find %s/d %s/new -type f)\"", DST,
 		DST, DST);
 	assert_int_equal(t_mirror_number(&m, "failed"), 0);
@@ -146,7 +143,7 @@ static void settles_anyway(struct t_world *w)
 		"mv %s/d/other %s/d/a",
 		w->daemon.config, SRC, SRC, SRC);
 	t_daemon_start(&w->daemon);
-	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, line);
 	t_shell("grep -qx a %s/d/a", DST);
 	/* The old version is looked at less and less often. */
 	t_shell("test \"$(sqlite3 -readonly %s/policy-m.db 'SELECT attempts > 0"
@@ -189,9 +186,8 @@ static void removal_fails(struct t_world *w)
 	w->daemon.quiet = true;
 	t_shell("chattr +i %s/d/*", DST);
 	t_shell("rm -r %s/d", SRC);
-	t_mirror_command(&m, 1, "d/a: not allowed at the target", "flush",
-			 "--policy", "m");
-	t_mirror_command(&m, 1, "d/b\\xff: not allowed at the target", "run",
+	t_mirror_flush_says(&m, 1, "d/a: not allowed at the target");
+	t_mirror_command(&m, 1, "d/b\xff: not allowed at the target", "run",
 			 "m", NULL);
 	assert_true(t_mirror_number(&m, "failed") >= 2);
 	t_mirror_command(&m, 0, "of its tries failed", "status", NULL, NULL);
@@ -250,7 +246,7 @@ static void odd_name(struct t_world *w)
 	t_shell("for top in %s %s; do echo $top > \"$(printf "
 		"\"$top/\\377x\")\"; done",
 		DST, SRC);
-	t_mirror_command(&m, 1, line, "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, line);
 	t_mirror_command(&m, 1, line, "run", "m", NULL);
 	t_mirror_command(&m, 0, line, "query", "--policy=m", "--unsynced");
 	t_daemon_stop(&w->daemon);

@@ -47,7 +47,7 @@ static void says_when(struct t_world *w)
 
 	begin = now_us();
 	t_shell("echo b > %s/b", SRC);
-	t_mirror_command(&m, 1, "until it is quiet", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "until it is quiet");
 	synced = check_time(&m, "synced_us", begin);
 	check_time(&m, "last_us", begin);
 	next = t_mirror_number(&m, "next_us");
@@ -85,8 +85,7 @@ static void without_daemon(struct t_world *w)
 		      "MaxDelete=4\nSettle=1h");
 	t_mirror_check(&m);
 	t_daemon_shell(&w->daemon, "cd %s; rm e/[1-8]; echo x > x", SRC);
-	t_mirror_command(&m, 3, "8 deletions are held", "flush", "--policy",
-			 "m");
+	t_mirror_flush_says(&m, 3, "8 deletions are held");
 	snprintf(seq, sizeof seq, "release m --seq %ld' approves them",
 		 (long)t_mirror_number(&m, "held_seq"));
 	t_daemon_stop(&w->daemon);

@@ -81,7 +81,7 @@ static void behind_the_cursor(struct t_world *w)
 	t_shell("cd %s && for i in 2 3 4; do echo $i > a/$i; done",
 		T_MIRROR_ROOT);
 	t_mirror_check(&m);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	cursor = t_daemon_journal_number(d, "last_seq");
 	t_shell("cd %s && for i in 5 6 7 8; do echo $i > a/$i; done",
 		T_MIRROR_ROOT);
@@ -90,7 +90,7 @@ static void behind_the_cursor(struct t_world *w)
 			"--time", "0s", NULL);
 	await_first(d, cursor + 1);
 	assert_int_equal(t_daemon_journal_number(d, "first_seq"), cursor + 1);
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_resume(&m);
 	t_mirror_check(&m);
 	assert_int_equal(t_daemon_said(d, "full pass"), false);
 	await_first(d, t_daemon_journal_number(d, "last_seq"));
@@ -107,7 +107,7 @@ static void dead_leg(struct t_world *w)
 	t_daemon_configure(d, "[Journal]\nRetain=1s\nMaxBacklog=20\n");
 	t_mirror_init(&m, w, T_ext4, "mkdir a; echo 1 > a/1", FOR_ALL);
 	t_mirror_check(&m);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	t_shell("cd %s && for i in $(seq 60); do echo $i > a/$i; done; mv a b;"
 		" rm b/2*",
 		T_MIRROR_ROOT);
@@ -115,7 +115,7 @@ static void dead_leg(struct t_world *w)
 	await_first(d, t_daemon_journal_number(d, "last_seq"));
 	assert_true(t_daemon_said(d, "it owes a full pass"));
 	t_daemon_expect(d, 0, "GAP", "status", NULL);
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_resume(&m);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 }
@@ -129,7 +129,7 @@ static void dropped_behind_its_back(struct t_world *w)
 
 	t_mirror_init(&m, w, T_ext4, "mkdir a; echo 1 > a/1", FOR_ALL);
 	t_mirror_check(&m);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	t_shell("cd %s && for i in $(seq 60); do echo $i > a/$i; done",
 		T_MIRROR_ROOT);
 	t_daemon_flush(d);
@@ -138,7 +138,7 @@ static void dropped_behind_its_back(struct t_world *w)
 		" WHERE seq < (SELECT max(seq) - 3 FROM change)'",
 		d->state);
 	t_daemon_begin(d);
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_resume(&m);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 }

@@ -330,10 +330,10 @@ static void heal_target(struct t_mirror *m)
 		fail_msg("flush: exit %d: %s", o.status, o.err);
 	t_output_fini(&o);
 	/* Not while the policy tries it once more. */
-	t_mirror_command(m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(m);
 	t_shell("find " T_MIRROR " -mindepth 1 -delete");
 	t_mirror_command(m, 0, NULL, "target", "init", "t");
-	t_mirror_command(m, 0, NULL, "resume", "m", NULL);
+	t_mirror_resume(m);
 	t_mirror_check(m);
 }
 
@@ -352,10 +352,10 @@ static void image_back(struct t_world *w)
 		start_load(c);
 		see_more(c, 200 + (int64_t)t_random_below(&c->random, 800));
 		/* A crash's image: what has reached the disk by now. */
-		t_daemon_freeze(d);
-		t_shell("dd if=%s of=" IMAGE " bs=1M iflag=direct status=none",
-			c->disk.device);
-		t_daemon_thaw(d);
+		t_daemon_shell(d,
+			       "dd if=%s of=" IMAGE
+			       " bs=1M iflag=direct status=none",
+			       c->disk.device);
 		see_more(c, 200);
 		stop_load(c);
 		t_mirror_check(&c->m); /* the target has all of it */
@@ -416,7 +416,7 @@ static void journal_back(struct t_world *w)
 		t_daemon_flush(d);
 	}
 	t_mirror_check(&m);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	save_cursor(d, cursor);
 	t_daemon_stop(d);
 	copy_files(d, "journal.db*", true);
@@ -428,7 +428,7 @@ static void journal_back(struct t_world *w)
 	assert_true(t_mirror_number(&m, "cursor") <
 		    t_daemon_journal_number(d, "last_seq"));
 	refuse_cursor(d, cursor);
-	t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	t_mirror_resume(&m);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 }

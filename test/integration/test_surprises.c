@@ -92,10 +92,10 @@ static void merged(struct t_world *w)
 	struct t_round r;
 
 	t_round_make(&r, w, ROOT, "mkdir d");
-	t_daemon_freeze(&w->daemon);
-	t_shell("cd " ROOT " && for i in $(seq 100); do echo $i > d/x; rm d/x;"
-		" mkdir d/x; rmdir d/x; done");
-	t_daemon_thaw(&w->daemon);
+	t_daemon_shell(&w->daemon,
+		       "cd " ROOT
+		       " && for i in $(seq 100); do echo $i > d/x; rm d/x;"
+		       " mkdir d/x; rmdir d/x; done");
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "path = 'd/x'"), 0);
 	t_round_expect(&r, 1, "3", "d");
@@ -129,17 +129,14 @@ static void times(struct t_world *w)
 	}
 
 	/* Where it was for a moment has no other row. */
-	t_daemon_freeze(&w->daemon);
-	t_shell("cd " ROOT " && mv d/n e/n && mv e/n d/n");
-	t_daemon_thaw(&w->daemon);
+	t_daemon_shell(&w->daemon, "cd " ROOT " && mv d/n e/n && mv e/n d/n");
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 0, "3", "d");
 	t_round_expect(&r, 1, "3", "e");
 
 	/* A name that stays tells nothing of one that came and went. */
-	t_daemon_freeze(&w->daemon);
-	t_shell("cd " ROOT " && touch e/z && rm e/z && chmod 700 d");
-	t_daemon_thaw(&w->daemon);
+	t_daemon_shell(&w->daemon,
+		       "cd " ROOT " && touch e/z && rm e/z && chmod 700 d");
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 1, "3", "d");
 	t_round_expect(&r, 1, "3", "e");
@@ -152,9 +149,8 @@ static void order(struct t_world *w)
 	struct t_round r;
 
 	t_round_make(&r, w, ROOT, "mkdir a b && touch a/1 b/2");
-	t_daemon_freeze(&w->daemon);
-	t_shell("cd " ROOT " && mkdir x && mv x y && mv y x && rmdir x");
-	t_daemon_thaw(&w->daemon);
+	t_daemon_shell(&w->daemon,
+		       "cd " ROOT " && mkdir x && mv x y && mv y x && rmdir x");
 	t_round_check(&r, NULL);
 	assert_int_equal(t_round_count(&r, "path IN ('x', 'y')"), 0);
 
@@ -278,9 +274,8 @@ static void left_inside_out(struct t_world *w)
 	struct t_round r;
 
 	t_round_make(&r, w, ROOT, "mkdir -p a/b ../o");
-	t_daemon_freeze(&w->daemon);
-	t_shell("cd " ROOT " && mv a/b c && mv a c/a && mv c ../o/c");
-	t_daemon_thaw(&w->daemon);
+	t_daemon_shell(&w->daemon,
+		       "cd " ROOT " && mv a/b c && mv a c/a && mv c ../o/c");
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 1, "5", "a");
 	t_round_expect(&r, 1, "5", "a/b");
@@ -294,10 +289,9 @@ static void turned_inside_out(struct t_world *w)
 	struct t_round r;
 
 	t_round_make(&r, w, ROOT, "mkdir -p a/b/p a/d q/1/2/3 && touch a/d/1");
-	t_daemon_freeze(&w->daemon);
-	t_shell("cd " ROOT " && mv a/b/p q/1/2/3/z && mv a q/1/2/3/z/a"
-		" && rmdir q/1/2/3/z/a/b");
-	t_daemon_thaw(&w->daemon);
+	t_daemon_shell(&w->daemon,
+		       "cd " ROOT " && mv a/b/p q/1/2/3/z && mv a q/1/2/3/z/a"
+		       " && rmdir q/1/2/3/z/a/b");
 	t_round_check(&r, NULL);
 	t_round_expect(&r, 1, "4", "q/1/2/3/z/a");
 	t_round_expect(&r, 0, "1,5", "q/1/2/3/z/a/d");

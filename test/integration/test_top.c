@@ -46,16 +46,14 @@ static void lost_found_of_others(struct t_world *w)
 	t_shell("echo orphan > %s/lost+found/5", DST);
 	t_mirror_begin(&m, w, "echo a > a", "");
 	m.target = disk;
-	t_mirror_command(&m, 1, "lost+found: the name is taken", "flush",
-			 "--policy", "m");
+	t_mirror_flush_says(&m, 1, "lost+found: the name is taken");
 	t_shell("grep -q orphan %s/lost+found/5; rm -r %s/lost+found; "
 		"touch %s/x; mkdir %s/lost+found; rm %s/x",
 		DST, DST, DST, DST, DST);
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
-	t_mirror_command(&m, 1, "lost+found: the name is taken", "flush",
-			 "--policy", "m");
+	t_mirror_full_pass(&m);
+	t_mirror_flush_says(&m, 1, "lost+found: the name is taken");
 	t_shell("rmdir %s/lost+found", DST);
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_full_pass(&m);
 	t_mirror_check(&m);
 	t_daemon_stop(&w->daemon);
 	t_mirror_fini(&m);
@@ -80,8 +78,7 @@ static void reserved_name(struct t_world *w)
 		"echo s > .journalctl-backup/stage/s;"
 		"echo y > d/.journalctl-backup/x/y; echo a > a",
 		"");
-	t_mirror_command(&m, 1, ".journalctl-backup: the name is reserved",
-			 "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, ".journalctl-backup: the name is reserved");
 	t_mirror_command(&m, 0, ".journalctl-backup: the name is reserved",
 			 "query", "--policy=m", "--unsynced");
 	assert_int_equal(pending(&m), 1);
@@ -90,7 +87,7 @@ static void reserved_name(struct t_world *w)
 		SRC, DST);
 	verify(&m, 1, ".journalctl-backup: has no copy: the name is reserved");
 	verify(&m, 1, " 1 differ");
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_full_pass(&m);
 	t_mirror_flush(&m, 1);
 	assert_int_equal(pending(&m), 1);
 
@@ -138,7 +135,7 @@ static void chain(struct t_world *w, const char *where)
 	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n");
 	t_mirror_check(&m);
 	t_shell("cmp " T_SPACE "/fs/o/b " DST "/b");
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	t_mirror_full_pass(&m);
 	t_mirror_check(&m);
 	verify(&m, 0, " 0 differ");
 	t_mirror_fini(&m);

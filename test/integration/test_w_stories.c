@@ -52,7 +52,7 @@ static void w1_cursor_moves_after_the_copy(struct t_world *w)
 	t_mount_detach(&m.target);
 	t_shell("cd " SRC "; echo b > b; mkdir d; echo c > d/c; rm a");
 	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n");
-	t_mirror_command(&m, 3, "not mounted", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "not mounted");
 	assert_int_equal(cursor_of(w, 0), before);
 	assert_true(cursor_of(w, 1) > before);
 	t_daemon_kill(&w->daemon);
@@ -84,10 +84,9 @@ static void w4_no_loss_is_silent(struct t_world *w)
 	t_shell("cd " SRC "; for i in $(seq 300); do mkdir -p n$i/a/b/c;"
 		" echo $i > n$i/a/b/c/leaf; done");
 	t_round_check(&r, NULL);
-	t_daemon_freeze(&w->daemon);
-	t_shell("cd " SRC "; mv big small; for i in $(seq 300); do"
-		" echo $i > x$i; done; rm -r n1 n2");
-	t_daemon_thaw(&w->daemon);
+	t_daemon_shell(&w->daemon,
+		       "cd " SRC "; mv big small; for i in $(seq 300); do"
+		       " echo $i > x$i; done; rm -r n1 n2");
 	t_round_check(&r, NULL);
 	if (w->backend == T_fanotify) /* QueueLimit= is its limit alone */
 		t_mirror_command(&m, 0, "queue overflowed", "query", "--gaps",
@@ -147,22 +146,22 @@ static void w11_the_right_disks(struct t_world *w)
 	t_daemon_stop(&w->daemon);
 	t_daemon_start(&w->daemon);
 	t_shell("echo c > " SRC "/c; rm " SRC "/b");
-	t_mirror_command(&m, 3, "not mounted", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "not mounted");
 	check_dst_is("");
 	t_mount_init(&other, T_ext4, DST, 64);
-	t_mirror_command(&m, 3, "another disk", "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 3, "another disk");
 	check_dst_is("lost+found\n");
 	t_mount_fini(&other);
 	t_mount_attach(&m.target);
 	t_mirror_check(&m);
 
 	assert_int_equal(mount("tmpfs", SRC, "tmpfs", 0, NULL), 0);
-	t_mirror_command(&m, 3, NULL, "flush", "--policy", "m");
+	t_mirror_flush(&m, 3);
 	check_dst_is(".journalctl-backup\nc\nd\n");
 	t_daemon_kill(&w->daemon);
 	t_daemon_start(&w->daemon); /* it waits for the right one */
 	assert_true(t_daemon_said(&w->daemon, "not the directory"));
-	t_mirror_command(&m, 3, NULL, "flush", "--policy", "m");
+	t_mirror_flush(&m, 3);
 	check_dst_is(".journalctl-backup\nc\nd\n");
 	assert_int_equal(umount(SRC), 0);
 	t_shell("echo e > " SRC "/d/e");

@@ -394,6 +394,15 @@ bool t_daemon_said(struct t_daemon *d, const char *text)
 	return found;
 }
 
+void t_daemon_await_words(struct t_daemon *d, const char *text)
+{
+	for (int ms = 0; !t_daemon_said(d, text); ms += 5) {
+		if (ms >= FLUSH_MS)
+			fail_msg("it does not say '%s'", text);
+		assert_int_equal(t_process_wait(d->pid, 5), -1);
+	}
+}
+
 void t_daemon_fini(struct t_daemon *d, bool show)
 {
 	char *words;

@@ -105,6 +105,8 @@ void t_daemon_reload(struct t_daemon *d);
 /* What it has logged in this run; the caller frees it. */
 char *t_daemon_words(struct t_daemon *d);
 bool t_daemon_said(struct t_daemon *d, const char *text);
+/* Wait until it has. */
+void t_daemon_await_words(struct t_daemon *d, const char *text);
 
 /* Kill what runs; show the log if @show. */
 void t_daemon_fini(struct t_daemon *d, bool show);

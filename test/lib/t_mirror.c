@@ -50,15 +50,30 @@ void t_mirror_command(struct t_mirror *m, int code, const char *words,
 	t_daemon_expect(&m->w->daemon, code, words, a, b, c, NULL);
 }
 
+void t_mirror_flush_says(struct t_mirror *m, int code, const char *words)
+{
+	t_daemon_expect(&m->w->daemon, code, words, "flush", "--policy", "m",
+			"--timeout", "60s", NULL);
+}
+
 void t_mirror_flush(struct t_mirror *m, int code)
 {
-	struct t_output o;
+	t_mirror_flush_says(m, code, NULL);
+}
 
-	t_daemon_command(&m->w->daemon, &o, "flush", "--policy", "m",
-			 "--timeout", "60s", NULL);
-	if (o.status != code)
-		fail_msg("flush: exit %d, not %d: %s", o.status, code, o.err);
-	t_output_fini(&o);
+void t_mirror_pause(struct t_mirror *m)
+{
+	t_mirror_command(m, 0, NULL, "pause", "m", NULL);
+}
+
+void t_mirror_resume(struct t_mirror *m)
+{
+	t_mirror_command(m, 0, NULL, "resume", "m", NULL);
+}
+
+void t_mirror_full_pass(struct t_mirror *m)
+{
+	t_mirror_command(m, 0, NULL, "reset", "m", NULL);
 }
 
 char *t_mirror_differences(struct t_mirror *m)

@@ -29,8 +29,11 @@ void t_mirror_begin(struct t_mirror *m, struct t_world *w, const char *made,
 		    const char *more);
 void t_mirror_fini(struct t_mirror *m);
 
-/* `flush --policy m`: fails the test unless it ends with @code. */
+/* `flush --policy m`: fails the test unless it ends with @code, and says
+ * @words.
+ */
 void t_mirror_flush(struct t_mirror *m, int code);
+void t_mirror_flush_says(struct t_mirror *m, int code, const char *words);
 
 /* What rsync would do, "" where the target equals the source; owned by the
  * caller. */
@@ -45,6 +48,13 @@ void t_mirror_check(struct t_mirror *m);
  * searched for @words (may be NULL). */
 void t_mirror_command(struct t_mirror *m, int code, const char *words,
 		      const char *a, const char *b, const char *c);
+
+/* The policy stands still until it is resumed. */
+void t_mirror_pause(struct t_mirror *m);
+void t_mirror_resume(struct t_mirror *m);
+
+/* Ask for a full pass: the next flush waits for it. */
+void t_mirror_full_pass(struct t_mirror *m);
 
 /* A member of the policy's status, as a number; of its worker's pid too. */
 int64_t t_mirror_number(struct t_mirror *m, const char *key);

@@ -82,22 +82,46 @@ void t_output_fini(struct t_output *o)
 	memset(o, 0, sizeof *o);
 }
 
-void t_shell(const char *format, ...)
+/* What the line prints; owned by the caller. */
+static char *run_line(const char *format, va_list ap)
 {
 	const char *argv[] = {"sh", "-c", NULL, NULL};
 	struct t_output o;
 	char *line;
-	va_list ap;
 
-	va_start(ap, format);
 	assert_true(vasprintf(&line, format, ap) >= 0);
-	va_end(ap);
 	argv[2] = line;
 	t_process_run(&o, argv);
 	if (o.status != 0)
 		fail_msg("%s: exit %d: %s%s", line, o.status, o.out, o.err);
-	t_output_fini(&o);
 	free(line);
+	free(o.err);
+	return o.out;
+}
+
+void t_shell(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	free(run_line(format, ap));
+	va_end(ap);
+}
+
+long t_shell_number(const char *format, ...)
+{
+	char *text, *end;
+	va_list ap;
+	long n;
+
+	va_start(ap, format);
+	text = run_line(format, ap);
+	va_end(ap);
+	n = strtol(text, &end, 10);
+	if (end == text)
+		fail_msg("%s: no number is printed: %s", format, text);
+	free(text);
+	return n;
 }
 
 pid_t t_process_start(const char *const *argv, const char *log)

@@ -20,6 +20,10 @@ void t_output_fini(struct t_output *o);
 /* The same for a shell line in @format; fails the test unless it exits 0. */
 __attribute__((format(printf, 1, 2))) void t_shell(const char *format, ...);
 
+/* The number that such a line prints (first). */
+__attribute__((format(printf, 1, 2))) long t_shell_number(const char *format,
+							  ...);
+
 /* Start in the background; stdout and stderr are appended to @log. */
 pid_t t_process_start(const char *const *argv, const char *log);
 

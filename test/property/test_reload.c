@@ -70,8 +70,7 @@ static void reload_changes(struct t_world *w)
 	t_daemon_configure(d, "Nonsense=1\n");
 	t_daemon_refuse(d, 2, "Nonsense", "reload", NULL);
 	assert_int_equal(kill(d->pid, SIGHUP), 0);
-	while (!t_daemon_said(d, "the configuration stays as it was"))
-		assert_int_equal(t_process_wait(d->pid, 5), -1);
+	t_daemon_await_words(d, "the configuration stays as it was");
 	t_round_check(&h.round, NULL);
 	t_shell("cp %s.good %s", d->config, d->config);
 	t_daemon_configure(d, "[Journal]\nStateDirectory=/mnt/elsewhere\n");

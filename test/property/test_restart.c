@@ -258,20 +258,11 @@ static void configuration_changed(struct t_world *w)
 }
 
 /* How many file systems the daemon's queue tells of, as the kernel has it. */
-static int count_marks(struct t_daemon *d)
+static long count_marks(struct t_daemon *d)
 {
-	char line[64] = "";
-	int n = 0;
-	FILE *f;
-
-	snprintf(line, sizeof line, "cat /proc/%d/fdinfo/* 2>/dev/null",
-		 (int)d->pid);
-	f = popen(line, "r");
-	assert_non_null(f);
-	while (fgets(line, sizeof line, f) != NULL)
-		n += strncmp(line, "fanotify sdev:", 14) == 0;
-	pclose(f);
-	return n;
+	return t_shell_number("cat /proc/%d/fdinfo/* 2>&- |"
+			      " grep -c '^fanotify sdev:' || true",
+			      (int)d->pid);
 }
 
 /* A root that is not configured any more, on a file system of its own: that one
