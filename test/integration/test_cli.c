@@ -249,21 +249,28 @@ static void test_unreadable(void **state)
 	t_cli_words(t, "not a file", NULL);
 }
 
-/* Damaged in its middle: what is found later is said as well. */
-static void test_damaged_inside(void **state)
+/* A journal of @changes. */
+static void fill_journal(struct t_cli *t, int64_t changes)
 {
-	struct t_cli *t = *state;
-	struct t_journal j;
-	struct t_fill fill = {.changes = 5000,
+	struct t_fill fill = {.changes = changes,
 			      .dirs = 10,
 			      .per_batch = 10,
 			      .end_us = T_CLI_T0,
 			      .span_us = 1000000};
+	struct t_journal j;
 
 	t_journal_init(&j, t->state);
 	t_journal_root(&j, "nfs", "/tmp");
 	t_journal_fill(&j, &fill);
 	t_journal_fini(&j);
+}
+
+/* Damaged in its middle: what is found later is said as well. */
+static void test_damaged_inside(void **state)
+{
+	struct t_cli *t = *state;
+
+	fill_journal(t, 5000);
 	t_shell("cd %s && dd if=/dev/urandom of=journal.db bs=4096 seek=20 "
 		"count=60 conv=notrunc status=none",
 		t->state);
@@ -293,17 +300,8 @@ static void test_not_allowed(void **state)
 static void test_reader_leaves(void **state)
 {
 	struct t_cli *t = *state;
-	struct t_journal j;
-	struct t_fill fill = {.changes = 30000,
-			      .dirs = 10,
-			      .per_batch = 10,
-			      .end_us = T_CLI_T0,
-			      .span_us = 1000000};
 
-	t_journal_init(&j, t->state);
-	t_journal_root(&j, "nfs", "/tmp");
-	t_journal_fill(&j, &fill);
-	t_journal_fini(&j);
+	fill_journal(t, 30000);
 	t_cli_run(t, 0,
 		  "query > %s/all; { %s --config %s query; echo $? > %s/rc; } "
 		  "| head -n 1; cat %s/rc",

@@ -35,6 +35,13 @@ static void delete_one(struct t_mirror *m, struct t_world *w, const char *more)
 	t_shell("grep -qx a " TRASH "/*/*/a");
 }
 
+/* Stopped, and what is in the trash was put there long ago. */
+static void stop_for_years(struct t_world *w)
+{
+	t_daemon_stop(&w->daemon);
+	t_shell("cd " TRASH " && mkdir 2001-01-01 && mv */*-*-* 2001-01-01/");
+}
+
 /* An idle policy empties its trash, too, and leaves the target alone then. */
 static void idle(struct t_world *w)
 {
@@ -54,10 +61,8 @@ static void of_before(struct t_world *w)
 	struct t_mirror m;
 
 	delete_one(&m, w, "KeepDeleted=1h");
-	t_daemon_stop(&w->daemon);
-	t_shell("cd " TRASH " && mkdir -p 2020-01-01 && mv */*-*-* 2020-01-01/ "
-		"&& sed -i s/KeepDeleted=1h/KeepDeleted=2s/ %s",
-		w->daemon.config);
+	stop_for_years(w);
+	t_shell("sed -i s/KeepDeleted=1h/KeepDeleted=2s/ %s", w->daemon.config);
 	t_daemon_start(&w->daemon);
 	await("test -z \"$(ls " TRASH ")\"");
 	t_mirror_check(&m);
@@ -70,8 +75,7 @@ static void for_ever(struct t_world *w)
 	struct t_mirror m;
 
 	delete_one(&m, w, "KeepDeleted=infinity");
-	t_daemon_stop(&w->daemon);
-	t_shell("cd " TRASH " && mkdir 2001-01-01 && mv */*-*-* 2001-01-01/");
+	stop_for_years(w);
 	t_daemon_start(&w->daemon);
 	t_shell("echo more > %s/b", SRC);
 	t_mirror_check(&m);
@@ -122,8 +126,7 @@ static void dry(struct t_world *w)
 	struct t_mirror m;
 
 	delete_one(&m, w, "KeepDeleted=1h");
-	t_daemon_stop(&w->daemon);
-	t_shell("cd " TRASH " && mkdir 2001-01-01 && mv */*-*-* 2001-01-01/");
+	stop_for_years(w);
 	t_mirror_command(&m, 0, NULL, "run", "m", "--dry-run");
 	t_shell("grep -qx a " TRASH "/2001-01-01/*/a");
 	t_mirror_command(&m, 0, NULL, "run", "m", NULL);

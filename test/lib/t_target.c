@@ -17,39 +17,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-static struct t_target *of_the_tests; /* borrowed */
-
-int t_target_set_up(void **state)
-{
-	t_target_init(of_the_tests, *state);
-	return 0;
-}
-
-int t_target_tear_down(void **state)
-{
-	(void)state;
-	t_target_fini(of_the_tests);
-	return 0;
-}
-
-int t_target_run(const char *group, struct t_target *x,
-		 const struct CMUnitTest *tests, size_t n, int argc,
-		 char **argv)
-{
-	of_the_tests = x;
-	if (unshare(CLONE_NEWNS) != 0 ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("tmpfs", "/mnt", "tmpfs", 0, "size=80%,mode=755") != 0) {
-		fprintf(stderr, "skipped: needs root to mount: %s\n",
-			strerror(errno));
-		return 77;
-	}
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return _cmocka_run_group_tests(group, tests, n, NULL, NULL) == 0 ? 0
-									 : 1;
-}
-
 void t_target_open(struct t_target *x, unsigned preserve, unsigned threads)
 {
 	const struct jb_target_options o = {
@@ -74,7 +41,7 @@ void t_target_open(struct t_target *x, unsigned preserve, unsigned threads)
 		fail_msg("start: %s", x->err.text);
 }
 
-void t_target_init(struct t_target *x, const struct t_pair *pair)
+static void make(struct t_target *x, const struct t_pair *pair)
 {
 	memset(x, 0, sizeof *x);
 	x->ops = jb_transport_find("local");
@@ -98,7 +65,7 @@ void t_target_init(struct t_target *x, const struct t_pair *pair)
 	t_target_open(x, JB_PRESERVE_ALL, 0);
 }
 
-void t_target_fini(struct t_target *x)
+static void take_down(struct t_target *x)
 {
 	x->ops->close(x->t);
 	if (x->target.path[0] == '\0')
@@ -107,6 +74,39 @@ void t_target_fini(struct t_target *x)
 		umount2(T_SOURCE, 0);
 	t_mount_fini(&x->target);
 	t_mount_fini(&x->source);
+}
+
+static struct t_target *of_the_tests; /* borrowed */
+
+int t_target_set_up(void **state)
+{
+	make(of_the_tests, *state);
+	return 0;
+}
+
+int t_target_tear_down(void **state)
+{
+	(void)state;
+	take_down(of_the_tests);
+	return 0;
+}
+
+int t_target_run(const char *group, struct t_target *x,
+		 const struct CMUnitTest *tests, size_t n, int argc,
+		 char **argv)
+{
+	of_the_tests = x;
+	if (unshare(CLONE_NEWNS) != 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("tmpfs", "/mnt", "tmpfs", 0, "size=80%,mode=755") != 0) {
+		fprintf(stderr, "skipped: needs root to mount: %s\n",
+			strerror(errno));
+		return 77;
+	}
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return _cmocka_run_group_tests(group, tests, n, NULL, NULL) == 0 ? 0
+									 : 1;
 }
 
 struct jb_work t_target_work(struct t_target *x, const char *dir,

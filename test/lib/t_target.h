@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test/lib/t_target.h - a source and a local target, each on a real file system
- * of its own (or both on one), and the target opened and started. */
+ * of its own (or both on one), and the target opened and started.
+ *
+ * Lifecycle: set_up -> (change the source, put, attrs, copy -> compare)* ->
+ * tear_down, which are a test's fixture. */
 #ifndef JB_LIB_T_TARGET_H
 #define JB_LIB_T_TARGET_H
 
@@ -44,8 +47,6 @@ int t_target_tear_down(void **state);
 			(void *)&pair                                          \
 	}
 
-void t_target_init(struct t_target *x, const struct t_pair *pair);
-void t_target_fini(struct t_target *x);
 /* Begin again with other options. */
 void t_target_open(struct t_target *x, unsigned preserve, unsigned threads);
 

@@ -153,16 +153,23 @@ unsigned sim_expect(struct sim *s, struct jb_place p, const struct jb_stamp *e,
 
 /* ---- names */
 
+/* Of an operation that needs room for a name. */
+static enum jb_outcome start_name(struct sim *s, struct jb_error *err)
+{
+	enum jb_outcome out = sim_start(s, err);
+
+	return out == JB_OUTCOME_DONE && s->full_names ? sim_lack_room(err)
+						       : out;
+}
+
 static enum jb_outcome sim_link(struct jb_target *t, struct jb_place from,
 				const struct jb_stamp *e, struct jb_place to,
 				struct jb_error *err)
 {
 	struct sim *s = sim_of(t);
-	enum jb_outcome out = sim_start(s, err);
+	enum jb_outcome out = start_name(s, err);
 	unsigned no, dir;
 
-	if (out == JB_OUTCOME_DONE && s->full_names)
-		return sim_lack_room(err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
 	no = sim_expect(s, from, e, err);
@@ -181,11 +188,9 @@ static enum jb_outcome sim_rename(struct jb_target *t, struct jb_place from,
 				  struct jb_error *err)
 {
 	struct sim *s = sim_of(t);
-	enum jb_outcome out = sim_start(s, err);
+	enum jb_outcome out = start_name(s, err);
 	unsigned no, dir;
 
-	if (out == JB_OUTCOME_DONE && s->full_names)
-		return sim_lack_room(err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
 	no = sim_expect(s, from, e, err);
@@ -310,11 +315,10 @@ static enum jb_outcome sim_remove(struct jb_target *t, struct jb_place p,
 				  struct jb_error *err)
 {
 	struct sim *s = sim_of(t);
-	enum jb_outcome out = sim_start(s, err);
+	enum jb_outcome out =
+		keep_as != NULL ? start_name(s, err) : sim_start(s, err);
 	unsigned no;
 
-	if (out == JB_OUTCOME_DONE && s->full_names && keep_as != NULL)
-		return sim_lack_room(err);
 	if (out != JB_OUTCOME_DONE)
 		return out;
 	no = sim_expect(s, p, e, err);
