@@ -107,10 +107,8 @@ static void need_not_be_kept(struct t_world *w)
 	text = t_mirror_differences(&m);
 	assert_non_null(strstr(text, ".f........x b"));
 	free(text);
-	t_daemon_stop(&w->daemon);
-	t_shell("sed -i '/^Plugin=mirror/aPreserve=mode owner times acls' %s",
-		w->daemon.config);
-	t_daemon_start(&w->daemon);
+	t_daemon_reconfigure(&w->daemon,
+			     "/^Plugin=mirror/aPreserve=mode owner times acls");
 	t_mirror_flush(&m, 0);
 	assert_int_equal(t_mirror_number(&m, "pending"), 0);
 	verify(&m, 0, " 0 differ", "--content");
@@ -129,9 +127,7 @@ static void kept_later(struct t_world *w)
 		      "Preserve=mode times");
 	t_mirror_flush(&m, 0);
 	t_shell("test $(stat -c %%u %s/d/a) = 0", DST);
-	t_daemon_stop(&w->daemon);
-	t_shell("sed -i '/^Preserve=/d' %s", w->daemon.config);
-	t_daemon_start(&w->daemon);
+	t_daemon_reconfigure(&w->daemon, "/^Preserve=/d");
 	t_mirror_check(&m);
 	assert_int_equal(t_mirror_number(&m, "copied"), 0);
 	verify(&m, 0, " 0 differ", "--content");

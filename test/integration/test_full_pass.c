@@ -89,15 +89,11 @@ static void other_patterns(struct t_world *w)
 		      "Exclude=/in/deep/");
 	t_mirror_flush(&m, 0);
 	t_shell("test ! -e %s/in/deep -a -e %s/out/deep/1", DST, DST);
-	t_daemon_stop(&w->daemon);
-	t_shell("sed -i 's|^Exclude=.*|Exclude=/out/|' %s", w->daemon.config);
-	t_daemon_start(&w->daemon);
+	t_daemon_reconfigure(&w->daemon, "s|^Exclude=.*|Exclude=/out/|");
 	t_mirror_flush(&m, 0);
 	t_shell("test ! -e %s/out -a -e %s/in/deep/10", DST, DST);
 	assert_int_equal(t_mirror_number(&m, "copied"), 10);
-	t_shell("sed -i '/^Exclude=/d' %s", w->daemon.config);
-	t_daemon_stop(&w->daemon);
-	t_daemon_start(&w->daemon);
+	t_daemon_reconfigure(&w->daemon, "/^Exclude=/d");
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 }

@@ -262,10 +262,8 @@ static void shared(struct t_world *w)
 /* With the right plugin all that waited is done. */
 static void mend(struct t_mirror *m)
 {
-	t_daemon_stop(&m->w->daemon);
-	t_shell("sed -i '/^PluginDirectory=/d; /^Plugin=bad/d; /^How=/d' %s",
-		m->w->daemon.config);
-	t_daemon_start(&m->w->daemon);
+	t_daemon_reconfigure(&m->w->daemon,
+			     "/^PluginDirectory=/d; /^Plugin=bad/d; /^How=/d");
 	t_mirror_check(m);
 }
 

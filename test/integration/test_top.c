@@ -107,10 +107,8 @@ static void reserved_name(struct t_world *w)
 	/* Nor is it missed when the configuration leaves it out. */
 	t_shell("mkdir %s/.journalctl-backup", SRC);
 	t_mirror_flush(&m, 1);
-	t_daemon_stop(&w->daemon);
-	t_shell("sed -i '/^Plugin=mirror/aExclude=/.journalctl-backup/' %s",
-		w->daemon.config);
-	t_daemon_start(&w->daemon);
+	t_daemon_reconfigure(&w->daemon,
+			     "/^Plugin=mirror/aExclude=/.journalctl-backup/");
 	t_mirror_check(&m);
 	verify(&m, 0, " 0 differ");
 	t_mirror_fini(&m);

@@ -173,6 +173,13 @@ void t_daemon_stop(struct t_daemon *d)
 		fail_msg("the daemon stopped with exit %d", code);
 }
 
+void t_daemon_reconfigure(struct t_daemon *d, const char *script)
+{
+	t_daemon_stop(d);
+	t_shell("sed -i '%s' %s", script, d->config);
+	t_daemon_start(d);
+}
+
 void t_daemon_kill(struct t_daemon *d)
 {
 	kill(d->pid, SIGKILL);

@@ -53,6 +53,9 @@ void t_daemon_begin(struct t_daemon *d);
 /* Start and let it end by itself: its exit code, or -1 when it lives on. */
 int t_daemon_refused(struct t_daemon *d);
 
+/* Stop it, change its configuration by this script of sed, start it. */
+void t_daemon_reconfigure(struct t_daemon *d, const char *script);
+
 /* SIGTERM, exit 0. */
 void t_daemon_stop(struct t_daemon *d);
 /* SIGKILL. */

@@ -222,6 +222,17 @@ static const char *shown(const char *path)
 	return len > PATH_SHOWN ? path + len - PATH_SHOWN : path;
 }
 
+/* Of a row of SQL_MISSING or SQL_DIFFERENT; the caller frees it. */
+static char *path_of_row(struct t_judge *j, const char *listing,
+			 sqlite3_stmt *st)
+{
+	struct t_id dir = {(uint64_t)sqlite3_column_int64(st, 0),
+			   sqlite3_column_int64(st, 1)};
+
+	return t_judge_path(j, listing, dir, sqlite3_column_blob(st, 2),
+			    sqlite3_column_bytes(st, 2));
+}
+
 /* "  catalog only: a/b (ino 12 birth 3, mode 100644, size 5)" */
 static int tell_missing(struct t_judge *j, FILE *f, const char *a,
 			const char *b)
@@ -231,13 +242,9 @@ static int tell_missing(struct t_judge *j, FILE *f, const char *a,
 	char *path;
 
 	while (sqlite3_step(st) == SQLITE_ROW) {
-		struct t_id dir = {(uint64_t)sqlite3_column_int64(st, 0),
-				   sqlite3_column_int64(st, 1)};
-
 		if (n++ >= SHOWN)
 			continue;
-		path = t_judge_path(j, a, dir, sqlite3_column_blob(st, 2),
-				    sqlite3_column_bytes(st, 2));
+		path = path_of_row(j, a, st);
 		fprintf(f, "  %s only: %s (ino %lld birth %lld mode %llo)\n", a,
 			shown(path), sqlite3_column_int64(st, 3),
 			sqlite3_column_int64(st, 4),
@@ -270,13 +277,9 @@ static int tell_different(struct t_judge *j, FILE *f, const char *a,
 	char *path;
 
 	while (sqlite3_step(st) == SQLITE_ROW) {
-		struct t_id dir = {(uint64_t)sqlite3_column_int64(st, 0),
-				   sqlite3_column_int64(st, 1)};
-
 		if (n++ >= SHOWN)
 			continue;
-		path = t_judge_path(j, a, dir, sqlite3_column_blob(st, 2),
-				    sqlite3_column_bytes(st, 2));
+		path = path_of_row(j, a, st);
 		fprintf(f, "  %s/%s: %s (ino %lld):", a, b, shown(path),
 			sqlite3_column_int64(st, 3));
 		tell_facts(f, st);
