@@ -3,8 +3,6 @@
 #include "lib/t_mirror.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

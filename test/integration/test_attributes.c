@@ -3,10 +3,8 @@
  * are told, and those that somebody else changed there are found. */
 #include "lib/t_mirror.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

@@ -3,10 +3,7 @@
  * look and no copy. */
 #include "lib/t_mirror.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

@@ -5,7 +5,6 @@
 #include "lib/t_process.h"
 #include "lib/t_target.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -5,10 +5,8 @@
 #include "lib/t_target.h"
 #include "transports/tree.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>

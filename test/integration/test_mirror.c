@@ -3,14 +3,11 @@
  * each flush, and keeps its hands off everything else. */
 #include "lib/t_mirror.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

@@ -2,16 +2,12 @@
 /* A target without room: what it has no room for is pending, everything else
  * goes on, so that deletions make room; nothing is lost, and with room what
  * waited is copied by itself. */
-#include "lib/t_judge.h"
 #include "lib/t_mirror.h"
 
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

@@ -3,7 +3,6 @@
  * and no byte is copied. */
 #include "lib/t_mirror.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <setjmp.h>

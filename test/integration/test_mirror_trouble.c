@@ -6,14 +6,11 @@
 #include "lib/t_judge.h"
 #include "lib/t_mirror.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The slow scan finds what raises no event, counts only that, and goes on where
  * it was. */
-#include "lib/t_ops.h"
 #include "lib/t_round.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <setjmp.h>

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Under load the daemon's memory has bounds, and a quiet root is served beside
  * one in a storm. `./dev bench pressure` measures the same at length. */
-#include "lib/t_round.h"
+#include "lib/t_case.h"
+#include "lib/t_judge.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

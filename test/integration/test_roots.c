@@ -6,7 +6,6 @@
 
 #include "journal/change.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>

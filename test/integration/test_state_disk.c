@@ -2,12 +2,11 @@
 /* Power cuts of the state disk, and state disks that are put back to what they
  * were: the journal opens, no number is given twice to a reader, and whoever is
  * ahead of it or behind it finds out. */
+#include "lib/t_judge.h"
 #include "lib/t_mirror.h"
 #include "lib/t_ops.h"
 #include "lib/t_random.h"
-#include "lib/t_round.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

@@ -5,7 +5,6 @@
 
 #include "journal/change.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <setjmp.h>

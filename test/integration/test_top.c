@@ -4,7 +4,6 @@
 #include "lib/t_mirror.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

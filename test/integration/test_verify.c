@@ -3,10 +3,6 @@
  * again on request. */
 #include "lib/t_mirror.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <setjmp.h>
 #include <cmocka.h>
 

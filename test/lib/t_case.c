@@ -9,7 +9,6 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>

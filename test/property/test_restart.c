@@ -5,7 +5,6 @@
  * repeats a run. */
 #include "lib/t_handover.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>

@@ -4,7 +4,6 @@
 #include "jb/policy.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
