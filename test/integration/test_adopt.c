@@ -18,7 +18,7 @@ static void copied_by(struct t_mirror *m, const char *rsync)
 {
 	m->w->daemon.quiet = true;
 	t_daemon_stop(&m->w->daemon);
-	t_mirror_command(m, 0, NULL, "policy", "remove", "m");
+	t_mirror_command(m, 0, NULL, "policy", "remove", "m", NULL);
 	t_shell("rm -r %s/.journalctl-backup; %s %s/ %s/", DST, rsync, SRC,
 		DST);
 }
@@ -104,9 +104,9 @@ static void ours_already(struct t_world *w)
 	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
 	t_mirror_check(&m);
 	t_shell("cp %s/.journalctl-backup/marker %s/marker", T_MIRROR, T_SPACE);
-	t_mirror_command(&m, 0, known, "target", "init", "t");
+	t_mirror_command(&m, 0, known, "target", "init", "t", NULL);
 	t_daemon_stop(&w->daemon);
-	t_mirror_command(&m, 0, known, "target", "init", "t");
+	t_mirror_command(&m, 0, known, "target", "init", "t", NULL);
 	t_shell("cmp %s/.journalctl-backup/marker %s/marker", T_MIRROR,
 		T_SPACE);
 	t_daemon_start(&w->daemon);

@@ -48,7 +48,7 @@ static void cannot_be_kept(struct t_world *w)
 	t_mirror_flush_says(&m, 1, "Preserve=");
 	assert_int_equal(t_mirror_number(&m, "pending"), 3);
 	t_mirror_command(&m, 0, "b: the target can't keep all", "query",
-			 "--policy=m", "--unsynced");
+			 "--policy=m", "--unsynced", NULL);
 	assert_int_equal(count_log(&m, "can't keep user.big of"), 1);
 	t_shell("cd %s && cmp d/a %s/d/a && getfattr -n user.small b", DST,
 		SRC);
@@ -209,7 +209,7 @@ static void changed_there(struct t_world *w)
 	verify(&m, 1, " b2: mode or owner", NULL);
 	t_mirror_pause(&m);
 	t_mirror_full_pass(&m);
-	t_mirror_command(&m, 0, "attrs   d/a\n", "run", "m", "--dry-run");
+	t_mirror_command(&m, 0, "attrs   d/a\n", "run", "m", "--dry-run", NULL);
 	t_mirror_resume(&m);
 	t_mirror_full_pass(&m);
 	t_mirror_check(&m);
@@ -264,7 +264,7 @@ static void xattrs_changed_there(struct t_world *w)
 	verify(&m, 1, " c: extended", "--content");
 	verify(&m, 1, " d: extended", "--content");
 	t_mirror_command(&m, 1, "4 have their attributes set", "verify",
-			 "--content", "--repair");
+			 "--content", "--repair", NULL);
 	t_mirror_check(&m);
 	verify(&m, 0, " 0 differ", "--content");
 	assert_int_equal(t_mirror_number(&m, "copied"), 3);

@@ -47,16 +47,17 @@ static void change(void)
 
 static void check_meanwhile(struct t_mirror *m)
 {
-	t_mirror_command(m, 1, HIDDEN, "flush", "--policy", "m");
-	t_mirror_command(m, 0, HIDDEN, "query", "--policy=m", "--unsynced");
+	t_mirror_flush_says(m, 1, HIDDEN);
+	t_mirror_command(m, 0, HIDDEN, "query", "--policy=m", "--unsynced",
+			 NULL);
 	t_shell("cmp %s/f/y %s/f/y", SRC, DST);
 }
 
 /* A full pass sees no more than any other plan. */
 static void check_full_pass(struct t_mirror *m)
 {
-	t_mirror_command(m, 0, NULL, "reset", "m", NULL);
-	t_mirror_command(m, 1, HIDDEN, "flush", "--policy", "m");
+	t_mirror_full_pass(m);
+	t_mirror_flush_says(m, 1, HIDDEN);
 }
 
 /* A file system that somebody mounted at a directory of ours. */
@@ -111,7 +112,7 @@ static void dead(struct t_world *w)
 	check_meanwhile(&m);
 	check_full_pass(&m);
 	t_shell("mv %s/f %s/g", SRC, SRC);
-	t_mirror_command(&m, 1, HIDDEN, "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, HIDDEN);
 	assert_int_equal(umount(DST "/d"), 0);
 	assert_int_equal(umount2(DST "/g/theirs", MNT_DETACH), 0);
 	t_shell("rmdir %s/g/theirs", DST);
@@ -167,14 +168,14 @@ static void damaged(struct t_world *w)
 	begin(&m, w);
 	damage(&m);
 	change();
-	t_mirror_command(&m, 1, "d/a" DAMAGED, "flush", "--policy", "m");
-	t_mirror_command(&m, 1, "f" DAMAGED, "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "d/a" DAMAGED);
+	t_mirror_flush_says(&m, 1, "f" DAMAGED);
 	t_shell("cmp %s/d/new %s/d/new", SRC, DST);
 	t_shell("test ! -e %s/d/e/b", DST);
-	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
-	t_mirror_command(&m, 1, "f" DAMAGED, "flush", "--policy", "m");
+	t_mirror_full_pass(&m);
+	t_mirror_flush_says(&m, 1, "f" DAMAGED);
 	t_shell("rm -r %s/f; mv %s/d %s/g", SRC, SRC, SRC);
-	t_mirror_command(&m, 1, "g/a" DAMAGED, "flush", "--policy", "m");
+	t_mirror_flush_says(&m, 1, "g/a" DAMAGED);
 	t_mount_detach(&m.target);
 	t_shell("e2fsck -fy %s > %s/e2fsck.log 2>&1 || test $? -eq 1",
 		m.target.device, T_SPACE);

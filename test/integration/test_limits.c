@@ -45,7 +45,7 @@ static void overwrites_held(struct t_world *w)
 	assert_int_equal(count_old(), 41);
 	t_shell("cd %s; test -e fresh -a -e d/renamed -a ! -e d/50", DST);
 	t_mirror_command(&m, 0, "49 overwrites are held (MaxReplace=)",
-			 "status", NULL, NULL);
+			 "status", NULL);
 	t_daemon_stop(&w->daemon);
 	t_daemon_start(&w->daemon);
 	/* Or 50: a scan may doubt what was written just before it, `fresh`. */
@@ -77,7 +77,7 @@ static void released_as_shown(struct t_world *w)
 	snprintf(seq, sizeof seq, "--seq=%ld",
 		 (long)t_mirror_number(&m, "held_seq"));
 	seq[5] = ' ';
-	t_mirror_command(&m, 0, seq, "status", NULL, NULL);
+	t_mirror_command(&m, 0, seq, "status", NULL);
 	seq[5] = '=';
 	/* Not written just now, which the scan at the start would doubt. */
 	t_daemon_shell(&w->daemon,
@@ -85,17 +85,19 @@ static void released_as_shown(struct t_world *w)
 		       " d/$i; touch -d '2 seconds ago' d/$i; done",
 		       SRC);
 	t_mirror_flush_says(&m, 3, "48 deletions and 48 overwrites are held");
-	t_mirror_command(&m, 2, "not a number", "release", "m", "--seq=x");
+	t_mirror_command(&m, 2, "not a number", "release", "m", "--seq=x",
+			 NULL);
 	t_mirror_command(&m, 0,
 			 "8 deletions released\n8 overwrites released\n"
 			 "40 deletions and 40 overwrites are held: they came "
 			 "later",
-			 "release", "m", seq);
+			 "release", "m", seq, NULL);
 	t_mirror_flush_says(&m, 3, "40 deletions and 40 overwrites are held");
 	assert_int_equal(count_old(), 42);
 	t_shell("cd %s; test ! -e e/8 -a -e e/10 -a -e e/49", DST);
 	t_daemon_stop(&w->daemon);
-	t_mirror_command(&m, 0, "0 deletions released\n", "release", "m", seq);
+	t_mirror_command(&m, 0, "0 deletions released\n", "release", "m", seq,
+			 NULL);
 	t_mirror_command(&m, 0,
 			 "40 deletions released\n40 overwrites released\n",
 			 "release", "m", NULL);
@@ -136,11 +138,11 @@ static void dry_run(struct t_world *w)
 	t_daemon_shell(&w->daemon, "rm -r %s/d", SRC);
 	t_mirror_flush_says(&m, 3, "51 deletions are held");
 	t_mirror_command(&m, 0, "remove  d/7  (held, waits for release)\n",
-			 "run", "m", "--dry-run");
+			 "run", "m", "--dry-run", NULL);
 	t_mirror_command(&m, 0, "51 deletions are held: ", "run", "m",
-			 "--dry-run");
+			 "--dry-run", NULL);
 	t_mirror_command(&m, 0, "release m' approves them\n", "run", "m",
-			 "--dry-run");
+			 "--dry-run", NULL);
 	t_shell("test -e %s/d/7", DST);
 	t_mirror_command(&m, 0, "51 deletions released", "release", "m", NULL);
 	t_mirror_check(&m);
@@ -149,7 +151,7 @@ static void dry_run(struct t_world *w)
 	t_shell("echo b > %s/a", SRC);
 	t_mirror_flush_says(&m, 3, "1 overwrite is held");
 	t_mirror_command(&m, 0, "copy    a  (held, waits for release)\n", "run",
-			 "m", "--dry-run");
+			 "m", "--dry-run", NULL);
 	t_mirror_command(&m, 0, NULL, "release", "m", NULL);
 	t_mirror_check(&m);
 	t_daemon_command(&w->daemon, &o, "run", "m", "--dry-run", NULL);
@@ -169,8 +171,8 @@ static void root_released(struct t_world *w)
 	t_mirror_command(&m, 0, NULL, "release-root", "r", NULL);
 	t_mirror_flush_says(&m, 3, "release-root --back r");
 	t_mirror_command(&m, 3, "release-root --back r", "reset", "m", NULL);
-	t_mirror_command(&m, 0, " held ", "status", NULL, NULL);
-	t_mirror_command(&m, 0, NULL, "release-root", "--back", "r");
+	t_mirror_command(&m, 0, " held ", "status", NULL);
+	t_mirror_command(&m, 0, NULL, "release-root", "--back", "r", NULL);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
 }
@@ -233,7 +235,7 @@ static void too_many_clients(struct t_world *w)
 	for (int i = 0; i < CLIENTS; i++)
 		expect_line(fds[i], "\"unsynced\":0");
 	/* Nobody waits any more: the oldest makes room. */
-	t_mirror_command(&m, 0, "watching", "status", NULL, NULL);
+	t_mirror_command(&m, 0, "watching", "status", NULL);
 	assert_int_equal(recv(fds[0], &more, 1, 0), 0);
 	for (int i = 0; i < CLIENTS; i++)
 		close(fds[i]);

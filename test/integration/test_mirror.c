@@ -270,17 +270,17 @@ static void adopts(struct t_world *w)
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
 	t_daemon_stop(&w->daemon);
-	t_mirror_command(&m, 0, NULL, "policy", "remove", "m");
+	t_mirror_command(&m, 0, NULL, "policy", "remove", "m", NULL);
 	t_shell("rm -r %s/.journalctl-backup; rsync -a %s/ %s/", DST, SRC, DST);
 	t_daemon_start(&w->daemon);
 	t_mirror_flush_says(&m, 3, "not empty");
 	t_daemon_stop(&w->daemon);
-	t_mirror_command(&m, 0, NULL, "target", "init", "t");
+	t_mirror_command(&m, 0, NULL, "target", "init", "t", NULL);
 	t_daemon_start(&w->daemon);
 	t_mirror_flush(&m, 1);
 	t_daemon_stop(&w->daemon);
 	t_mirror_command(&m, 2, "target init NAME", "target", "init",
-			 "--content");
+			 "--content", NULL);
 	t_shell("%s --config %s target init t --adopt", t_daemon_program(),
 		w->daemon.config);
 	t_daemon_start(&w->daemon);
@@ -304,13 +304,12 @@ static void verifies(struct t_world *w)
 	t_shell("cd %s/d; touch -r c ../t; printf C | dd of=c conv=notrunc "
 		"status=none; touch -r ../t c; rm ../t 1",
 		DST);
-	t_mirror_command(&m, 1, "d/1: is not there", "verify", NULL, NULL);
-	t_mirror_command(&m, 1, " 1 differ", "verify", NULL, NULL);
+	t_mirror_command(&m, 1, "d/1: is not there", "verify", NULL);
+	t_mirror_command(&m, 1, " 1 differ", "verify", NULL);
 	t_mirror_command(&m, 1, "d/c: rot", "verify", "--content", NULL);
 	t_daemon_stop(&w->daemon);
 	t_shell("rm %s/d/2", SRC);
-	t_mirror_command(&m, 1, "root r: d/2: is not there", "verify", NULL,
-			 NULL);
+	t_mirror_command(&m, 1, "root r: d/2: is not there", "verify", NULL);
 	t_daemon_start(&w->daemon);
 	t_mirror_fini(&m);
 }

@@ -52,7 +52,7 @@ static void expect_lacking(struct t_mirror *m, int64_t n, const char *path)
 	t_mirror_flush_says(m, 1, words);
 	assert_int_equal(t_mirror_number(m, "no_space"), n);
 	snprintf(words, sizeof words, LACKS "%d of its entries", (int)n);
-	t_mirror_command(m, 0, words, "status", NULL, NULL);
+	t_mirror_command(m, 0, words, "status", NULL);
 	t_daemon_command(&m->w->daemon, &o, "query", "--policy", "m",
 			 "--unsynced", NULL);
 	assert_non_null(strstr(o.out, "no space at the target"));

@@ -36,7 +36,7 @@ static void held(struct t_world *w)
 	t_mirror_flush(&m, 3);
 	assert_true(exists(DST "/new"));
 	assert_true(exists(DST "/d6/50"));
-	t_mirror_command(&m, 0, "deletions are held", "status", NULL, NULL);
+	t_mirror_command(&m, 0, "deletions are held", "status", NULL);
 	t_mirror_command(&m, 0, "deletions released", "release", "m", NULL);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
@@ -67,8 +67,7 @@ static void released(struct t_world *w)
 	t_mirror_flush(&m, 3);
 	t_mirror_command(&m, 0, "3 deletions released", "release", "m", NULL);
 	t_mirror_flush_says(&m, 1, "d: the directory holds what is not ours");
-	t_mirror_command(&m, 0, "policy m: 1 not done yet", "verify", NULL,
-			 NULL);
+	t_mirror_command(&m, 0, "policy m: 1 not done yet", "verify", NULL);
 	assert_false(exists(DST "/d/1"));
 	t_shell("rm %s/d/name", DST);
 	t_mirror_check(&m);

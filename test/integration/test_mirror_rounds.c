@@ -80,7 +80,7 @@ static void check(struct rounds *r, int round)
 
 	t_mirror_check(&r->m);
 	/* It has lost nothing that only the next full pass would find. */
-	t_mirror_command(&r->m, 0, " 0 differ", "verify", NULL, NULL);
+	t_mirror_command(&r->m, 0, " 0 differ", "verify", NULL);
 	bytes = t_mirror_number(&r->m, "bytes");
 	changed = count_changed(r);
 	check_each(r, round);

@@ -41,7 +41,7 @@ static void check_journal(struct t_world *w, const char *name)
 static void expect(struct t_mirror *m, int code, const char *words)
 {
 	t_mirror_flush_says(m, code, words);
-	t_mirror_command(m, 0, words, "status", NULL, NULL);
+	t_mirror_command(m, 0, words, "status", NULL);
 	check_journal(m->w, "meanwhile");
 }
 
@@ -94,7 +94,7 @@ static void unplugged(struct t_world *w)
 	await_state(&m, "following");
 	t_mount_detach(&m.target);
 	await_state(&m, "held");
-	t_mirror_command(&m, 0, "not mounted: mount it", "status", NULL, NULL);
+	t_mirror_command(&m, 0, "not mounted: mount it", "status", NULL);
 	t_mount_attach(&m.target);
 	await_state(&m, "following");
 	t_mount_detach(&m.target);
@@ -158,18 +158,18 @@ static void edited(struct t_world *w)
 	t_mirror_check(&m);
 	assert_int_equal(t_mirror_number(&m, "restarts"), 1);
 	t_mirror_command(&m, 0, NULL, "release-root", "r", NULL);
-	t_mirror_command(&m, 0, NULL, "release-root", "--back", "r");
+	t_mirror_command(&m, 0, NULL, "release-root", "--back", "r", NULL);
 	t_mirror_check(&m);
 
 	kill_worker(&m);
 	t_daemon_configure(&w->daemon, "[Half");
 	t_shell("echo d > %s/d", SRC);
 	await_file(DST "/d");
-	t_mirror_command(&m, 2, "[Half", "reload", NULL, NULL);
+	t_mirror_command(&m, 2, "[Half", "reload", NULL);
 	t_shell("sed -i '$d' %s", w->daemon.config);
 	t_mirror_check(&m);
 
-	t_mirror_command(&m, 0, NULL, "reload", NULL, NULL);
+	t_mirror_command(&m, 0, NULL, "reload", NULL);
 	t_mirror_flush(&m, 0);
 	assert_true(exists(DST "/d") && !exists(DST "/b"));
 	kill_worker(&m);
@@ -244,9 +244,9 @@ static void shared(struct t_world *w)
 			   "Target=u\n",
 			   T_SPACE, T_SPACE);
 	t_daemon_begin(&w->daemon);
-	t_mirror_command(&m, 0, NULL, "flush", NULL, NULL);
+	t_mirror_command(&m, 0, NULL, "flush", NULL);
 	t_mirror_command(&m, 3, "was initialised by m@", "flush", "--policy",
-			 "n");
+			 "n", NULL);
 	t_shell("echo b > %s/b", SRC);
 	t_mirror_check(&m);
 	t_mirror_fini(&m);
@@ -348,25 +348,25 @@ static void has_keys(struct t_world *w)
 
 	t_mirror_init(&m, w, T_ext4, "echo a > a", BAD "How=none\nPatience=5s");
 	t_mirror_check(&m);
-	t_mirror_command(&m, 0, "policy m", "check-config", NULL, NULL);
+	t_mirror_command(&m, 0, "policy m", "check-config", NULL);
 	w->daemon.quiet = true;
 	t_daemon_stop(&w->daemon);
 	t_shell("sed -i 's/^How=/Who=/' %s", w->daemon.config);
 	t_mirror_command(&m, 2,
 			 "jb.conf:19: unknown key 'Who' in [Policy]; keys of "
 			 "plugin 'bad': How=, Patience=",
-			 "check-config", NULL, NULL);
+			 "check-config", NULL);
 	t_daemon_start(&w->daemon);
 	expect(&m, 2, "jb.conf:19: unknown key 'Who'");
 	t_daemon_stop(&w->daemon);
 	t_shell("sed -i '/^Who=/d; s/^Patience=.*/Patience=soon/' %s",
 		w->daemon.config);
-	t_mirror_command(&m, 2, "jb.conf:19: Patience=: ", "check-config", NULL,
+	t_mirror_command(&m, 2, "jb.conf:19: Patience=: ", "check-config",
 			 NULL);
 	t_shell("sed -i 's/^Plugin=bad/Plugin=mirror/' %s", w->daemon.config);
 	t_mirror_command(&m, 2,
 			 "jb.conf:19: unknown key 'Patience' in [Policy]",
-			 "check-config", NULL, NULL);
+			 "check-config", NULL);
 	t_mirror_fini(&m);
 }
 

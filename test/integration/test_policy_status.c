@@ -54,10 +54,8 @@ static void says_when(struct t_world *w)
 	t_shell("chmod 700 %s/a", SRC);
 	t_mirror_flush(&m, 1);
 	assert_int_equal(t_mirror_number(&m, "synced_us"), synced);
-	t_mirror_command(&m, 0, "LAST RUN            NEXT RUN", "status", NULL,
-			 NULL);
-	t_mirror_command(&m, 0, "m: its target had it all at ", "status", NULL,
-			 NULL);
+	t_mirror_command(&m, 0, "LAST RUN            NEXT RUN", "status", NULL);
+	t_mirror_command(&m, 0, "m: its target had it all at ", "status", NULL);
 	t_shell("rm %s/b", SRC);
 	t_mirror_check(&m);
 	assert_true(t_mirror_number(&m, "synced_us") > synced);
@@ -96,29 +94,28 @@ static void without_daemon(struct t_world *w)
 		"node(tino)'",
 		w->daemon.state);
 	sum(w, "before");
-	t_mirror_command(&m, 75, "the daemon is not running", "status", NULL,
-			 NULL);
+	t_mirror_command(&m, 75, "the daemon is not running", "status", NULL);
 	t_mirror_command(&m, 75, "m: 8 deletions are held (MaxDelete=)",
-			 "status", NULL, NULL);
-	t_mirror_command(&m, 75, seq, "status", NULL, NULL);
-	t_mirror_command(&m, 75, "  not running  ", "status", NULL, NULL);
-	t_mirror_command(&m, 75, "  never ran ", "status", NULL, NULL);
+			 "status", NULL);
+	t_mirror_command(&m, 75, seq, "status", NULL);
+	t_mirror_command(&m, 75, "  not running  ", "status", NULL);
+	t_mirror_command(&m, 75, "  never ran ", "status", NULL);
 	t_mirror_command(&m, 75, "\"held_count\": 8", "status", "--json", NULL);
 	t_mirror_command(&m, 75, "\"pending\": 1,", "status", "--json", NULL);
 	t_mirror_command(&m, 75, "\"running\": false", "status", "--json",
 			 NULL);
 	t_mirror_command(&m, 0, "x: waits until", "query", "--policy=m",
-			 "--unsynced");
+			 "--unsynced", NULL);
 	t_mirror_command(&m, 0, "8 deletions are held: 'status' shows", "run",
-			 "m", "--dry-run");
+			 "m", "--dry-run", NULL);
 	sum(w, "after");
 	t_shell("cmp " T_SPACE "/sum.before " T_SPACE "/sum.after");
 	t_shell("sqlite3 %s/policy-m.db 'PRAGMA user_version = 99'",
 		w->daemon.state);
-	t_mirror_command(&m, 75, "not known", "status", NULL, NULL);
-	t_mirror_command(&m, 75, "policy-m.db: ", "status", NULL, NULL);
+	t_mirror_command(&m, 75, "not known", "status", NULL);
+	t_mirror_command(&m, 75, "policy-m.db: ", "status", NULL);
 	t_mirror_command(&m, 1, "policy-m.db: ", "query", "--policy=m",
-			 "--unsynced");
+			 "--unsynced", NULL);
 	t_mirror_fini(&m);
 }
 
@@ -159,7 +156,7 @@ static void behind_others(struct t_world *w)
 	assert_int_equal(still_lag(&m), 0);
 
 	t_daemon_begin(d);
-	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
+	t_mirror_pause(&m);
 	t_shell("touch " T_SPACE "/fs/o/b && touch %s/b", SRC);
 	t_daemon_flush(d);
 	t_daemon_stop(d);

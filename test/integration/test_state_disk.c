@@ -330,7 +330,7 @@ static void heal_target(struct t_mirror *m)
 	/* Not while the policy tries it once more. */
 	t_mirror_pause(m);
 	t_shell("find " T_MIRROR " -mindepth 1 -delete");
-	t_mirror_command(m, 0, NULL, "target", "init", "t");
+	t_mirror_command(m, 0, NULL, "target", "init", "t", NULL);
 	t_mirror_resume(m);
 	t_mirror_check(m);
 }

@@ -13,7 +13,7 @@
 
 static void verify(struct t_mirror *m, int code, const char *words)
 {
-	t_mirror_command(m, code, words, "verify", NULL, NULL);
+	t_mirror_command(m, code, words, "verify", NULL);
 }
 
 /* From the top of one ext4 to the top of another one: lost+found, which mkfs
@@ -79,7 +79,7 @@ static void reserved_name(struct t_world *w)
 		"");
 	t_mirror_flush_says(&m, 1, ".journalctl-backup: the name is reserved");
 	t_mirror_command(&m, 0, ".journalctl-backup: the name is reserved",
-			 "query", "--policy=m", "--unsynced");
+			 "query", "--policy=m", "--unsynced", NULL);
 	assert_int_equal(pending(&m), 1);
 	t_mirror_compare(&m); /* which doesn't look there */
 	t_shell("cmp %s/d/.journalctl-backup/x/y %s/d/.journalctl-backup/x/y",
@@ -125,11 +125,11 @@ static void chain(struct t_world *w, const char *where)
 	t_shell("mkdir " T_SPACE "/fs/o && echo a > " T_SPACE "/fs/o/a");
 	t_daemon_root(&w->daemon, "o", T_SPACE "/fs/o", w->backend);
 	t_mirror_init(&m, w, T_ext4, "true", more);
-	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n");
+	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n", NULL);
 	t_shell("test -d " SRC "/.journalctl-backup");
 	t_mirror_check(&m);
 	t_shell("echo b > " T_SPACE "/fs/o/b; rm " T_SPACE "/fs/o/a");
-	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n");
+	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n", NULL);
 	t_mirror_check(&m);
 	t_shell("cmp " T_SPACE "/fs/o/b " DST "/b");
 	t_mirror_full_pass(&m);

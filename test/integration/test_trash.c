@@ -127,7 +127,7 @@ static void dry(struct t_world *w)
 
 	delete_one(&m, w, "KeepDeleted=1h");
 	stop_for_years(w);
-	t_mirror_command(&m, 0, NULL, "run", "m", "--dry-run");
+	t_mirror_command(&m, 0, NULL, "run", "m", "--dry-run", NULL);
 	t_shell("grep -qx a " TRASH "/2001-01-01/*/a");
 	t_mirror_command(&m, 0, NULL, "run", "m", NULL);
 	t_shell("test -z \"$(ls " TRASH ")\"");

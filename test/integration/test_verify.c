@@ -20,7 +20,7 @@ static void rot(const char *path)
 static void verify(struct t_mirror *m, int code, const char *words,
 		   const char *more)
 {
-	t_mirror_command(m, code, words, "verify", "--content", more);
+	t_mirror_command(m, code, words, "verify", "--content", more, NULL);
 }
 
 /* Rot is found by --content alone; --repair, with a daemon and without, has it
@@ -38,7 +38,7 @@ static void repairs_rot(struct t_world *w)
 	verify(&m, 0, " 0 differ", NULL);
 	rot("d/a");
 	rot("d/b");
-	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL);
 	verify(&m, 1, "d/a: rot", NULL);
 	verify(&m, 1, "d/b: rot", NULL);
 	t_mirror_flush(&m, 0);
@@ -71,7 +71,7 @@ static void adopted_has_no_hash(struct t_world *w)
 	t_mirror_check(&m);
 	w->daemon.quiet = true;
 	t_daemon_stop(&w->daemon);
-	t_mirror_command(&m, 0, NULL, "policy", "remove", "m");
+	t_mirror_command(&m, 0, NULL, "policy", "remove", "m", NULL);
 	t_shell("rm -r %s/.journalctl-backup", DST);
 	rot("a");
 	t_daemon_start(&w->daemon);
@@ -98,7 +98,7 @@ static void names_damage(struct t_world *w)
 	t_shell("dd if=/dev/urandom of=%s/policy-m.db bs=4096 seek=9 count=4 "
 		"conv=notrunc status=none",
 		w->daemon.state);
-	t_mirror_command(&m, 1, "policy-m.db: ", "verify", NULL, NULL);
+	t_mirror_command(&m, 1, "policy-m.db: ", "verify", NULL);
 	w->daemon.quiet = true;
 	t_daemon_start(&w->daemon);
 	t_mirror_fini(&m);
@@ -122,7 +122,7 @@ static void names_forgotten(struct t_world *w)
 	t_mirror_flush(&m, 0);
 	t_shell("echo more >> %s/d/a", SRC);
 	t_mirror_flush(&m, 0);
-	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL);
 	t_daemon_stop(&w->daemon);
 
 	t_shell("cd %s && rm d/b %s/c && ln f g && mv -T g e", SRC, DST);
@@ -135,26 +135,24 @@ static void names_forgotten(struct t_world *w)
 	     "CREATE TEMP TABLE c AS SELECT rid FROM name WHERE name = x'63';"
 	     "DELETE FROM name WHERE rid IN c; DELETE FROM node WHERE rid IN "
 	     "c");
-	t_mirror_command(&m, 1, " 3 differ", "verify", NULL, NULL);
-	t_mirror_command(&m, 1, "d/b: the source no longer", "verify", NULL,
-			 NULL);
-	t_mirror_command(&m, 1, " c: has no copy", "verify", NULL, NULL);
-	t_mirror_command(&m, 1, " e: is the copy of another", "verify", NULL,
-			 NULL);
+	t_mirror_command(&m, 1, " 3 differ", "verify", NULL);
+	t_mirror_command(&m, 1, "d/b: the source no longer", "verify", NULL);
+	t_mirror_command(&m, 1, " c: has no copy", "verify", NULL);
+	t_mirror_command(&m, 1, " e: is the copy of another", "verify", NULL);
 
 	edit(w, "policy-m",
 	     "INSERT INTO owed SELECT rid, 9, 1, 0, 1, 1 FROM name"
 	     " WHERE name IN (x'62', x'65')");
-	t_mirror_command(&m, 1, " 1 differ", "verify", NULL, NULL);
+	t_mirror_command(&m, 1, " 1 differ", "verify", NULL);
 	edit(w, "policy-m",
 	     "DELETE FROM owed; UPDATE meta SET value = value - 1"
 	     " WHERE key = 'cursor'");
-	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL);
 
 	t_daemon_start(&w->daemon);
 	t_mirror_full_pass(&m);
 	t_mirror_flush(&m, 0);
-	t_mirror_command(&m, 0, " 0 differ", "verify", NULL, NULL);
+	t_mirror_command(&m, 0, " 0 differ", "verify", NULL);
 	t_shell("cd %s && test ! -e d/b && cmp c %s/c && test e -ef f", DST,
 		SRC);
 	t_mirror_fini(&m);
@@ -237,7 +235,7 @@ static void goes_on(struct t_world *w)
 		      "/fs/second\n"
 		      "[Policy n]\nPlugin=mirror\nRoot=r\nTarget=s");
 	t_mirror_check(&m);
-	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n");
+	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n", NULL);
 	verify(&m, 0, " 0 differ", NULL);
 	t_daemon_stop(&w->daemon);
 	t_shell("umount " DST);

@@ -48,14 +48,14 @@ static void w1_cursor_moves_after_the_copy(struct t_world *w)
 	before = cursor_of(w, 0);
 	t_mount_detach(&m.target);
 	t_shell("cd " SRC "; echo b > b; mkdir d; echo c > d/c; rm a");
-	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n");
+	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n", NULL);
 	t_mirror_flush_says(&m, 3, "not mounted");
 	assert_int_equal(cursor_of(w, 0), before);
 	assert_true(cursor_of(w, 1) > before);
 	t_daemon_kill(&w->daemon);
 	t_daemon_start(&w->daemon);
 	t_shell("cd " SRC "; mv d e; echo more >> b");
-	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n");
+	t_mirror_command(&m, 0, NULL, "flush", "--policy", "n", NULL);
 	assert_int_equal(cursor_of(w, 0), before);
 	t_mount_attach(&m.target);
 	t_mirror_check(&m);

@@ -326,16 +326,22 @@ static void check_said(struct t_output *o, const char *command, int code,
 	t_output_fini(o);
 }
 
+void t_daemon_vexpect(struct t_daemon *d, int code, const char *words,
+		      va_list ap)
+{
+	struct t_output o;
+	const char *command = run_command(d, &o, ap);
+
+	check_said(&o, command, code, words, false);
+}
+
 void t_daemon_expect(struct t_daemon *d, int code, const char *words, ...)
 {
-	const char *command;
-	struct t_output o;
 	va_list ap;
 
 	va_start(ap, words);
-	command = run_command(d, &o, ap);
+	t_daemon_vexpect(d, code, words, ap);
 	va_end(ap);
-	check_said(&o, command, code, words, false);
 }
 
 void t_daemon_refuse(struct t_daemon *d, int code, const char *words, ...)

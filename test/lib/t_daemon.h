@@ -12,6 +12,7 @@
 #include "lib/t_process.h"
 
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -98,6 +99,8 @@ void t_daemon_command(struct t_daemon *d, struct t_output *o, ...)
  * be NULL) in it: on stderr, where it is refused. */
 void t_daemon_expect(struct t_daemon *d, int code, const char *words, ...)
 	__attribute__((sentinel));
+void t_daemon_vexpect(struct t_daemon *d, int code, const char *words,
+		      va_list ap);
 void t_daemon_refuse(struct t_daemon *d, int code, const char *words, ...)
 	__attribute__((sentinel));
 

@@ -43,10 +43,13 @@ void t_mirror_fini(struct t_mirror *m)
 	t_mount_fini(&m->target);
 }
 
-void t_mirror_command(struct t_mirror *m, int code, const char *words,
-		      const char *a, const char *b, const char *c)
+void t_mirror_command(struct t_mirror *m, int code, const char *words, ...)
 {
-	t_daemon_expect(&m->w->daemon, code, words, a, b, c, NULL);
+	va_list ap;
+
+	va_start(ap, words);
+	t_daemon_vexpect(&m->w->daemon, code, words, ap);
+	va_end(ap);
 }
 
 void t_mirror_flush_says(struct t_mirror *m, int code, const char *words)

@@ -44,10 +44,10 @@ void t_mirror_compare(struct t_mirror *m);
 /* Flush, exit 0, compare. */
 void t_mirror_check(struct t_mirror *m);
 
-/* Run a command with --config; its exit code must be @code. What it said is
- * searched for @words (may be NULL). */
-void t_mirror_command(struct t_mirror *m, int code, const char *words,
-		      const char *a, const char *b, const char *c);
+/* Run a command (up to the NULL) with --config; its exit code must be @code,
+ * and what it said must have @words (may be NULL) in it. */
+void t_mirror_command(struct t_mirror *m, int code, const char *words, ...)
+	__attribute__((sentinel));
 
 /* The policy stands still until it is resumed. */
 void t_mirror_pause(struct t_mirror *m);
