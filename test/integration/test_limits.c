@@ -125,8 +125,8 @@ static void put_back(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
-/* What is held is what a dry run shows, too: each path, how many, and what lets
- * them go. With nothing left to do it says nothing. */
+/* What is held is what a dry run shows, too: each path, how many, and where it
+ * stands what lets them go. With nothing left to do it says nothing. */
 static void dry_run(struct t_world *w)
 {
 	struct t_mirror m;
@@ -141,8 +141,9 @@ static void dry_run(struct t_world *w)
 			 "run", "m", "--dry-run", NULL);
 	t_mirror_command(&m, 0, "51 deletions are held: ", "run", "m",
 			 "--dry-run", NULL);
-	t_mirror_command(&m, 0, "release m' approves them\n", "run", "m",
-			 "--dry-run", NULL);
+	t_mirror_command(&m, 0,
+			 "'status' shows the command that approves them\n",
+			 "run", "m", "--dry-run", NULL);
 	t_shell("test -e %s/d/7", DST);
 	t_mirror_command(&m, 0, "51 deletions released", "release", "m", NULL);
 	t_mirror_check(&m);
