@@ -17,6 +17,8 @@
 /* Most lists and values fit this; longer ones take the heap. */
 #define SMALL 1024
 
+#define XATTRS "extended attributes"
+
 struct buffer {
 	char small[SMALL];
 	char *data;
@@ -224,7 +226,8 @@ static int copy_xattr(struct jb_attrs *a, const char *name, bool there)
 	rv = read_xattr(a->from, name, &value);
 	if (rv == -ENODATA) {
 		rv = 0;
-	} else if (rv == -EPERM || rv == -EACCES || rv == -EOPNOTSUPP) {
+	} else if (rv == -EPERM || rv == -EACCES || rv == -EOPNOTSUPP ||
+		   rv == -E2BIG) {
 		note_unkept(a, name);
 		rv = 0;
 	} else if (rv < 0) {
@@ -271,12 +274,12 @@ static int copy_xattrs(struct jb_attrs *a)
 	buffer_init(&from);
 	buffer_init(&to);
 	rv = read_xattr(a->from, NULL, &from);
-	if (rv < 0)
-		rv = failed(a, rv, "extended attributes", true);
+	if (rv < 0 && rv != -E2BIG)
+		rv = failed(a, rv, XATTRS, true);
 	if (rv == 0) {
 		rv = read_xattr(a->to, NULL, &to);
-		if (rv < 0)
-			rv = failed(a, rv, "extended attributes", false);
+		if (rv < 0 && rv != -E2BIG)
+			rv = failed(a, rv, XATTRS, false);
 	}
 	if (rv == 0 && to.len > 0)
 		rv = drop_surplus(a, &from, &to);
@@ -287,6 +290,10 @@ static int copy_xattrs(struct jb_attrs *a)
 	}
 	buffer_fini(&from);
 	buffer_fini(&to);
+	if (rv == -E2BIG) { /* the kernel lists no more than 64 KB of names */
+		note_partial(a, "so many " XATTRS);
+		rv = 0;
+	}
 	return rv;
 }
 

@@ -72,6 +72,28 @@ static void cannot_be_kept(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* An entry with more attributes than can be listed is copied without them, and
+ * what is below a directory that has so many. */
+static void cannot_be_listed(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_xfs,
+		      "mkdir d; echo a > d/a; echo b > b; for i in $(seq 320);"
+		      " do setfattr -n user.$i$(printf %0240d 0) d b; done",
+		      "");
+	t_mirror_flush_says(&m, 1,
+			    "b: the target can't keep all its attributes");
+	t_shell("cd %s && cmp d/a %s/d/a && cmp b %s/b", DST, SRC, SRC);
+	assert_int_equal(count_log(&m, "can't keep so many extended"), 1);
+	assert_int_equal(t_mirror_number(&m, "pending"), 2);
+	t_shell("cd %s; for i in $(seq 320);"
+		" do setfattr -x user.$i$(printf %%0240d 0) d b; done",
+		SRC);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* A tree of such entries that goes is one change, and nothing of it is left,
  * however much there was. */
 static void goes_with_its_tree(struct t_world *w)
@@ -273,6 +295,7 @@ static void xattrs_changed_there(struct t_world *w)
 
 static const struct t_case cases[] = {
 	T_CASE(cannot_be_kept, xfs, fanotify),
+	T_CASE(cannot_be_listed, xfs, fanotify),
 	T_CASE(goes_with_its_tree, xfs, fanotify),
 	T_CASE(need_not_be_kept, xfs, fanotify),
 	T_CASE(kept_later, ext4, fanotify),
