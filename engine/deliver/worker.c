@@ -433,6 +433,7 @@ int jb_worker_run(const struct jb_config *config, const char *policy,
 				    JB_WORKER_FD);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that is too large is one file */
 	/* One thread works: what it opened is its own. */
 	setenv("UV_THREADPOOL_SIZE", "1", 1);
 	w = calloc(1, sizeof *w);

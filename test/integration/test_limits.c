@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -19,6 +20,33 @@
 static long count_old(void)
 {
 	return t_shell_number("grep -l old " DST "/d/* | wc -l");
+}
+
+static void limit_file_size(struct t_mirror *m, rlim_t bytes)
+{
+	const struct rlimit limit = {bytes, RLIM_INFINITY};
+
+	assert_int_equal(prlimit((pid_t)t_mirror_number(m, "pid"), RLIMIT_FSIZE,
+				 &limit, NULL),
+			 0);
+}
+
+/* A file that is larger than any may be there waits alone. */
+static void too_large(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	limit_file_size(&m, 4 << 20);
+	t_shell("cd %s; head -c 6M /dev/urandom > large; echo b > b", SRC);
+	t_mirror_flush_says(&m, 1, "large: the target can't hold it");
+	t_shell("cmp %s/b %s/b", SRC, DST);
+	limit_file_size(&m, RLIM_INFINITY);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "restarts"), 0);
+	t_mirror_fini(&m);
 }
 
 /* Too many files that get new content at once (a fool's script, a virus): their
@@ -244,6 +272,7 @@ static void too_many_clients(struct t_world *w)
 }
 
 static const struct t_case cases[] = {
+	T_CASE(too_large, ext4, fanotify),
 	T_CASE(overwrites_held, ext4, fanotify),
 	T_CASE(released_as_shown, ext4, fanotify),
 	T_CASE(dry_run, ext4, fanotify),
