@@ -72,8 +72,8 @@ int jb_delivery_step(struct jb_delivery *d, bool retry, struct jb_step *ret,
  * jb_delivery_reached() is false until they have. */
 int jb_delivery_retry_all(struct jb_delivery *d, struct jb_error *err);
 
-/* Is the target there? JB_EHELD if not, as a step would say that had something
- * to do. */
+/* Something was mounted or unmounted: is the target there? JB_EHELD if not, as
+ * a step would say that had something to do. What was hidden there is due. */
 int jb_delivery_look(struct jb_delivery *d, struct jb_error *err);
 
 /* Tell what would be done, by jb_delivery_on_effect(): also what is pending,

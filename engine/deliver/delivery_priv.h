@@ -139,6 +139,8 @@ int jb_delivery_catch_up(struct jb_delivery *d, struct jb_error *err);
 /* What waits longer than Settle= now says is due: it was written when that was
  * more. */
 int jb_delivery_wait_no_longer(struct jb_delivery *d, struct jb_error *err);
+/* What a mount hid at the target may have come to light. */
+int jb_delivery_retry_hidden(struct jb_delivery *d, struct jb_error *err);
 /* After a plan: are any left that jb_delivery_retry_all() is to try? */
 int jb_delivery_try_rest(struct jb_delivery *d, struct jb_error *err);
 

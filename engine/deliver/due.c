@@ -16,7 +16,7 @@
 #define ROOM_LOOK_US INT64_C(60000000)
 
 static_assert(JB_REASON_HELD == 12 && JB_REASON_SETTLING == 15 &&
-		      JB_REASON_PARTIAL == 19,
+		      JB_REASON_PARTIAL == 19 && JB_REASON_HIDDEN == 22,
 	      "their numbers are stored");
 
 /* All but what waits by intention: other commands and keys hurry that. */
@@ -65,6 +65,15 @@ int jb_delivery_retry_all(struct jb_delivery *d, struct jb_error *err)
 	if (rv == JB_OK && d->untried > 0)
 		d->again = true;
 	return rv;
+}
+
+int jb_delivery_retry_hidden(struct jb_delivery *d, struct jb_error *err)
+{
+	static const char sql[] =
+		"UPDATE pending SET next = " JB_DUE_NOW " WHERE reason = 22;"
+		"UPDATE owed SET next = " JB_DUE_NOW " WHERE reason = 22";
+
+	return jb_delivery_mark_due(d, sql, err);
 }
 
 int jb_delivery_try_rest(struct jb_delivery *d, struct jb_error *err)

@@ -201,7 +201,7 @@ int jb_delivery_look(struct jb_delivery *d, struct jb_error *err)
 		return JB_OK;
 	rv = jb_delivery_start_target(d, &can, err);
 	d->target->ops->end(d->target);
-	return rv;
+	return rv == JB_OK ? jb_delivery_retry_hidden(d, err) : rv;
 }
 
 /* Is it this policy's own, as it remembers it? */

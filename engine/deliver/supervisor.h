@@ -28,8 +28,9 @@ int jb_supervisor_open(uv_loop_t *loop, const struct jb_config *config,
 /* There are changes up to @seq. */
 void jb_supervisor_wake(struct jb_supervisor *s, int64_t seq);
 
-/* Something was mounted or unmounted at @path: whose target or root lies there
- * looks whether it can work. */
+/* Something was mounted or unmounted at @path: the workers whose target or root
+ * it concerns look whether they can work. Follows no path itself: one may lead
+ * to where nobody answers. */
 void jb_supervisor_mounted(struct jb_supervisor *s, const char *path);
 
 /* Is there a worker for this policy? */

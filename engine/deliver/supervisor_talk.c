@@ -21,48 +21,15 @@ void jb_supervisor_wake(struct jb_supervisor *s, int64_t seq)
 				  json_pack("{s:s}", "do", "wake"));
 }
 
-static bool lies_in(const char *path, const char *dir)
-{
-	size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
-
-	return strncmp(path, dir, len) == 0 &&
-	       (path[len] == '/' || path[len] == '\0');
-}
-
-/* By its name, or by where links lead to. */
-static bool is_below(const char *path, const char *dir)
-{
-	char *real = realpath(path, NULL);
-	bool is = lies_in(path, dir) || (real != NULL && lies_in(real, dir));
-
-	free(real);
-	return is;
-}
-
-/* Does it work in @dir, or read there? */
-static bool needs(const struct jb_served *w, const char *dir)
-{
-	const struct jb_config *config = w->supervisor->config;
-	const struct jb_config_root *root =
-		jb_config_root(config, jb_config_text(w->policy, "Root"));
-	char *path = NULL;
-	bool does;
-
-	if (root != NULL && is_below(root->path, dir))
-		return true;
-	if (jb_config_target_dir(config, w->policy, &path, NULL) != JB_OK)
-		return false;
-	does = path != NULL && is_below(path, dir);
-	free(path);
-	return does;
-}
-
 void jb_supervisor_mounted(struct jb_supervisor *s, const char *path)
 {
+	json_t *where = json_string(path); /* NULL: it is not UTF-8 */
+
 	for (size_t i = 0; i < s->n_workers && !s->stopping; i++)
-		if (needs(s->workers[i], path))
-			jb_line_pipe_send(&s->workers[i]->pipe,
-					  json_pack("{s:s}", "do", "look"));
+		jb_line_pipe_send(&s->workers[i]->pipe,
+				  json_pack("{s:s, s:O*}", "do", "mounted",
+					    "path", where));
+	json_decref(where);
 }
 
 /* ---- words from a worker */

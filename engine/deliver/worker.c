@@ -30,7 +30,6 @@
 #define MOST_WAIT_MS   60000
 #define HELD_WAIT_MS   2000
 #define REPORT_MS      500
-#define MOUNTS_MS      500
 #define IOPRIO_WHO_ME  1
 #define IOPRIO_SHIFT   13
 #define IOPRIO_DEFAULT 4
@@ -72,6 +71,10 @@ static void on_work(uv_work_t *req)
 	w->work.was_known = false;
 	w->work.released = (struct jb_released){0};
 	w->work.rv = JB_OK;
+	if (w->work.sift) {
+		w->work.concerned = jb_worker_is_concerned(w);
+		return;
+	}
 	if (w->work.delivery == NULL)
 		w->work.rv = jb_delivery_open(w->config, w->policy->name, false,
 					      &w->work.delivery, err);
@@ -225,6 +228,15 @@ static json_t *make_answer(const struct jb_worker *w)
 			 (json_int_t)r->left.overwrites);
 }
 
+/* The target may have gone, or come back. */
+static void note_sifted(struct jb_worker *w)
+{
+	jb_worker_free_mounted(&w->work.mounted);
+	if (w->work.concerned)
+		w->look = w->retry = true;
+	jb_worker_poke(w);
+}
+
 static void on_worked(uv_work_t *req, int status)
 {
 	struct jb_worker *w = req->data;
@@ -237,6 +249,10 @@ static void on_worked(uv_work_t *req, int status)
 	if (w->stopping) {
 		free(ask);
 		close_all(w);
+		return;
+	}
+	if (w->work.sift) {
+		note_sifted(w);
 		return;
 	}
 	if (w->work.rv == JB_ECORRUPT && w->work.delivery != NULL)
@@ -303,8 +319,16 @@ void jb_worker_poke(struct jb_worker *w)
 {
 	struct jb_worker_ask *ask = w->asks;
 
-	if (w->busy || w->stopping ||
-	    (ask == NULL && !w->wake && !w->retry && !w->look))
+	if (w->busy || w->stopping)
+		return;
+	w->work.sift = w->sift;
+	if (w->sift) {
+		jb_worker_take_mounted(w);
+		w->busy = true;
+		uv_queue_work(&w->loop, &w->work.req, on_work, on_worked);
+		return;
+	}
+	if (ask == NULL && !w->wake && !w->retry && !w->look)
 		return;
 	/* A failed target is not asked again by every change. */
 	if (ask == NULL && w->failed.code != JB_OK && !w->retry)
@@ -325,22 +349,6 @@ void jb_worker_poke(struct jb_worker *w)
 	note_synced(w);
 	uv_timer_start(&w->report, on_report, REPORT_MS, REPORT_MS);
 	uv_queue_work(&w->loop, &w->work.req, on_work, on_worked);
-}
-
-static void on_mounts(uv_timer_t *timer)
-{
-	struct jb_worker *w = timer->data;
-
-	w->look = true;
-	w->retry = w->retry || w->failed.code != JB_OK;
-	jb_worker_poke(w);
-}
-
-/* Who unmounts one disk may be about to mount another: what lies between isn't
- * meant. */
-void jb_worker_look(struct jb_worker *w)
-{
-	uv_timer_start(&w->mounts, on_mounts, MOUNTS_MS, 0);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -461,6 +469,8 @@ int jb_worker_run(const struct jb_config *config, const char *policy,
 	uv_loop_close(&w->loop);
 	free_asks(w->asks);
 	free_asks(w->flushes);
+	jb_worker_free_mounted(&w->mounted);
+	jb_worker_free_mounted(&w->work.mounted);
 	free(w);
 	return rv;
 }

@@ -21,6 +21,14 @@ struct jb_worker_ask {
 	bool retried; /* flush: what is pending or owed was tried once more */
 };
 
+/* Where something was mounted or unmounted. */
+#define JB_WORKER_MOUNTED 16
+struct jb_worker_mounted {
+	char *paths[JB_WORKER_MOUNTED]; /* owned */
+	unsigned n;
+	bool any; /* there were more */
+};
+
 struct jb_worker {
 	const struct jb_config *config;		/* borrowed */
 	const struct jb_config_section *policy; /* borrowed */
@@ -30,8 +38,10 @@ struct jb_worker {
 	uv_signal_t term, interrupt;
 	bool busy, stopping, closed;
 	bool wake, retry;
-	bool retry_all;		       /* due or not */
-	bool look;		       /* is the target still there? */
+	bool retry_all; /* due or not */
+	bool look;	/* is the target still there? */
+	bool sift;	/* first: do the mounts concern the policy? */
+	struct jb_worker_mounted mounted;
 	struct jb_worker_ask *asks;    /* owned; in their order */
 	struct jb_worker_ask *flushes; /* owned; waiting */
 	int64_t backoff_ms;
@@ -50,6 +60,9 @@ struct jb_worker {
 		struct jb_delivery *delivery; /* owned */
 		struct jb_worker_ask *ask;    /* owned; NULL: a step */
 		bool retry, retry_all, look;
+		bool sift; /* nothing else is done */
+		bool concerned;
+		struct jb_worker_mounted mounted;
 		int rv;
 		struct jb_error err;
 		struct jb_step step;
@@ -62,9 +75,15 @@ struct jb_worker {
 
 /* worker.c: there is something to do. */
 void jb_worker_poke(struct jb_worker *w);
-/* The target may have gone, or come back. */
-void jb_worker_look(struct jb_worker *w);
 void jb_worker_stop(struct jb_worker *w);
+
+/* worker_mounts.c: something was mounted or unmounted at @path (NULL: it can't
+ * be told where); when all is quiet that is sifted. */
+void jb_worker_mounted(struct jb_worker *w, const char *path);
+void jb_worker_take_mounted(struct jb_worker *w);
+void jb_worker_free_mounted(struct jb_worker_mounted *m);
+/* On the worker thread: does any of work.mounted concern the policy? */
+bool jb_worker_is_concerned(struct jb_worker *w);
 
 /* worker_talk.c */
 int jb_worker_listen(struct jb_worker *w, struct jb_error *err);

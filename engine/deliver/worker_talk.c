@@ -252,8 +252,9 @@ static void on_line(void *worker, json_t *message)
 
 	if (what != NULL && strcmp(what, "wake") == 0)
 		w->wake = true;
-	else if (what != NULL && strcmp(what, "look") == 0)
-		jb_worker_look(w);
+	else if (what != NULL && strcmp(what, "mounted") == 0)
+		jb_worker_mounted(w, json_string_value(
+					     json_object_get(message, "path")));
 	else if (what != NULL)
 		take_ask(w, what, message);
 	jb_worker_poke(w);

@@ -6,6 +6,7 @@
 #include "lib/t_mirror.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -81,19 +82,46 @@ static void mounted(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
-/* A FUSE mount whose process died: whoever looks at it gets an error. */
-static void mount_dead(const char *path)
+/* That a mount has gone is noticed, however long a next try would have been
+ * waited for. */
+static void comes_to_light(struct t_world *w)
+{
+	struct t_mirror m;
+
+	begin(&m, w);
+	assert_int_equal(mount("tmpfs", DST "/d", "tmpfs", 0, ""), 0);
+	change();
+	for (int i = 0; i < 8; i++) /* each makes the next wait longer */
+		t_mirror_flush_says(&m, 1, HIDDEN);
+	assert_int_equal(umount(DST "/d"), 0);
+	for (int i = 0; t_mirror_number(&m, "pending") > 0; i++) {
+		assert_true(i < 500);
+		poll(NULL, 0, 20);
+	}
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
+/* A FUSE mount that answers nothing, until the descriptor is closed. */
+static int mount_hung(const char *path)
 {
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	struct stat st;
 	char how[80];
 
 	if (fd < 0)
 		skip();
 	snprintf(how, sizeof how, "fd=%d,rootmode=40000,user_id=0,group_id=0",
 		 fd);
-	assert_int_equal(mount("dead", path, "fuse", 0, how), 0);
-	close(fd);
+	assert_int_equal(mount("hung", path, "fuse", 0, how), 0);
+	return fd;
+}
+
+/* One whose process died: whoever looks at it gets an error. */
+static void mount_dead(const char *path)
+{
+	struct stat st;
+
+	close(mount_hung(path));
 	assert_int_equal(stat(path, &st), -1);
 }
 
@@ -146,6 +174,34 @@ static void cut_short(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* A target that answers nothing (an NFS server that is away) keeps its policy
+ * waiting, and nobody else: neither the journal nor who asks the daemon. */
+static void hung(struct t_world *w)
+{
+	struct t_mirror m;
+	int fd;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a",
+		      "[Target t]\nPath=" DST "/hung/copy\nRequireMount=no");
+	w->daemon.quiet = true;
+	t_mirror_flush(&m, 3); /* no such directory */
+	t_shell("mkdir %s/hung", DST);
+	fd = mount_hung(DST "/hung");
+	for (int i = 0; i < 3; i++) {
+		t_shell("mkdir -p " T_SPACE "/x; mount -t tmpfs none " T_SPACE
+			"/x; umount " T_SPACE "/x; echo b > %s/b%d",
+			SRC, i);
+		t_daemon_flush(&w->daemon);
+	}
+	t_mirror_command(&m, 0, "m ", "status", NULL);
+	close(fd);
+	assert_int_equal(umount2(DST "/hung", MNT_DETACH), 0);
+	t_shell("mkdir %s/hung/copy", DST);
+	t_mirror_flush(&m, 0);
+	t_shell("cmp %s/b2 %s/hung/copy/b2", SRC, DST);
+	t_mirror_fini(&m);
+}
+
 #define DAMAGED ": the target's disk is damaged there"
 
 /* Two inodes of the target become unreadable. */
@@ -187,7 +243,9 @@ static void damaged(struct t_world *w)
 
 static const struct t_case cases[] = {
 	T_CASE(mounted, ext4, fanotify),
+	T_CASE(comes_to_light, ext4, fanotify),
 	T_CASE(dead, ext4, fanotify),
+	T_CASE(hung, ext4, fanotify),
 	T_CASE(cut_short, ext4, fanotify),
 	T_CASE(damaged, ext4, fanotify),
 };
