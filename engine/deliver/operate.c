@@ -158,7 +158,8 @@ bool jb_op_replace(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to,
 	jb_draft_cut(&p->d, to);
 	jb_draft_add(&p->d, to, n);
 	p->report->freed += last;
-	if (last)
+	/* A place that can't be seen may be another name of it. */
+	if (last && !jb_plan_is_hidden(old))
 		jb_draft_forget(&p->d, old);
 	jb_plan_touch(p, from->dir);
 	jb_plan_touch(p, to->dir);

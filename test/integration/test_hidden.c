@@ -82,6 +82,27 @@ static void mounted(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* A file of several names, of which one is hidden, and which is replaced or
+ * removed by the others: what is hidden is still ours afterwards. */
+static void linked(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; echo a > a; ln a d/a; echo b > b; ln b d/b;"
+		      "echo c > c; ln c d/c",
+		      "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	assert_int_equal(mount("tmpfs", DST "/d", "tmpfs", 0, ""), 0);
+	t_shell("cd %s; echo more >> a; rm b; rm c d/c; echo new > c", SRC);
+	t_mirror_flush_says(&m, 1, HIDDEN);
+	t_shell("cmp %s/c %s/c", SRC, DST);
+	assert_int_equal(umount(DST "/d"), 0);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* That a mount has gone is noticed, however long a next try would have been
  * waited for. */
 static void comes_to_light(struct t_world *w)
@@ -243,6 +264,7 @@ static void damaged(struct t_world *w)
 
 static const struct t_case cases[] = {
 	T_CASE(mounted, ext4, fanotify),
+	T_CASE(linked, ext4, fanotify),
 	T_CASE(comes_to_light, ext4, fanotify),
 	T_CASE(dead, ext4, fanotify),
 	T_CASE(hung, ext4, fanotify),
