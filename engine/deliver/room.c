@@ -39,23 +39,33 @@ static int make_due(struct jb_delivery *d, struct jb_error *err)
 	return rv;
 }
 
+/* What was refused though it seems to fit: the file system keeps some of what
+ * it calls free for itself (ext4 a fiftieth), or what has run out is inodes. */
+static uint64_t seeming_room(const struct jb_report *r,
+			     const struct jb_space *space)
+{
+	return r->freed == 0 && r->least_lacking <= space->room_bytes
+		       ? space->room_bytes
+		       : 0;
+}
+
 /* What the trash is to make room for: all that lacks it, else the smallest, but
  * nothing where that would be in vain. */
 static uint64_t choose_room(struct jb_delivery *d, const struct jb_report *r,
 			    const struct jb_space *space)
 {
 	struct jb_target *t = d->target;
-	uint64_t most = space->room_bytes;
+	uint64_t most = space->room_bytes, all, least;
 
 	if (t->ops->trash_size == NULL ||
 	    t->ops->trash_size(t, &most, NULL) != JB_OK)
 		return 0;
-	if (r->lacking_bytes + MB <= most)
-		return r->lacking_bytes + MB;
+	all = seeming_room(r, space) + r->lacking_bytes + MB;
+	if (all <= most)
+		return all;
+	least = seeming_room(r, space) + r->least_lacking + MB;
 	/* Names and directories may do with less. */
-	return r->least_lacking + MB <= most || r->least_lacking == 0
-		       ? r->least_lacking + MB
-		       : 0;
+	return least <= most || r->least_lacking == 0 ? least : 0;
 }
 
 /* Since the last plan ended. */
