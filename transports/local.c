@@ -106,6 +106,12 @@ static void close_target(struct jb_target *t)
 	free(l);
 }
 
+/* Not because somebody else tries the same, or sweeps stage/ meanwhile. */
+static bool is_lacking(int rv)
+{
+	return rv < 0 && errno != ENOENT && errno != EEXIST;
+}
+
 /* Try it out on two files, once for each file system. */
 static int probe(struct jb_local *l, int stage)
 {
@@ -120,10 +126,10 @@ static int probe(struct jb_local *l, int stage)
 		rv = fds[i] < 0 ? -errno : 0;
 	}
 	if (rv == 0) {
-		if (renameat2(stage, names[0], stage, names[1],
-			      RENAME_EXCHANGE) == 0)
+		if (!is_lacking(renameat2(stage, names[0], stage, names[1],
+					  RENAME_EXCHANGE)))
 			can |= JB_CAN_EXCHANGE;
-		if (linkat(stage, names[0], stage, names[2], 0) == 0)
+		if (!is_lacking(linkat(stage, names[0], stage, names[2], 0)))
 			can |= JB_CAN_LINK;
 		if (jb_copy_can_clone(fds[0], fds[1]))
 			can |= JB_CAN_CLONE;
@@ -167,6 +173,15 @@ static int prepare(struct jb_local *l, struct jb_error *err)
 					l->name, l->top.path);
 }
 
+static int open_source(struct jb_local *l, struct jb_error *err)
+{
+	int rv = jb_tree_open(&l->source, l->source_path, "", err);
+
+	if (rv != JB_OK)
+		jb_error_prefix(err, "source");
+	return rv;
+}
+
 static int start_target(struct jb_target *t, const char *uuid, uint64_t fsid,
 			unsigned *can, struct jb_error *err)
 {
@@ -186,7 +201,7 @@ static int start_target(struct jb_target *t, const char *uuid, uint64_t fsid,
 	if (rv == JB_OK)
 		rv = prepare(l, err);
 	if (rv == JB_OK && l->source_path != NULL)
-		rv = jb_tree_open(&l->source, l->source_path, "", err);
+		rv = open_source(l, err);
 	if (rv != JB_OK) {
 		end_target(t);
 		return rv;

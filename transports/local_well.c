@@ -45,7 +45,8 @@ static int write_probe(int stage)
 	if (write(fd, zeros, sizeof zeros) < 0 || fsync(fd) < 0)
 		rv = -errno;
 	close(fd);
-	if (unlinkat(stage, PROBE, 0) < 0 && rv == 0)
+	/* Another process may ask the same, or sweep stage/ meanwhile. */
+	if (unlinkat(stage, PROBE, 0) < 0 && errno != ENOENT && rv == 0)
 		rv = -errno;
 	return rv;
 }

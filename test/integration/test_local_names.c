@@ -315,6 +315,15 @@ static void test_mount_inside(void **state)
 	assert_int_equal(umount(T_TARGET "/m"), 0);
 }
 
+/* What a target can do is found out beside others who do the same. */
+static void test_probed_together(void **state)
+{
+	(void)state;
+	t_shell("mkdir %s/" JB_STAGE_DIR "/probe.c", T_TARGET);
+	t_target_open(&x, JB_PRESERVE_ALL, 1);
+	assert_true(x.can & JB_CAN_LINK);
+}
+
 /* What a process that died has left in stage/ is in nobody's way. */
 static void test_left_in_stage(void **state)
 {
@@ -425,6 +434,7 @@ int main(int argc, char **argv)
 		T_TARGET_TEST(test_trash, ext4),
 		T_TARGET_TEST(test_trash, xfs),
 		T_TARGET_TEST(test_sweep_deep, ext4),
+		T_TARGET_TEST(test_probed_together, ext4),
 		T_TARGET_TEST(test_left_in_stage, ext4),
 	};
 

@@ -107,6 +107,23 @@ static void unplugged(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* A source that is gone when something is mounted at the target: that is what
+ * is said, and not just a path. */
+static void no_source(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("mv %s %s.away; mount -t tmpfs none %s/d", SRC, SRC, DST);
+	await_state(&m, "held");
+	t_mirror_command(&m, 0, "m: source: " SRC ": No such", "status", NULL);
+	t_shell("mv %s.away %s; umount %s/d", SRC, SRC, DST);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* A target whose disk fails: nothing counts as copied that did not arrive. */
 static void failing(struct t_world *w)
 {
@@ -373,6 +390,7 @@ static void has_keys(struct t_world *w)
 static const struct t_case cases[] = {
 	T_CASE(read_only, ext4, fanotify),
 	T_CASE(unplugged, ext4, fanotify),
+	T_CASE(no_source, ext4, fanotify),
 	T_CASE(edited, ext4, fanotify),
 	T_CASE(failing, ext4, fanotify),
 	T_CASE(missing, ext4, fanotify),
