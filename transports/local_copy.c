@@ -339,6 +339,60 @@ int jb_copy_data(struct jb_copy *c)
 	return rv;
 }
 
+int jb_copy_more(struct jb_copy *c, int64_t size)
+{
+	int64_t begin = c->size;
+
+	c->size = size;
+	return copy_by_buffer(c, begin, size, NULL);
+}
+
+static int compare_all(struct jb_copy *c, XXH3_state_t *hash)
+{
+	char *theirs = c->buffer, *mine = c->buffer + JB_COPY_BUFFER;
+	ssize_t n, m;
+	size_t len;
+
+	for (int64_t at = 0; at < c->size; at += n) {
+		if (is_stopped(c))
+			return -ECANCELED;
+		len = c->size - at < JB_COPY_BUFFER ? (size_t)(c->size - at)
+						    : JB_COPY_BUFFER;
+		n = read_full(c->from, theirs, len, at);
+		if (n < 0)
+			return read_error(c);
+		m = read_full(c->to, mine, len, at);
+		if (m < 0)
+			return -errno;
+		if (n != m || n == 0 || memcmp(theirs, mine, (size_t)n) != 0)
+			return 0;
+		if (hash != NULL)
+			XXH3_128bits_update(hash, theirs, (size_t)n);
+	}
+	return 1;
+}
+
+int jb_copy_prove(struct jb_copy *c)
+{
+	XXH3_state_t *hash = NULL;
+	int rv;
+
+	c->at_source = false;
+	if (c->want_hash) {
+		hash = XXH3_createState();
+		if (hash == NULL)
+			return -ENOMEM;
+		XXH3_128bits_reset(hash);
+	}
+	rv = compare_all(c, hash);
+	if (hash != NULL)
+		c->hash = digest(hash);
+	XXH3_freeState(hash);
+	if (rv == 1 && ftruncate(c->to, c->size) < 0)
+		return -errno;
+	return rv;
+}
+
 int jb_copy_hash(int fd, char *buffer, const atomic_bool *stopped,
 		 struct jb_hash *ret)
 {

@@ -42,6 +42,12 @@ struct jb_copy {
  * before the work where that can be told. */
 int jb_copy_data(struct jb_copy *c);
 
+/* @from has grown to @size since: copy that as well. */
+int jb_copy_more(struct jb_copy *c, int64_t size);
+
+/* Read both again: is it still what was copied? 1, 0, or a negative errno. */
+int jb_copy_prove(struct jb_copy *c);
+
 /* Are there reflinks between these two files? */
 bool jb_copy_can_clone(int to, int from);
 

@@ -2,11 +2,11 @@
 /* A regular file is made from the source: look at the source (is it the right
  * one?), open it without following or waiting, write an unnamed file in the
  * directory where it will end up, so that its blocks lie near its neighbours',
- * give it its attributes, look at the source again (did it change meanwhile?),
- * and only then link the finished file to its name. What fails on the way
- * leaves nothing. Where there are no unnamed files, or the name lies in the
- * right directory already, it is written under its name: nobody looks into
- * stage/. */
+ * give it its attributes, look at the source again (did it change meanwhile? A
+ * file that grows is followed), and only then link the finished file to its
+ * name. What fails on the way leaves nothing. Where there are no unnamed files,
+ * or the name lies in the right directory already, it is written under its
+ * name: nobody looks into stage/. */
 #include "transports/local_making.h"
 
 #include <errno.h>
@@ -20,6 +20,10 @@
 /* A tick of the slowest kernels, and how long one is waited for at most. */
 #define TICK_NS	     INT64_C(10000000)
 #define TICK_WAIT_NS INT64_C(500000)
+
+/* Smaller ones are copied between two writes. */
+#define FOLLOW_MIN  (1 << 20)
+#define FOLLOW_MOST 16 /* times to its end */
 
 static int64_t now_coarse(void)
 {
@@ -108,8 +112,49 @@ static int open_old(struct jb_making *m)
 	return fd < 0 ? -1 : fd;
 }
 
+static enum jb_outcome fail_copy(struct jb_making *m, const struct jb_copy *c,
+				 int rv)
+{
+	return c->at_source ? jb_making_fail_source(m, rv)
+			    : jb_making_fail_target(m, rv, "");
+}
+
+/* A file that is written on and on, as a log is, is another one before and
+ * after a copy that takes a while. So follow it to its end, and take the
+ * version that it is at that moment: by reading all again afterwards it is
+ * proved that what was copied is what it was then. Where that fails the copy is
+ * torn. */
+static enum jb_outcome follow_growth(struct jb_making *m, struct jb_copy *c)
+{
+	struct jb_object now;
+	int rv;
+
+	if (c->size < FOLLOW_MIN || c->is_sparse)
+		return JB_OUTCOME_DONE;
+	for (int i = 0; i < FOLLOW_MOST; i++) {
+		rv = jb_tree_look(m->from, "", &now);
+		if (rv < 0)
+			return jb_making_fail_source(m, rv);
+		if (jb_making_is_same(&now, &m->w->source) || c->is_short ||
+		    now.size < c->size)
+			return JB_OUTCOME_DONE;
+		if (now.size == c->size) {
+			rv = jb_copy_prove(c);
+			m->is_proved = rv == 1;
+			break;
+		}
+		rv = jb_copy_more(c, now.size);
+		if (rv < 0)
+			break;
+	}
+	if (m->is_proved)
+		m->w->source = now;
+	return rv < 0 ? fail_copy(m, c, rv) : JB_OUTCOME_DONE;
+}
+
 static enum jb_outcome copy_content(struct jb_making *m)
 {
+	enum jb_outcome out;
 	struct jb_work *w = m->w;
 	struct jb_local *l = m->h->local;
 	int64_t on_disk = w->source.blocks * 512;
@@ -130,11 +175,11 @@ static enum jb_outcome copy_content(struct jb_making *m)
 
 	c.old = m->old = open_old(m);
 	rv = jb_copy_data(&c);
+	out = rv < 0 ? fail_copy(m, &c, rv) : follow_growth(m, &c);
 	w->bytes = c.written;
 	w->hash = c.hash;
-	if (rv < 0)
-		return c.at_source ? jb_making_fail_source(m, rv)
-				   : jb_making_fail_target(m, rv, "");
+	if (out != JB_OUTCOME_DONE)
+		return out;
 	if (c.is_short)
 		return jb_making_say(m, JB_OUTCOME_TORN,
 				     "became shorter while it was copied");

@@ -3,6 +3,8 @@
  * Whatever is not a file or a directory is never opened but as a path. */
 #include "transports/local_making.h"
 
+#include "engine/base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -149,6 +151,7 @@ static enum jb_outcome open_target_dir(struct jb_making *m)
 void jb_local_stage(struct jb_local_hand *h, struct jb_work *w)
 {
 	struct jb_making m = {.h = h, .w = w, .from = -1, .to = -1, .old = -1};
+	int64_t begin_us = jb_clock_us(CLOCK_MONOTONIC);
 	enum jb_outcome out;
 
 	w->bytes = 0;
@@ -160,6 +163,7 @@ void jb_local_stage(struct jb_local_hand *h, struct jb_work *w)
 		out = S_ISREG(w->source.mode) ? jb_making_file(&m, true)
 					      : make_other(&m);
 	jb_making_close(&m);
+	w->took_us = jb_clock_us(CLOCK_MONOTONIC) - begin_us;
 	w->outcome = out;
 }
 

@@ -51,8 +51,7 @@ enum jb_outcome jb_making_say(struct jb_making *m, enum jb_outcome outcome,
 				   m->w->from, words);
 }
 
-static bool is_same_version(const struct jb_object *a,
-			    const struct jb_object *b)
+bool jb_making_is_same(const struct jb_object *a, const struct jb_object *b)
 {
 	return a->ino == b->ino && a->birth == b->birth && a->size == b->size &&
 	       a->mtime == b->mtime && a->ctime == b->ctime;
@@ -85,13 +84,15 @@ enum jb_outcome jb_making_check(struct jb_making *m, const char *name)
 	struct jb_object now;
 	int rv;
 
+	if (m->is_proved)
+		return JB_OUTCOME_DONE;
 	rv = jb_tree_look(m->from >= 0 ? m->from : m->from_dir, name, &now);
 	if (rv < 0)
 		return jb_making_fail_source(m, rv);
 	if (now.ino != m->w->source.ino || now.birth != m->w->source.birth)
 		return jb_making_say(m, JB_OUTCOME_MOVED,
 				     "another entry has this name now");
-	if (!is_same_version(&now, &m->w->source))
+	if (!jb_making_is_same(&now, &m->w->source))
 		return jb_making_say(m, JB_OUTCOME_TORN,
 				     "changed while it was copied");
 	return JB_OUTCOME_DONE;

@@ -13,11 +13,14 @@ struct jb_making {
 	int from, to, old;	 /* owned, -1: not open */
 	bool is_unnamed;	 /* `to` came from O_TMPFILE */
 	bool is_named;		 /* the name in to_dir is ours */
+	bool is_proved;		 /* w->source is just what was copied */
 };
 
 /* Find the source's entry, make sure that it is the one of the plan, and note
  * it in w->source. */
 enum jb_outcome jb_making_find(struct jb_making *m);
+/* The same version of the same file? */
+bool jb_making_is_same(const struct jb_object *a, const struct jb_object *b);
 /* Is it still as it was then? @name in from_dir, "" when `from` is open. */
 enum jb_outcome jb_making_check(struct jb_making *m, const char *name);
 /* Give `to` the attributes of `from`. @fresh: it was made just now. */

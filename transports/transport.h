@@ -161,6 +161,7 @@ struct jb_work {
 	struct jb_object source; /* as copied */
 	struct jb_object target; /* as left */
 	int64_t bytes;		 /* of data that went to the target */
+	int64_t took_us;	 /* make: how long it was worked on */
 	struct jb_hash hash;	 /* of the content, if wanted and has_hash */
 	bool has_hash;
 	bool partial; /* DONE, but some attributes can't be kept at this

@@ -154,6 +154,7 @@ static void read_options(struct jb_delivery *d)
 		.keep_deleted = d->keep_us > 0,
 		.keep_hashes = true,
 		.racy_ns = LONG_WRITE_NS,
+		.rests = &d->rests,
 		.is_own = jb_delivery_is_own_dir,
 		.own_arg = d,
 	};

@@ -56,6 +56,7 @@ struct jb_delivery {
 	bool is_full;	/* a full pass is owed */
 	unsigned adopt; /* 1: by size and time, 2: by content */
 	bool paused;
+	struct jb_rests rests;
 	struct jb_pass pass;
 	struct jb_compare *compare; /* owned; of a full pass that runs */
 	struct jb_plan_sink sink;

@@ -8,6 +8,8 @@
 /* No wait is longer than this, but for those that are meant to: of what is to
  * settle, or what the target can't keep. */
 #define JB_PENDING_MOST_WAIT_US (INT64_C(900) * 1000000)
+/* The next try of what a person has asked for; in SQL JB_DUE_NOW. */
+#define JB_PENDING_AT_ONCE_US INT64_C(1)
 
 /* How long to wait after the try number @attempts that ended so: 1 s, doubled
  * each time up to a quarter of an hour; 0 for what costs nothing to try. */

@@ -15,6 +15,7 @@
 
 #include "engine/deliver/reason.h"
 #include "engine/deliver/replica.h"
+#include "engine/deliver/rest.h"
 #include "engine/deliver/target.h"
 #include "journal/catalog_view.h"
 
@@ -47,10 +48,11 @@ struct jb_planner_options {
 	bool adopt;	    /* take over what equals the source */
 	bool adopt_content; /* compare it byte by byte, not by size and time */
 	int64_t settle_us;  /* Settle=: younger content is not copied yet */
-	size_t page;	    /* entries that a new tree may add to one plan;
-			     * 0: a default */
-	int64_t racy_ns;    /* a ctime younger than this when copied can't
-			     * tell a later write (kernels before 6.13) */
+	struct jb_rests *rests; /* borrowed; NULL: nothing rests */
+	size_t page;		/* entries that a new tree may add to one plan;
+				 * 0: a default */
+	int64_t racy_ns;	/* a ctime younger than this when copied can't
+				 * tell a later write (kernels before 6.13) */
 };
 
 /* Where to look. */

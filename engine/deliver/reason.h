@@ -36,7 +36,8 @@
 	X(DENIED, 23, 1,                                                       \
 	  "not allowed at the target: see its rights, and lsattr for +i, +a")  \
 	X(DAMAGED, 24, 1,                                                      \
-	  "the target's disk is damaged there: check its file system")
+	  "the target's disk is damaged there: check its file system")         \
+	X(RESTING, 25, 0, "rests after a copy that took long")
 
 enum jb_reason {
 #define X(name, number, counts, text) JB_REASON_##name = number,

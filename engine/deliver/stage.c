@@ -6,6 +6,7 @@
  * When all is durable, T2 stores each one's target inode: a crash after that
  * copies nothing again. What could not be made leaves things as they are: the
  * entry is pending, its old version keeps the places. */
+#include "engine/deliver/pending.h"
 #include "engine/deliver/plan.h"
 
 #include <stdio.h>
@@ -123,15 +124,28 @@ int64_t jb_plan_settles_at(const struct jb_plan *p, const struct jb_seen *e)
 	return e->cctime / 1000 + settle;
 }
 
-static void let_settle(struct jb_plan *p, struct jb_seen *e)
+/* A person who waits for it does not wait for its rest. */
+static int64_t rests_until(struct jb_plan *p, const struct jb_seen *e)
+{
+	const struct jb_rests *rests = p->planner->o.rests;
+	int64_t until =
+		rests != NULL ? jb_rests_until(rests, e->id, p->d.now_us) : 0;
+	const struct jb_pending *x =
+		until != 0 ? jb_draft_pending(&p->d, e->id) : NULL;
+
+	return x != NULL && x->row.next_us == JB_PENDING_AT_ONCE_US ? 0 : until;
+}
+
+static void let_wait(struct jb_plan *p, struct jb_seen *e, enum jb_reason why,
+		     int64_t until_us)
 {
 	struct jb_pending *x;
 
-	jb_plan_tell(p, JB_VERB_COPY, JB_REASON_SETTLING, e, 0);
-	give_up(p, e, JB_REASON_SETTLING);
+	jb_plan_tell(p, JB_VERB_COPY, why, e, 0);
+	give_up(p, e, why);
 	x = jb_draft_pending(&p->d, e->id);
 	if (x != NULL)
-		x->row.next_us = jb_plan_settles_at(p, e);
+		x->row.next_us = until_us;
 }
 
 /* The places in directories that could not be made are no places. */
@@ -196,6 +210,9 @@ static void take_result(struct jb_plan *p, struct jb_work *w)
 	jb_plan_outcome(p, w->outcome, &w->err);
 	if (jb_plan_failed(p))
 		return;
+	if (p->planner->o.rests != NULL && S_ISREG(w->mode))
+		jb_rests_note(p->planner->o.rests, e->id,
+			      p->d.now_us + w->took_us, w->took_us);
 	if (!has_place_left(e)) {
 		give_up(p, e, JB_REASON_WAITS);
 		return;
@@ -283,6 +300,7 @@ static void stage_type(struct stage *st, bool dirs)
 {
 	struct jb_plan *p = st->plan;
 	struct jb_seen *e;
+	int64_t until;
 
 	for (size_t i = 0; i < p->n_items && !jb_plan_failed(p); i++) {
 		e = p->entries[i];
@@ -293,8 +311,10 @@ static void stage_type(struct stage *st, bool dirs)
 			give_up(p, e, JB_REASON_WAITS);
 		else if (is_held(p, e))
 			give_up(p, e, JB_REASON_HELD);
-		else if (jb_plan_settles_at(p, e) != 0)
-			let_settle(p, e);
+		else if ((until = jb_plan_settles_at(p, e)) != 0)
+			let_wait(p, e, JB_REASON_SETTLING, until);
+		else if ((until = rests_until(p, e)) != 0)
+			let_wait(p, e, JB_REASON_RESTING, until);
 		else
 			add_work(st, e);
 		if (st->n == AT_ONCE)

@@ -54,6 +54,7 @@ struct sim {
 	/* percent */
 	double p_crash, p_fail, p_other, p_live;
 	unsigned fail_in; /* the how many'th operation fails; 0: none */
+	int64_t took_us;  /* says each copy of a file */
 	bool full_names;  /* there is no room for a name anywhere */
 	int room;	  /* objects that can still be made; < 0: any number */
 	bool crashed;	  /* nothing may be done any more */

@@ -65,6 +65,7 @@ static enum jb_outcome make_one(struct sim *s, struct jb_work *w)
 		s->objects[no].meta = e->meta;
 		s->objects[no].mtime = e->sig;
 		w->bytes = 7;
+		w->took_us = s->took_us;
 	}
 	fill_source(e, &w->source);
 	sim_describe(s, no, &w->target);
