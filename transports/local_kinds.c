@@ -225,6 +225,23 @@ static enum jb_outcome reattribute(struct jb_making *m)
 	return rv < 0 ? jb_making_fail_target(m, rv, "") : JB_OUTCOME_DONE;
 }
 
+/* Where the source has a mount point the copy has no attributes to get; but it
+ * has to be the copy. */
+static enum jb_outcome look_again(struct jb_making *m)
+{
+	enum jb_outcome out;
+	int rv = jb_tree_open_entry(m->to_dir, m->w->to.name);
+
+	if (rv < 0)
+		return jb_making_fail_target(m, rv, "");
+	m->to = rv;
+	out = check_target(m);
+	if (out != JB_OUTCOME_DONE)
+		return out;
+	rv = jb_tree_look(m->to, "", &m->w->target);
+	return rv < 0 ? jb_making_fail_target(m, rv, "") : JB_OUTCOME_DONE;
+}
+
 void jb_local_reattribute(struct jb_local_hand *h, struct jb_work *w)
 {
 	struct jb_making m = {.h = h, .w = w, .from = -1, .to = -1, .old = -1};
@@ -236,7 +253,7 @@ void jb_local_reattribute(struct jb_local_hand *h, struct jb_work *w)
 	if (out == JB_OUTCOME_DONE)
 		out = jb_making_find(&m);
 	if (out == JB_OUTCOME_DONE && w->mount)
-		out = look_at_target(&m);
+		out = look_again(&m);
 	else if (out == JB_OUTCOME_DONE)
 		out = reattribute(&m);
 	jb_making_close(&m);

@@ -103,6 +103,30 @@ static void linked(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* Mounts at both sides of one directory. */
+static void both_mounted(struct t_world *w)
+{
+	struct t_mirror m;
+	ino_t dir;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir d", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	dir = inode(DST "/d");
+	assert_int_equal(mount("tmpfs", DST "/d", "tmpfs", 0, ""), 0);
+	t_shell("echo a > %s/d/a", SRC);
+	t_mirror_flush_says(&m, 1, HIDDEN);
+	assert_int_equal(mount("tmpfs", SRC "/d", "tmpfs", 0, ""), 0);
+	t_shell("echo b > %s/b", SRC);
+	t_mirror_flush_says(&m, 1, HIDDEN);
+	t_mirror_flush_says(&m, 1, HIDDEN);
+	assert_int_equal(umount(SRC "/d"), 0);
+	assert_int_equal(umount(DST "/d"), 0);
+	t_mirror_check(&m);
+	assert_int_equal(inode(DST "/d"), dir);
+	t_mirror_fini(&m);
+}
+
 /* That a mount has gone is noticed, however long a next try would have been
  * waited for. */
 static void comes_to_light(struct t_world *w)
@@ -265,6 +289,7 @@ static void damaged(struct t_world *w)
 static const struct t_case cases[] = {
 	T_CASE(mounted, ext4, fanotify),
 	T_CASE(linked, ext4, fanotify),
+	T_CASE(both_mounted, ext4, fanotify),
 	T_CASE(comes_to_light, ext4, fanotify),
 	T_CASE(dead, ext4, fanotify),
 	T_CASE(hung, ext4, fanotify),
