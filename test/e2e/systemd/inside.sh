@@ -163,6 +163,65 @@ else
 	(($(gaps) == before + 1)) || fail "no gap of the stop"
 fi
 
+# ---- a mirror
+
+must_be_equal()
+{
+	local difference
+
+	journalctl-backup flush --policy mirror --timeout 60s ||
+		fail "$1: flush: $?"
+	difference=$(rsync -naHAXi --delete --numeric-ids \
+		--exclude=/.journalctl-backup/ /srv/data/ /srv/copy/)
+	[[ -z $difference ]] || fail "$1: the copy differs: $difference"
+	journalctl-backup verify --content || fail "$1: verify: $?"
+}
+
+# All that the unit locks away leaves the worker what it needs.
+cat >>"$config" <<-C
+	[Target copy]
+	Transport=local
+	Path=/srv/copy
+	RequireMount=yes
+
+	[Policy mirror]
+	Plugin=mirror
+	Root=data
+	Target=copy
+C
+mkdir -p /srv/data/kinds/dir/below
+(
+	cd /srv/data/kinds || exit 1
+	echo a >file
+	ln file link
+	ln -s nowhere symlink
+	mkfifo fifo
+	mknod null c 1 3
+	truncate -s 10M sparse
+	echo end >>sparse
+	head -c 3M /dev/urandom >large
+	install -m 4755 -o 12 -g 34 file suid
+	install -m 2755 -g 34 -d sgid
+	setfattr -n user.a -v b file
+	setfattr -n trusted.a -v b file
+	setfattr -n security.capability -v 0sAQAAAgAgAAAAAAAAAAAAAAAAAAA= large
+	setfacl -m u:77:rwx file
+	setfacl -d -m g:78:rx dir
+) || fail "can't make what is to be mirrored"
+systemctl reload "$unit" || fail "a policy can't be added by reload"
+must_be_equal "a first copy"
+mv /srv/data/kinds/dir /srv/data/kinds/moved
+mv /srv/data/kinds/large /srv/data/kinds/moved/below/
+echo more >>/srv/data/kinds/file
+rm /srv/data/kinds/fifo
+must_be_equal "changes"
+pid=$(property MainPID)
+kill -KILL "$pid"
+wait_for_other "$pid"
+echo again >>/srv/data/kinds/file
+must_be_equal "killed"
+sed -i '/^\[Target copy\]/,$d' "$config"
+
 # What only a person can mend is not tried again and again.
 echo 'Path=' >>"$config"
 echo 'Nonsense=1' >>"$config"
