@@ -18,6 +18,7 @@
  * that can)? Asked by doing it. */
 static bool probe_handles(struct jb_root *root)
 {
+	struct jb_error err;
 	int fd;
 
 	if (jb_handle_get(root->fd, "", &root->handle, NULL) != JB_OK) {
@@ -31,9 +32,11 @@ static bool probe_handles(struct jb_root *root)
 	fd = jb_root_open_handle(root,
 				 (struct jb_handle_ref){root->handle.bytes,
 							root->handle.len},
-				 NULL);
-	if (fd < 0)
+				 &err);
+	if (fd < 0) {
+		root->no_right = err.foreign == EPERM;
 		return false;
+	}
 	close(fd);
 	return true;
 }

@@ -36,6 +36,7 @@ struct jb_root {
 	uint64_t subvolume;	  /* btrfs, else 0 */
 	uint8_t fs;		  /* roots of one file system share it */
 	bool by_handle;		  /* directories are opened by handle */
+	bool no_right;		  /* since this process may not */
 	bool cut;		  /* mounts below it hide what they cover */
 	struct jb_source *source; /* borrowed; who watches it */
 	char fs_type[32];	  /* as mountinfo has it, "" if it has not */

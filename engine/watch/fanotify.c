@@ -312,7 +312,11 @@ static int add_root(struct jb_source *s, struct jb_root *root,
 
 	if (!root->by_handle)
 		return jb_error_set(err, JB_ENOTSUP, 0,
-				    "no file handles that can be opened here");
+				    root->no_right
+					    ? "opening by file handle needs "
+					      "CAP_DAC_READ_SEARCH (root)"
+					    : "no file handles that can be "
+					      "opened here");
 	rv = mark_root(s->fd, root, &fsid, err);
 	if (rv != JB_OK)
 		return rv;

@@ -222,12 +222,35 @@ static void watch_limit(struct t_world *w)
 	t_judge_fini(&j);
 }
 
+/* Who may not open file handles watches by inotify, and is told why. */
+static void no_right(struct t_world *w)
+{
+	(void)w;
+	t_shell("mkdir -p " ROOT " " T_SPACE "/plain/state && cd " T_SPACE
+		"/plain && cp %s jb && printf "
+		"'[Journal]\nStateDirectory=" T_SPACE
+		"/plain/state\nRuntimeDirectory=" T_SPACE "/plain/run"
+		"\n[Root r]\nPath=" ROOT "\n' > conf &&"
+		" chown -R 65534 . " ROOT,
+		t_daemon_program());
+	t_shell("cd " T_SPACE "/plain && (timeout 60 setpriv --reuid=65534"
+		" --regid=65534 --clear-groups ./jb --config conf daemon"
+		" 2>log & echo $! >pid) && n=0 &&"
+		" until ./jb --config conf flush 2>/dev/null; do"
+		" n=$((n + 1)); test $n -lt 3000 || exit 1; done &&"
+		" touch " ROOT "/f && ./jb --config conf flush &&"
+		" ./jb --config conf query | grep -q f && kill $(cat pid) &&"
+		" grep -q 'inotify: no fanotify.*needs CAP_DAC_READ_SEARCH' "
+		"log");
+}
+
 static const struct t_case cases[] = {
 	T_CASE(subvolume, btrfs, auto),
 	T_CASE(subvolume, btrfs, inotify),
 	T_CASE(subvolumes, btrfs, auto),
 	T_CASE(overlay, ext4, auto),
 	T_CASE(fuse, ext4, auto),
+	T_CASE(no_right, ext4, auto),
 	T_CASE(auto_is_fanotify, ext4, auto),
 	T_CASE(auto_is_fanotify, btrfs, auto),
 	T_CASE(inotify_overflow, ext4, inotify),
