@@ -209,13 +209,26 @@ static bool adopt(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s,
 
 /* ---- places */
 
-/* May the entry have this place? Not when somebody else's entry is there. */
+static bool refuse_place(struct jb_plan *p, struct jb_seen *e,
+			 enum jb_reason why)
+{
+	if (jb_plan_failed(p))
+		return false;
+	jb_draft_pend(&p->d, e->id, why);
+	jb_plan_tell(p, JB_VERB_COPY, why, e, 0);
+	return false;
+}
+
+/* May the entry have this place? Not when somebody else's entry is there; nor
+ * when it can't be seen: what is made for it would wait in OWN, and each plan
+ * would try it again. */
 static bool is_open(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s)
 {
 	struct jb_object at;
 	enum jb_outcome o;
-	enum jb_reason why;
 
+	if (s->hidden != JB_REASON_NONE)
+		return refuse_place(p, e, s->hidden);
 	/* The rows of the closed set were looked at; in a directory that is
 	 * yet to be made nobody is. */
 	if (s->holder != NULL || !s->dir->alive)
@@ -223,14 +236,9 @@ static bool is_open(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s)
 	o = jb_plan_look(p, s, &at);
 	if (o == JB_OUTCOME_LOST || jb_plan_failed(p))
 		return !jb_plan_failed(p);
-	if (o == JB_OUTCOME_DONE && adopt(p, e, s, &at))
-		return true;
-	why = o == JB_OUTCOME_DONE ? JB_REASON_FOREIGN : jb_plan_unseen(o);
-	if (!jb_plan_failed(p)) {
-		jb_draft_pend(&p->d, e->id, why);
-		jb_plan_tell(p, JB_VERB_COPY, why, e, 0);
-	}
-	return false;
+	if (o != JB_OUTCOME_DONE)
+		return refuse_place(p, e, jb_plan_unseen(o));
+	return adopt(p, e, s, &at) || refuse_place(p, e, JB_REASON_FOREIGN);
 }
 
 /* The slots of the names that it may have; false when there is none. */
