@@ -266,18 +266,41 @@ static void start_rids(struct jb_plan *p)
 		enter_node(p, jb_draft_node(&p->d, p->batch->rids[i]));
 }
 
+/* Has its last try failed, and is the next one not due yet? */
+static bool is_waiting(struct jb_plan *p, const struct jb_node *n)
+{
+	const struct jb_pending *x =
+		jb_node_has_src(n) ? jb_draft_pending(&p->d, n->row.src) : NULL;
+
+	if (x != NULL)
+		return x->row.next_us > p->d.now_us;
+	return n->owed.reason != JB_REASON_NONE && !n->owed.approved &&
+	       n->owed.next_us > p->d.now_us;
+}
+
+/* What is parked: by every plan, as long as it only waits for its place. */
+static void enter_parked(struct jb_plan *p)
+{
+	struct jb_slot *s;
+
+	jb_draft_load_slots(&p->d, p->d.own);
+	for (s = p->d.own->slots; s != NULL; s = s->next_slot)
+		if (s->holder != NULL && !is_waiting(p, s->holder))
+			enter_node(p, s->holder);
+}
+
 static void start_left_over(struct jb_plan *p)
 {
 	struct jb_pending *next;
 
 	for (struct jb_pending *x = p->d.all_pendings; x != NULL; x = next) {
 		next = x->next; /* enter() may put others in front */
-		if (x->alive)
+		if (x->alive && x->row.next_us <= p->d.now_us)
 			jb_plan_enter(p, jb_sight_entry(&p->s, x->row.id));
 	}
 	for (struct jb_due_rid *x = p->d.due_rids; x != NULL; x = x->next)
 		enter_node(p, jb_draft_node(&p->d, x->rid));
-	enter_below(p, p->d.own); /* what is parked: by every plan */
+	enter_parked(p);
 }
 
 /* A full plan in one piece: every entry below the top, every node. */

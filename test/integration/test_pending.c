@@ -3,6 +3,7 @@
 #include "lib/t_mirror.h"
 
 #include <poll.h>
+#include <stdlib.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
@@ -231,6 +232,37 @@ static void locked(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What waits for its next try is not tried by each change of something else:
+ * new versions that could not take their places. */
+static void waits_its_turn(struct t_world *w)
+{
+	struct t_mirror m;
+	int64_t failed;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir d; for i in $(seq 50); do echo $i > d/$i; done",
+		      "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("chattr +i %s/d/*", DST);
+	t_shell("cd %s/d; for i in *; do echo more >> $i; done", SRC);
+	for (int i = 0; i < 5; i++) /* each makes the next wait longer */
+		t_mirror_flush_says(&m, 1, "not allowed at the target");
+	failed = t_mirror_number(&m, "failed");
+	for (int i = 0; i < 20; i++) {
+		t_shell("echo %d > %s/busy", i, SRC);
+		for (int k = 0; system("cmp -s " SRC "/busy " DST "/busy");
+		     k++) {
+			assert_true(k < 500);
+			poll(NULL, 0, 20);
+		}
+	}
+	assert_true(t_mirror_number(&m, "failed") < failed + 20 * 50);
+	t_shell("chattr -i %s/d/*", DST);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 /* A name that is not UTF-8 is written the same way by all that list it. */
 static void odd_name(struct t_world *w)
 {
@@ -262,6 +294,7 @@ static const struct t_case cases[] = {
 	T_CASE(torn, ext4, fanotify),
 	T_CASE(removal_fails, ext4, fanotify),
 	T_CASE(locked, ext4, fanotify),
+	T_CASE(waits_its_turn, ext4, fanotify),
 	T_CASE(odd_name, ext4, fanotify),
 };
 
