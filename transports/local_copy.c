@@ -342,9 +342,15 @@ int jb_copy_data(struct jb_copy *c)
 int jb_copy_more(struct jb_copy *c, int64_t size)
 {
 	int64_t begin = c->size;
+	uint64_t more = (uint64_t)(size - begin);
+	int rv = jb_local_room_take(c->room, c->to, more);
 
+	if (rv < 0)
+		return rv;
 	c->size = size;
-	return copy_by_buffer(c, begin, size, NULL);
+	rv = copy_by_buffer(c, begin, size, NULL);
+	jb_local_room_give(c->room, more);
+	return rv;
 }
 
 static int compare_all(struct jb_copy *c, XXH3_state_t *hash)

@@ -22,8 +22,9 @@
 #define TICK_WAIT_NS INT64_C(500000)
 
 /* Smaller ones are copied between two writes. */
-#define FOLLOW_MIN  (1 << 20)
-#define FOLLOW_MOST 16 /* times to its end */
+#define FOLLOW_MIN   (1 << 20)
+#define FOLLOW_MOST  16		/* times to its end */
+#define FOLLOW_BYTES (64 << 20) /* at once: a log, not what is made large */
 
 static int64_t now_coarse(void)
 {
@@ -136,7 +137,7 @@ static enum jb_outcome follow_growth(struct jb_making *m, struct jb_copy *c)
 		if (rv < 0)
 			return jb_making_fail_source(m, rv);
 		if (jb_making_is_same(&now, &m->w->source) || c->is_short ||
-		    now.size < c->size)
+		    now.size < c->size || now.size - c->size > FOLLOW_BYTES)
 			return JB_OUTCOME_DONE;
 		if (now.size == c->size) {
 			rv = jb_copy_prove(c);
