@@ -354,9 +354,9 @@ static enum jb_outcome set_attrs(struct jb_target *t, struct jb_work *work,
 				 false, err);
 }
 
-static int sync_target(struct jb_target *t, struct jb_error *err)
+static int sync_target(struct jb_target *t, bool all, struct jb_error *err)
 {
-	return jb_local_sync_now(jb_local_of(t), err);
+	return jb_local_sync_now(jb_local_of(t), all, err);
 }
 
 static void set_time(struct jb_target *t, int64_t time_s)

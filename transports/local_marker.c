@@ -271,7 +271,8 @@ static int make_own(struct jb_local *l, const char *owner, const char *uuid)
 	if (sub >= 0)
 		close(sub);
 	rv = sub < 0 ? sub : write_marker(own, uuid, owner);
-	if (rv == 0 && fsync(own) < 0)
+	/* And all that may be adopted, which others have written. */
+	if (rv == 0 && (fsync(own) < 0 || syncfs(own) < 0))
 		rv = -errno;
 	close(own);
 	return rv;

@@ -118,12 +118,32 @@ static int sync_each(struct jb_local_sync *s)
 	return rv;
 }
 
-int jb_local_sync_now(struct jb_local *l, struct jb_error *err)
+/* Once an ext4 has given up (its journal is aborted), what stands in memory
+ * will never be on the disk. syncfs(2) tells that to descriptors that were open
+ * then, fsync(2) to whoever has tried to write since. So write, and sync that
+ * too. */
+static int sync_all(struct jb_local *l)
+{
+	int fd = jb_tree_enter(&l->top, JB_STAGE_DIR, O_RDONLY);
+	int rv = 0;
+
+	if (fd < 0)
+		return fd;
+	if (futimens(fd, NULL) < 0 || syncfs(l->top.fd) < 0 ||
+	    (fsync(fd) < 0 && errno != EINVAL))
+		rv = -errno;
+	close(fd);
+	return rv;
+}
+
+int jb_local_sync_now(struct jb_local *l, bool all, struct jb_error *err)
 {
 	struct jb_local_sync *s = &l->sync;
 	int rv = 0;
 
-	if (s->is_many)
+	if (all)
+		rv = sync_all(l);
+	else if (s->is_many)
 		rv = syncfs(l->top.fd) < 0 ? -errno : 0;
 	else if (s->is_dirty)
 		rv = sync_each(s);

@@ -105,7 +105,7 @@ void jb_local_note_file(struct jb_local *l, int fd);
 void jb_local_note_dir(struct jb_local *l, int dirfd);
 /* Much is coming: don't keep lists. */
 void jb_local_note_many(struct jb_local *l);
-int jb_local_sync_now(struct jb_local *l, struct jb_error *err);
+int jb_local_sync_now(struct jb_local *l, bool all, struct jb_error *err);
 
 /* local_well.c */
 void jb_local_well_init(struct jb_local_well *w);

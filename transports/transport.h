@@ -292,9 +292,10 @@ struct jb_target_ops {
 	enum jb_outcome (*sweep)(struct jb_target *t, const char *name,
 				 struct jb_error *err);
 
-	/* All that was done before is on disk. On failure it may be lost, and
-	 * must be done again from the source. */
-	int (*sync)(struct jb_target *t, struct jb_error *err);
+	/* All that was done before is on disk; with @all also what was done
+	 * before start(), by whomever. On failure it may be lost, and must be
+	 * done again from the source. */
+	int (*sync)(struct jb_target *t, bool all, struct jb_error *err);
 
 	/* From now on the old versions go to the trash under @time_s. */
 	void (*set_time)(struct jb_target *t, int64_t time_s);

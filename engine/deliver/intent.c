@@ -420,6 +420,10 @@ static void settle(struct jb_plan *p, struct intents *all)
 	find_in_own(p, all);
 	find_at_places(p, all);
 	leave_to_plan(p, all);
+	/* What was found may be found in memory alone, also where nothing has
+	 * to be done again: the plan that did it has not come to its sync, or
+	 * that has failed. */
+	jb_plan_sync_all(p);
 	for (size_t i = 0; i < all->n; i++) {
 		counted = counted || all->v[i].row.flags & JB_INTENT_GOES;
 		if (all->v[i].node != NULL) {

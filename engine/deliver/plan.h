@@ -199,6 +199,8 @@ void jb_plan_write_listings(struct jb_plan *p);
 
 /* All that was done at the target is durable. */
 void jb_plan_sync(struct jb_plan *p);
+/* And what others did there, or a process of ours that is no more. */
+void jb_plan_sync_all(struct jb_plan *p);
 
 /* Names in this directory were changed. */
 void jb_plan_touch(struct jb_plan *p, struct jb_node *dir);

@@ -161,15 +161,25 @@ void jb_plan_commit(struct jb_plan *p, void (*write)(struct jb_plan *p))
 		jb_replica_rollback(p->d.replica);
 }
 
-void jb_plan_sync(struct jb_plan *p)
+static void sync_target(struct jb_plan *p, bool all)
 {
 	struct jb_target *t = p->planner->target;
 
 	if (jb_plan_failed(p))
 		return;
-	p->d.rv = t->ops->sync(t, &p->d.err);
+	p->d.rv = t->ops->sync(t, all, &p->d.err);
 	if (p->d.rv == JB_ENOSPC)
 		jb_plan_lack(p, 0);
+}
+
+void jb_plan_sync(struct jb_plan *p)
+{
+	sync_target(p, false);
+}
+
+void jb_plan_sync_all(struct jb_plan *p)
+{
+	sync_target(p, true);
 }
 
 enum jb_outcome jb_plan_outcome(struct jb_plan *p, enum jb_outcome outcome,

@@ -181,7 +181,7 @@ static void copy_all(struct jb_target *t, const struct list *l, struct spent *s)
 	check(t->ops->attrs(t, dirs, n_dirs, &e), &e);
 	s->attrs = wall_s() - begin;
 	begin = wall_s();
-	if (t->ops->sync(t, &e) != JB_OK)
+	if (t->ops->sync(t, false, &e) != JB_OK)
 		errx(1, "%s", e.text);
 	s->sync = wall_s() - begin;
 	free(work);

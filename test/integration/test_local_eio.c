@@ -57,11 +57,11 @@ static void test_failing_disk(void **state)
 		skip();
 	t_write(T_SOURCE "/a", "before");
 	assert_int_equal(put("a"), JB_OUTCOME_DONE);
-	assert_int_equal(x.ops->sync(x.t, &x.err), JB_OK);
+	assert_int_equal(x.ops->sync(x.t, false, &x.err), JB_OK);
 	t_shell("head -c 100000 /dev/urandom >%s/big", T_SOURCE);
 	t_eio_fail(&disk);
 	if (put("big") == JB_OUTCOME_DONE)
-		assert_int_equal(x.ops->sync(x.t, &x.err), JB_EIO);
+		assert_int_equal(x.ops->sync(x.t, false, &x.err), JB_EIO);
 	else
 		assert_int_equal(x.err.code, JB_EIO);
 	assert_non_null(strstr(x.err.text, T_TARGET));
@@ -71,7 +71,7 @@ static void test_failing_disk(void **state)
 		failed = put(name) != JB_OUTCOME_DONE;
 	}
 	if (!failed)
-		assert_int_not_equal(x.ops->sync(x.t, &x.err), JB_OK);
+		assert_int_not_equal(x.ops->sync(x.t, false, &x.err), JB_OK);
 	t_eio_heal(&disk);
 	x.ops->end(x.t);
 	t_eio_remount(&disk);
@@ -92,7 +92,7 @@ static void test_failing_later(void **state)
 		assert_int_equal(put(name), JB_OUTCOME_DONE);
 	}
 	t_eio_fail(&disk);
-	assert_int_equal(x.ops->sync(x.t, &x.err), JB_EIO);
+	assert_int_equal(x.ops->sync(x.t, false, &x.err), JB_EIO);
 	t_eio_heal(&disk);
 }
 

@@ -198,7 +198,7 @@ static void test_attrs(void **state)
 	w.expect = jb_stamp_of(&o);
 	assert_int_equal(x.ops->attrs(x.t, &w, 1, &x.err), JB_OUTCOME_DONE);
 	assert_int_equal(w.outcome, JB_OUTCOME_DONE);
-	assert_int_equal(x.ops->sync(x.t, &x.err), JB_OK);
+	assert_int_equal(x.ops->sync(x.t, false, &x.err), JB_OK);
 	t_target_attrs(&x, "", ".");
 	t_target_compare(&x);
 	/* a new owner takes the set-id bits away, which come back */
@@ -285,7 +285,7 @@ static void test_many(void **state)
 	for (int d = 0; d < DIRS; d++)
 		t_target_attrs(&x, "", dirs[d]);
 	t_target_attrs(&x, "", ".");
-	assert_int_equal(x.ops->sync(x.t, &x.err), JB_OK);
+	assert_int_equal(x.ops->sync(x.t, false, &x.err), JB_OK);
 	t_target_compare(&x);
 	free(work);
 }

@@ -129,7 +129,7 @@ static void test_plain_names(void **state)
 	assert_int_equal(x.ops->remove(x.t, P("", "e"), &d, NULL, &x.err),
 			 JB_OUTCOME_DONE);
 	assert_int_equal(t_count(T_TARGET "/" JB_STAGE_DIR), 0);
-	assert_int_equal(x.ops->sync(x.t, &x.err), JB_OK);
+	assert_int_equal(x.ops->sync(x.t, false, &x.err), JB_OK);
 }
 
 /* A moved directory's old path leads nowhere, also when it was just used. */

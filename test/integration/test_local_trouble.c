@@ -115,7 +115,7 @@ static void test_full(void **state)
 	for (int i = 0; i < 6; i++)
 		assert_int_equal(x.ops->sweep(x.t, names[i], &x.err),
 				 JB_OUTCOME_DONE);
-	assert_int_equal(x.ops->sync(x.t, &x.err), JB_OK);
+	assert_int_equal(x.ops->sync(x.t, false, &x.err), JB_OK);
 	assert_int_equal(x.ops->space(x.t, &space, &x.err), JB_OK);
 	assert_true(space.free_bytes > 4000000);
 	assert_int_equal(make_one(&w[0]), JB_OUTCOME_DONE);

@@ -146,6 +146,37 @@ static void failing(struct t_world *w)
 	t_eio_fini(&disk);
 }
 
+/* The disk is well again, its file system is not: what a plan did before stands
+ * in memory alone, and nothing has to be done again. That is no success. */
+static void failed_once(struct t_world *w)
+{
+	struct t_mirror m;
+	struct t_output o;
+	struct t_eio disk;
+
+	if (!t_eio_init(&disk, T_SPACE "/eio", DST))
+		skip();
+	t_mirror_begin(&m, w, "mkdir d; seq 200 > d/a; echo b > b", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_eio_fail(&disk);
+	t_shell("mv %s/d %s/e", SRC, SRC);
+	expect(&m, 1, DST);
+	t_eio_heal(&disk);
+	for (int i = 0; i < 3; i++) {
+		t_daemon_command(&w->daemon, &o, "flush", "--policy", "m",
+				 NULL);
+		if (o.status == 0 && exists(DST "/e"))
+			fail_msg("a dead file system counts as durable");
+		t_output_fini(&o);
+		t_mirror_command(&m, 0, NULL, "resume", "m", NULL);
+	}
+	t_eio_remount(&disk);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+	t_eio_fini(&disk);
+}
+
 static void kill_worker(struct t_mirror *m)
 {
 	assert_int_equal(kill((pid_t)t_mirror_number(m, "pid"), SIGKILL), 0);
@@ -393,6 +424,7 @@ static const struct t_case cases[] = {
 	T_CASE(no_source, ext4, fanotify),
 	T_CASE(edited, ext4, fanotify),
 	T_CASE(failing, ext4, fanotify),
+	T_CASE(failed_once, ext4, fanotify),
 	T_CASE(missing, ext4, fanotify),
 	T_CASE(inside, ext4, fanotify),
 	T_CASE(shared, ext4, fanotify),

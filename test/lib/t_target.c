@@ -262,7 +262,7 @@ void t_target_copy(struct t_target *x)
 	assert_int_equal(jb_tree_open(&c.tree, T_SOURCE, "", NULL), JB_OK);
 	copy_dir(&c, "");
 	t_target_attrs(x, "", ".");
-	assert_int_equal(x->ops->sync(x->t, &x->err), JB_OK);
+	assert_int_equal(x->ops->sync(x->t, false, &x->err), JB_OK);
 	jb_tree_close(&c.tree);
 	for (size_t i = 0; i < c.n_links; i++) {
 		free((char *)c.links[i].at.dir);

@@ -369,10 +369,11 @@ static enum jb_outcome sim_sweep(struct jb_target *t, const char *name,
 	return JB_OUTCOME_DONE;
 }
 
-static int sim_sync(struct jb_target *t, struct jb_error *err)
+static int sim_sync(struct jb_target *t, bool all, struct jb_error *err)
 {
 	struct sim *s = sim_of(t);
 
+	(void)all;
 	if (s->crashed)
 		sim_break(s, "sync after the target had failed");
 	if (!world_may(s->world, s->p_crash))
