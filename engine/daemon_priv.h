@@ -39,6 +39,7 @@ struct jb_presence {
 	bool asked;	       /* to be released; else it went by itself */
 	void *waiter;	       /* borrowed; who is to be told that it is */
 	bool acked;	       /* under the mutex: the recorder has let go */
+	bool lost;	       /* so too: it could not find it */
 };
 
 /* How far the stop has come: see leave.c. */

@@ -102,9 +102,30 @@ static void on_ended(void *arg, const struct jb_error *err)
 static void on_root_lost(void *arg, struct jb_root *root,
 			 const struct jb_error *err)
 {
-	(void)arg; /* the next tick sees it for itself */
+	struct jb_daemon *d = arg;
+
 	jb_log_warning("root '%s': nothing is deleted: %s", root->config->name,
 		       err->text);
+	pthread_mutex_lock(&d->mutex);
+	d->presence[root->index].lost = true;
+	pthread_mutex_unlock(&d->mutex);
+	uv_async_send(&d->told);
+}
+
+/* Also one that is back already: the recorder looks at nothing of it until it
+ * is told so. */
+static void lose_roots(struct jb_daemon *d)
+{
+	for (unsigned i = 0; i < d->n_roots && !d->stopping; i++) {
+		bool lost;
+
+		pthread_mutex_lock(&d->mutex);
+		lost = d->presence[i].lost;
+		d->presence[i].lost = false;
+		pthread_mutex_unlock(&d->mutex);
+		if (lost && d->presence[i].state == JB_ROOT_HERE)
+			jb_daemon_lose(d, i);
+	}
 }
 
 void jb_daemon_on_told(uv_async_t *async)
@@ -123,6 +144,7 @@ void jb_daemon_on_told(uv_async_t *async)
 	d->ended = false;
 	err = d->ended_error;
 	pthread_mutex_unlock(&d->mutex);
+	lose_roots(d);
 	if (d->supervisor != NULL)
 		jb_supervisor_wake(d->supervisor, committed);
 	for (; f != NULL; f = next) {

@@ -130,7 +130,8 @@ static bool is_root_missing(struct t_daemon *d)
 	json_t *status = t_daemon_ask(d, "{\"command\":\"status\"}");
 	json_t *root = json_array_get(json_object_get(status, "roots"), 0);
 	const char *state = json_string_value(json_object_get(root, "state"));
-	bool missing = state == NULL || strcmp(state, "missing") == 0;
+	bool missing = state == NULL || strcmp(state, "missing") == 0 ||
+		       strcmp(state, "leaving") == 0;
 
 	json_decref(status);
 	return missing;

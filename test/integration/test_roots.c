@@ -363,6 +363,23 @@ static void own_at_target(struct t_world *w)
 	t_judge_fini(&j);
 }
 
+/* A root whose path leads elsewhere for a moment, just when something is to be
+ * deleted: nothing is, and when it is back it goes on. */
+static void away_for_a_moment(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_round r;
+
+	t_round_make(&r, w, FS "/r", "touch a b");
+	t_shell("cd " FS " && mv r away && rm away/a");
+	t_daemon_flush(d);
+	t_shell("cd " FS " && mv away r && touch r/new");
+	t_daemon_await(d, "gap_open", false);
+	t_round_check(&r, NULL);
+	t_round_expect(&r, 1, "1", "new");
+	t_round_fini(&r);
+}
+
 /* Where times are whole seconds, that is said wherever one would look. */
 static void whole_seconds(struct t_world *w)
 {
@@ -382,6 +399,8 @@ static void whole_seconds(struct t_world *w)
 }
 
 static const struct t_case cases[] = {
+	T_CASE(away_for_a_moment, ext4, fanotify),
+	T_CASE(away_for_a_moment, ext4, inotify),
 	T_CASE(whole_seconds, ext3, fanotify),
 	T_CASE(two_roots, ext4, fanotify),
 	T_CASE(two_roots, ext4, inotify),
