@@ -162,7 +162,8 @@ static void note_trouble(struct walker *w, struct jb_dir *dir, int error)
 
 	if (w->trouble.code == JB_OK) {
 		jb_catalog_path(w->catalog, dir->key, &path, &len, NULL);
-		jb_error_errno(&w->trouble, error, "%.*s", (int)len, path);
+		jb_error_errno(&w->trouble, error, "%.*s",
+			       len > 0 ? (int)len : 1, len > 0 ? path : ".");
 	}
 	note_unfinished(w);
 	dir->key = 0;
