@@ -320,6 +320,18 @@ void jb_client_handle(struct jb_client *c, const json_t *request)
 
 /* ---- what is told */
 
+/* The roots that a flush can't speak of. */
+static json_t *list_away(const struct jb_daemon *d)
+{
+	json_t *names = json_array();
+
+	for (unsigned i = 0; i < d->n_roots; i++)
+		if (d->presence[i].state != JB_ROOT_HERE)
+			json_array_append_new(
+				names, json_string(d->roots[i].config->name));
+	return names;
+}
+
 void jb_control_flushed(struct jb_control *control, void *waiter, int64_t seq)
 {
 	struct jb_waiter *w = waiter;
@@ -336,8 +348,10 @@ void jb_control_flushed(struct jb_control *control, void *waiter, int64_t seq)
 	}
 	w->done = true;
 	if (w->client != NULL)
-		jb_client_reply(w->client, json_pack("{s:b, s:I}", "ok", 1,
-						     "seq", (json_int_t)seq));
+		jb_client_reply(w->client,
+				json_pack("{s:b, s:I, s:o}", "ok", 1, "seq",
+					  (json_int_t)seq, "away",
+					  list_away(control->daemon)));
 	jb_waiter_leave(w);
 }
 

@@ -7,6 +7,7 @@
 #include "engine/cli/policy_request.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 /* The daemon keeps the time; should it be stuck, we do. */
 #define GRACE_MS 2000
@@ -33,6 +34,18 @@ static bool parse_timeout(struct jb_cli *cli, int *ret_ms)
 	return true;
 }
 
+static void print_away(const json_t *reply)
+{
+	const json_t *names = json_object_get(reply, "away");
+
+	for (size_t i = 0; i < json_array_size(names); i++)
+		fprintf(stderr,
+			JB_PROGRAM
+			" flush: root '%s' is not there: what "
+			"changes in it is recorded when it is back\n",
+			json_string_value(json_array_get(names, i)));
+}
+
 static int flush(struct jb_cli *cli, const char *runtime_dir,
 		 const char *policy, int timeout_ms)
 {
@@ -51,6 +64,7 @@ static int flush(struct jb_cli *cli, const char *runtime_dir,
 	json_decref(request);
 	if (rv != JB_OK)
 		return jb_cli_fail(cli, &err);
+	print_away(reply);
 	rv = jb_policy_print_unsynced(reply) > 0 ? JB_EXIT_FAILED : JB_EXIT_OK;
 	json_decref(reply);
 	return rv;
@@ -92,7 +106,7 @@ const struct jb_command jb_command_flush = {
 		"journal, or was carried out by policy P;\nwhat failed before "
 		"is tried once more. Exit 1: some entries are not at the "
 		"target, or\ncan't be removed there, they are listed; 3: the "
-		"policy is held.\n\n"
+		"policy is held. A root that is\nnot there is named.\n\n"
 		"  --policy P           wait for this policy's target\n"
 		"  --timeout T          give up after T (30s, 5min), exit 4\n",
 	.run = run,

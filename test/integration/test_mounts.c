@@ -125,6 +125,7 @@ static void taken_back(struct t_world *w)
 	release(w, "r");
 	release(w, "r"); /* once more is no harm */
 	await_state(&w->daemon, "released");
+	t_daemon_expect(&w->daemon, 0, "root 'r' is not there", "flush", NULL);
 	t_shell("mv " FS "/d " FS "/e && rm " FS "/e/1");
 	t_daemon_flush(&w->daemon);
 	assert_int_equal(t_judge_count(&r.judge, "1"), 0);
