@@ -288,6 +288,15 @@ static int allocate(struct jb_copy *c)
 	return 0;
 }
 
+static XXH3_state_t *begin_hash(void)
+{
+	XXH3_state_t *state = XXH3_createState();
+
+	if (state != NULL)
+		XXH3_128bits_reset(state);
+	return state;
+}
+
 static struct jb_hash digest(const XXH3_state_t *state)
 {
 	XXH128_hash_t h = XXH3_128bits_digest(state);
@@ -325,10 +334,9 @@ int jb_copy_data(struct jb_copy *c)
 						   &c->hash)
 				    : 0;
 	if (c->want_hash) {
-		hash = XXH3_createState();
+		hash = begin_hash();
 		if (hash == NULL)
 			return -ENOMEM;
-		XXH3_128bits_reset(hash);
 	}
 	rv = c->size > 0 ? fill(c, hash) : 0;
 	if (rv == 0 && c->written >= BEGIN_MIN)
@@ -385,10 +393,9 @@ int jb_copy_prove(struct jb_copy *c)
 
 	c->at_source = false;
 	if (c->want_hash) {
-		hash = XXH3_createState();
+		hash = begin_hash();
 		if (hash == NULL)
 			return -ENOMEM;
-		XXH3_128bits_reset(hash);
 	}
 	rv = compare_all(c, hash);
 	if (hash != NULL)
@@ -402,14 +409,13 @@ int jb_copy_prove(struct jb_copy *c)
 int jb_copy_hash(int fd, char *buffer, const atomic_bool *stopped,
 		 struct jb_hash *ret)
 {
-	XXH3_state_t *state = XXH3_createState();
+	XXH3_state_t *state = begin_hash();
 	int64_t at = 0;
 	ssize_t n;
 	int rv = 0;
 
 	if (state == NULL)
 		return -ENOMEM;
-	XXH3_128bits_reset(state);
 	do {
 		n = read_full(fd, buffer, JB_COPY_BUFFER, at);
 		if (n < 0)
