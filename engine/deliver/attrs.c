@@ -92,7 +92,6 @@ static void take_set(struct jb_plan *p, const struct jb_work *w)
 	n->touched = false;
 	n->is_seen = false;
 	p->changed = true;
-	p->report->attrs++;
 }
 
 static void take_result(struct jb_plan *p, struct jb_work *w)

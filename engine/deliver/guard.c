@@ -113,7 +113,6 @@ static void hold(struct jb_plan *p)
 			continue;
 		n->held = true;
 		n->goes = false;
-		p->report->held++;
 	}
 }
 
@@ -149,8 +148,6 @@ static void guard_overwrites(struct jb_plan *p)
 		       p->replaced > left_in_window(p, JB_COUNTED_REPLACED, l));
 	if (!p->hold_new)
 		return;
-	p->report->held += (uint64_t)p->replaced;
-	p->report->hold = true;
 	p->replaced = 0;
 }
 
@@ -171,7 +168,6 @@ void jb_plan_guard(struct jb_plan *p)
 	if (p->hold)
 		hold(p);
 	p->counted = p->hold || JB_WITHOUT(COUNT) ? 0 : gone;
-	p->report->hold = p->hold;
 	if (!jb_plan_failed(p))
 		guard_overwrites(p);
 }

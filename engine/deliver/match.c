@@ -202,7 +202,6 @@ static bool adopt(struct jb_plan *p, struct jb_seen *e, struct jb_slot *s,
 	e->node->taken = true;
 	jb_draft_put(&p->d, e->node, &row);
 	jb_draft_add(&p->d, s, e->node);
-	p->report->adopted++;
 	jb_plan_tell(p, JB_VERB_ADOPT, JB_REASON_NONE, e, 0);
 	return true;
 }

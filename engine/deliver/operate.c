@@ -64,7 +64,6 @@ bool jb_op_rename(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 	jb_draft_add(&p->d, to, n);
 	jb_plan_touch(p, from->dir);
 	jb_plan_touch(p, to->dir);
-	p->report->renamed += from->dir != p->d.own;
 	tell_name(p, from, to);
 	return true;
 }
@@ -99,7 +98,6 @@ bool jb_op_exchange(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b)
 		touch_moved(p, x);
 		touch_moved(p, y);
 	}
-	p->report->renamed++;
 	tell_name(p, a, b);
 	tell_name(p, b, a);
 	return true;
@@ -117,7 +115,6 @@ bool jb_op_link(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 		return false;
 	jb_draft_add(&p->d, to, n);
 	jb_plan_touch(p, to->dir);
-	p->report->linked++;
 	return true;
 }
 
@@ -188,7 +185,6 @@ bool jb_op_remove(struct jb_plan *p, struct jb_slot *s, bool last)
 	if (n->places == NULL) {
 		jb_draft_forget(&p->d, n);
 		p->report->freed += !jb_node_is_dir(n);
-		p->report->removed++;
 	}
 	/* An old version that its new one has replaced is no removal. */
 	if (told->want == NULL && told->dir != p->d.own)

@@ -107,16 +107,13 @@ typedef void jb_effect_fn(void *arg, const struct jb_effect *effect);
 struct jb_report {
 	uint64_t closed; /* entries and nodes that were looked at */
 	size_t looked;	 /* how many of the batch's looks: as_room_allows */
-	uint64_t copied, bytes, made, linked, renamed, removed, attrs, adopted;
-	uint64_t moved, torn;
+	uint64_t copied;
 	uint64_t no_space;	/* that the target had no room for */
 	uint64_t lacking_bytes; /* of these, as far as it is known */
 	uint64_t least_lacking; /* bytes of the smallest */
 	uint64_t kept_back;	/* removals that had no room in the trash */
 	uint64_t freed;		/* files that have no name there any more */
 	uint64_t operations;	/* at the target, names only */
-	uint64_t held;		/* what the guard holds, of this plan */
-	bool hold; /* the policy's deletions or overwrites are held */
 	bool more; /* a new tree is not listed to its end: run again */
 };
 

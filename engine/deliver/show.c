@@ -29,19 +29,12 @@ static void show_entry(struct jb_plan *p, const struct jb_seen *e)
 		return;
 	}
 	p->report->copied += verb == JB_VERB_COPY;
-	p->report->made += verb == JB_VERB_MKDIR;
-	p->report->renamed += verb == JB_VERB_RENAME;
-	p->report->linked += verb == JB_VERB_LINK;
-	p->report->attrs += verb == JB_VERB_ATTRS;
-	if (verb == JB_VERB_COPY)
-		p->report->bytes += (uint64_t)e->facts.size;
 	jb_plan_tell(p, verb, JB_REASON_NONE, e,
 		     verb == JB_VERB_COPY ? e->facts.size : 0);
 }
 
 static void show_removal(struct jb_plan *p, const struct jb_node *n)
 {
-	p->report->removed += !n->held;
 	if (n->places != NULL)
 		jb_plan_tell_place(p, JB_VERB_REMOVE,
 				   n->held ? JB_REASON_HELD : JB_REASON_NONE,

@@ -192,12 +192,7 @@ static void remember(struct jb_plan *p, struct jb_seen *e,
 	jb_draft_put(&p->d, e->node, &row);
 	jb_draft_add(&p->d, e->node->staged, e->node);
 	p->changed = true;
-	if (jb_seen_is_dir(e)) {
-		p->report->made++;
-	} else {
-		p->report->copied++;
-		p->report->bytes += (uint64_t)w->bytes;
-	}
+	p->report->copied += !jb_seen_is_dir(e);
 	jb_plan_tell(p, jb_seen_is_dir(e) ? JB_VERB_MKDIR : JB_VERB_COPY,
 		     JB_REASON_NONE, e, w->bytes);
 }
@@ -222,8 +217,6 @@ static void take_result(struct jb_plan *p, struct jb_work *w)
 		return;
 	}
 	why = jb_plan_reason(w->outcome);
-	p->report->moved += why == JB_REASON_MOVED;
-	p->report->torn += why == JB_REASON_TORN;
 	if (why == JB_REASON_NO_SPACE)
 		jb_plan_lack(p, jb_seen_is_dir(e) ? 0 : e->facts.size);
 	jb_plan_tell(p, JB_VERB_COPY, why, e, 0);
