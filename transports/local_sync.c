@@ -120,20 +120,10 @@ static int sync_each(struct jb_local_sync *s)
 
 /* Once an ext4 has given up (its journal is aborted), what stands in memory
  * will never be on the disk. syncfs(2) tells that to descriptors that were open
- * then, fsync(2) to whoever has tried to write since. So write, and sync that
- * too. */
+ * then, fsync(2) to whoever has tried to write since. */
 static int sync_all(struct jb_local *l)
 {
-	int fd = jb_tree_enter(&l->top, JB_STAGE_DIR, O_RDONLY);
-	int rv = 0;
-
-	if (fd < 0)
-		return fd;
-	if (futimens(fd, NULL) < 0 || syncfs(l->top.fd) < 0 ||
-	    (fsync(fd) < 0 && errno != EINVAL))
-		rv = -errno;
-	close(fd);
-	return rv;
+	return syncfs(l->top.fd) < 0 ? -errno : jb_local_write_through(l);
 }
 
 int jb_local_sync_now(struct jb_local *l, bool all, struct jb_error *err)

@@ -110,6 +110,9 @@ int jb_local_sync_now(struct jb_local *l, bool all, struct jb_error *err);
 /* local_well.c */
 void jb_local_well_init(struct jb_local_well *w);
 void jb_local_well_fini(struct jb_local_well *w);
+/* Write something, all the way to the disk. 0 or a negative errno: the file
+ * system has died. Any thread. */
+int jb_local_write_through(struct jb_local *l);
 /* As jb_local_fail_target(), but what could be a bad spot is DAMAGED when the
  * rest of the target is well. Any thread. */
 enum jb_outcome jb_local_fail(struct jb_local *l, struct jb_place p, int errnum,

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A bad spot of a disk and a disk that has died give the same errors. So where
- * one path fails so, something is written to stage/: when that reaches the disk
- * it is the path alone, and the others go on. */
+ * one path fails so, stage/ gets another time: when that reaches the disk it is
+ * the path alone, and the others go on. */
 #include "transports/local_target.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PROBE	    "probe.well"
-#define PROBE_BYTES 4096
 /* For so long the answer holds: a damaged directory has many names. */
 #define HOLDS_NS INT64_C(1000000000)
 
@@ -33,41 +32,32 @@ static int64_t now_ns(void)
 	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-static int write_probe(int stage)
+int jb_local_write_through(struct jb_local *l)
 {
-	static const char zeros[PROBE_BYTES];
-	int fd = openat(stage, PROBE,
-			O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = jb_tree_enter(&l->top, JB_STAGE_DIR, O_RDONLY);
 	int rv = 0;
 
 	if (fd < 0)
-		return -errno;
-	if (write(fd, zeros, sizeof zeros) < 0 || fsync(fd) < 0)
+		return fd;
+	if (futimens(fd, NULL) < 0 || (fsync(fd) < 0 && errno != EINVAL))
 		rv = -errno;
 	close(fd);
-	/* Another process may ask the same, or sweep stage/ meanwhile. */
-	if (unlinkat(stage, PROBE, 0) < 0 && errno != ENOENT && rv == 0)
-		rv = -errno;
 	return rv;
 }
 
 static bool is_well(struct jb_local *l)
 {
 	struct jb_local_well *w = &l->well;
-	int stage, rv;
+	bool well;
 
 	pthread_mutex_lock(&w->lock);
 	if (w->asked_ns == 0 || now_ns() - w->asked_ns > HOLDS_NS) {
-		stage = jb_tree_enter(&l->top, JB_STAGE_DIR, O_PATH);
-		rv = stage < 0 ? stage : write_probe(stage);
-		if (stage >= 0)
-			close(stage);
-		w->is_well = rv == 0 || rv == -ENOSPC || rv == -EDQUOT;
+		w->is_well = jb_local_write_through(l) == 0;
 		w->asked_ns = w->is_well ? now_ns() : 0;
 	}
-	rv = w->is_well;
+	well = w->is_well;
 	pthread_mutex_unlock(&w->lock);
-	return rv;
+	return well;
 }
 
 /* What a bad spot, a damaged directory or a stale one gives. */
