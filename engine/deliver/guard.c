@@ -146,9 +146,8 @@ static void guard_overwrites(struct jb_plan *p)
 	p->hold_new = holds ||
 		      (p->replaced > 0 &&
 		       p->replaced > left_in_window(p, JB_COUNTED_REPLACED, l));
-	if (!p->hold_new)
-		return;
-	p->replaced = 0;
+	if (p->hold_new)
+		p->replaced = 0;
 }
 
 void jb_plan_guard(struct jb_plan *p)

@@ -342,9 +342,29 @@ static void test_under(void **state)
 	t_expect_text(T_TARGET "/deep/er/" JB_STAGE_DIR "/s", "x");
 }
 
+/* A file system that has died gives the errors of a bad spot: it is not taken
+ * for one. */
+static void test_dead(void **state)
+{
+	struct jb_object o;
+	struct jb_stamp stamp;
+	enum jb_outcome out;
+
+	(void)state;
+	t_write(T_SOURCE "/f", "x");
+	assert_int_equal(t_target_put(&x, "", "f", &o), JB_OUTCOME_DONE);
+	stamp = jb_stamp_of(&o);
+	t_mount_lose_power(&x.target);
+	out = x.ops->rename(x.t, P("", "f"), &stamp, P("", "g"), &x.err);
+	assert_int_equal(out, JB_OUTCOME_STOPPED);
+	assert_non_null(strstr(x.err.text, T_TARGET));
+	assert_int_not_equal(x.ops->sync(x.t, true, &x.err), JB_OK);
+}
+
 static const struct t_pair ext4 = {T_ext4, T_ext4, 0};
 static const struct t_pair xfs_btrfs = {T_xfs, T_btrfs, 0};
 static const struct t_pair xfs_ext4 = {T_xfs, T_ext4, 0};
+static const struct t_pair ext4_xfs = {T_ext4, T_xfs, 0};
 static const struct t_pair tiny = {T_ext4, T_ext4, 8};
 
 int main(int argc, char **argv)
@@ -362,6 +382,8 @@ int main(int argc, char **argv)
 		T_TARGET_TEST(test_identity, ext4),
 		T_TARGET_TEST(test_identity, xfs_btrfs),
 		T_TARGET_TEST(test_under, ext4),
+		T_TARGET_TEST(test_dead, ext4),
+		T_TARGET_TEST(test_dead, ext4_xfs),
 	};
 
 	return t_target_run("local trouble", &x, tests,
