@@ -126,9 +126,9 @@ static int print_changes(struct run *r, struct jb_error *err)
 			break;
 		rv = n > 0 ? print_page(r, rows, n, err)
 			   : wait_for_more(r, err);
-		if (r->o.filter.follow && fflush(r->print.f) != 0)
-			r->stopped = true;
-		if (ferror(r->print.f))
+		if (r->o.filter.follow)
+			fflush(r->print.f);
+		if (jb_out_has_failed(r->print.f))
 			r->stopped = true;
 	}
 	return rv;

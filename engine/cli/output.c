@@ -310,12 +310,24 @@ const char *jb_out_count(int64_t n, char buf[JB_OUT_COUNT_MAX])
 	return buf;
 }
 
+/* Why something could not be written; what is done after it has errors of its
+ * own. */
+static int failure;
+
+bool jb_out_has_failed(FILE *f)
+{
+	if (!ferror(f))
+		return false;
+	if (failure == 0)
+		failure = errno;
+	return true;
+}
+
 int jb_out_finish(FILE *f)
 {
-	int failed = fflush(f) != 0 || ferror(f);
-
-	if (!failed || errno == EPIPE)
+	fflush(f);
+	if (!jb_out_has_failed(f) || failure == EPIPE)
 		return JB_EXIT_OK;
-	fprintf(stderr, JB_PROGRAM ": output: %s\n", strerrordesc_np(errno));
+	fprintf(stderr, JB_PROGRAM ": output: %s\n", strerrordesc_np(failure));
 	return JB_EXIT_FAILED;
 }

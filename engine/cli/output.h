@@ -44,6 +44,9 @@ void jb_out_time(FILE *f, int64_t us);
 /* "1,234,567" into @buf, which it returns. */
 const char *jb_out_count(int64_t n, char buf[JB_OUT_COUNT_MAX]);
 
+/* Could something not be written? To be asked right after it was. */
+bool jb_out_has_failed(FILE *f);
+
 /* Flush. 0, or 1 when something could not be written (reported); a reader
  * that went away is no failure. */
 int jb_out_finish(FILE *f);

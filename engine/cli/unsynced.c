@@ -42,7 +42,7 @@ static int on_item(void *arg, const struct jb_unsynced_item *item)
 		fputs(item->path, p->f);
 		putc(p->end, p->f);
 	}
-	return ferror(p->f) ? 1 : 0;
+	return jb_out_has_failed(p->f) ? 1 : 0;
 }
 
 int jb_unsynced_print(const struct jb_config *config,

@@ -104,13 +104,22 @@ static void test_follow(void **state)
 static void test_follow_alone(void **state)
 {
 	struct t_cli *t = *state;
+	struct t_journal j;
 
-	t_cli_make_only(t);
+	t_cli_make(t, &j); /* somebody else has it open */
 	t_cli_run(t, 0,
 		  "query; { timeout 20 %s --config %s query -f; echo $? "
 		  "> %s/rc; } | head -n 1; cat %s/rc",
 		  t_daemon_program(), t->config, t->dir, t->dir);
 	assert_non_null(strstr(t->o.out, "\n0\n"));
+	/* Nor is there a reason to complain when nobody ever did. */
+	t_shell("mkfifo %s/pipe", t->dir);
+	t_cli_run(t, 0,
+		  "--version; exec 3<> %s/pipe 4> %s/pipe 3<&-; "
+		  "timeout 20 %s --config %s query -f >&4",
+		  t->dir, t->dir, t_daemon_program(), t->config);
+	assert_int_equal(t->o.err_len, 0);
+	t_journal_fini(&j);
 }
 
 /* Whatever listens there instead of the daemon: says @reply, or nothing. */
