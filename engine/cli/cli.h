@@ -85,8 +85,13 @@ struct jb_config *jb_cli_load_config(struct jb_cli *cli);
 /* The same, where the one operand, argv[optind], names one of its policies. */
 struct jb_config *jb_cli_load_policy(struct jb_cli *cli, int argc, char **argv);
 
-/* The candidate nearest to @word, NULL if none is near. @next gives the
- * candidates one by one, NULL at the end. */
+/* The configuration has no [@kind @name]: which it has. Returns JB_EXIT_USAGE.
+ */
+int jb_cli_no_section(struct jb_cli *cli, const struct jb_config *c,
+		      const char *kind, const char *name);
+
+/* The candidate nearest to @word, NULL if none has most of its letters. @next
+ * gives the candidates one by one, NULL at the end. */
 typedef const char *jb_cli_candidate_fn(const void *ctx, int i);
 const char *jb_cli_nearest(const char *word, jb_cli_candidate_fn *next,
 			   const void *ctx);

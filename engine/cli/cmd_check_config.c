@@ -254,11 +254,11 @@ const struct jb_command jb_command_check_config = {
 	.name = "check-config",
 	.synopsis = "[--keys]",
 	.summary = "say what the configuration means, or what is wrong with it",
-	.help = "Reads the configuration as the daemon does, and prints what "
-		"is watched, and\nwhat of it goes where: the tree is looked "
-		"at as far as patterns can tell its names\napart. Exit code 2, "
-		"and one line, if something is wrong.\n\n"
-		"  --keys               list every key, its default and what "
+	.help = "Read the configuration as the daemon does, and print what is "
+		"watched, and what\nof it goes where: the tree is looked at as "
+		"far as patterns can tell its names\napart. Exit 2, and one "
+		"line, if something is wrong.\n\n"
+		"      --keys           list every key, its default and what "
 		"it is for\n",
 	.run = run_check_config,
 };

@@ -28,6 +28,7 @@ const struct jb_command jb_command_daemon = {
 	.synopsis = "",
 	.summary = "watch and journal; the service, in the foreground",
 	.help = "Watch the configured roots and journal what changes, until "
-		"SIGTERM or SIGINT. SIGHUP: read the configuration again.\n\n",
+		"SIGTERM or SIGINT.\nSIGHUP: read the configuration again.\n"
+		"\n",
 	.run = run,
 };

@@ -91,7 +91,7 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 	if (config == NULL)
 		return cli->exit_code;
 	if (policy != NULL && jb_config_policy(config, policy) == NULL)
-		code = jb_cli_usage(cli, "there is no [Policy %s]", policy);
+		code = jb_cli_no_section(cli, config, "Policy", policy);
 	else
 		code = flush(cli, config->runtime_dir, policy, timeout_ms);
 	jb_config_free(config);
@@ -103,11 +103,11 @@ const struct jb_command jb_command_flush = {
 	.synopsis = "[--policy P] [--timeout T]",
 	.summary = "wait until all changes made so far are in the journal",
 	.help = "Return when every change made before this call is in the "
-		"journal, or was carried out by policy P;\nwhat failed before "
-		"is tried once more. Exit 1: some entries are not at the "
-		"target, or\ncan't be removed there, they are listed; 3: the "
-		"policy is held. A root that is\nnot there is named.\n\n"
-		"  --policy P           wait for this policy's target\n"
-		"  --timeout T          give up after T (30s, 5min), exit 4\n",
+		"journal, or was carried\nout by policy P; what failed before "
+		"is tried once more. Exit 1: some entries are\nnot at the "
+		"target, or can't be removed there, they are listed; 3: the "
+		"policy is\nheld. A root that is not there is named.\n\n"
+		"      --policy P       wait for this policy's target\n"
+		"      --timeout T      give up after T (30s, 5min), exit 4\n",
 	.run = run,
 };

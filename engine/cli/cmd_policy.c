@@ -5,6 +5,7 @@
 
 #include "engine/base/config.h"
 #include "engine/cli/policy_request.h"
+#include "engine/cli/reader.h"
 #include "engine/deliver/delivery.h"
 
 #include <errno.h>
@@ -102,8 +103,10 @@ static int remove_files(const struct jb_config *config, const char *name,
 	snprintf(path, sizeof path, "%s/policy-%s.lock", config->state_dir,
 		 name);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 && errno != ENOENT)
-		return jb_error_errno(err, errno, "%s", path);
+	if (fd < 0 && errno != ENOENT) {
+		jb_error_errno(err, errno, "%s", path);
+		return jb_reader_explain(path, err);
+	}
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		close(fd);
 		return jb_error_set(err, JB_EBUSY, errno,
@@ -153,8 +156,7 @@ const struct jb_command jb_command_policy = {
 	.synopsis = "remove NAME",
 	.summary = "forget a policy that is no longer wanted",
 	.help = "Remove what is remembered of a policy: its cursor, its "
-		"replica "
-		"and what is pending.\nThe copy at the target stays as it is.\n"
-		"\n",
+		"replica and what is\npending. The copy at the target stays "
+		"as it is.\n\n",
 	.run = run_policy,
 };

@@ -67,7 +67,12 @@ static void print_released(const struct jb_released *r)
 {
 	char text[80];
 
-	if (r->deletions > 0 || r->overwrites == 0)
+	if (r->deletions + r->overwrites == 0)
+		printf("nothing is held%s\n",
+		       r->left.deletions + r->left.overwrites > 0
+			       ? " from before that"
+			       : "");
+	if (r->deletions > 0)
 		printf("%" PRId64 " deletion%s released\n", r->deletions,
 		       r->deletions == 1 ? "" : "s");
 	if (r->overwrites > 0)
@@ -131,12 +136,12 @@ const struct jb_command jb_command_release = {
 	.summary = "approve what a policy holds",
 	.help = "Too many deletions at once (MaxDelete=), or overwrites "
 		"(MaxReplace=), are held:\n'status' says how many, and the "
-		"command that approves just those. What comes later\nis "
+		"command that approves just those. What comes\nlater is "
 		"counted anew.\n\n"
 		"      --seq N          what was held up to N, as 'status' "
-		"shows it; what came later\n"
-		"                       stays held. Without it: all that is "
-		"held now, be it more\n"
-		"                       than you have seen\n",
+		"shows it; what came\n"
+		"                       later stays held. Without it: all that "
+		"is held now, be it\n"
+		"                       more than you have seen\n",
 	.run = run,
 };

@@ -25,8 +25,7 @@ static int release(struct jb_cli *cli, const struct jb_config *config,
 	int rv;
 
 	if (root == NULL)
-		return jb_cli_usage(cli, "%s: has no [Root %s]", config->file,
-				    name);
+		return jb_cli_no_section(cli, config, "Root", name);
 	request = json_pack("{s:s, s:s, s:b}", "command", "release-root",
 			    "root", name, "back", back);
 	rv = jb_client_call(config->runtime_dir, request, WAIT_MS, &reply,
@@ -72,9 +71,9 @@ const struct jb_command jb_command_release_root = {
 	.synopsis = "[--back] ROOT",
 	.summary = "let go of a root, so that it can be unmounted",
 	.help = "Close all that keeps ROOT's file system busy, and wait for it "
-		"to be unmounted and\nto come back: then it is watched again, "
-		"and scanned. What changes meanwhile is a\ngap until then. "
+		"to be unmounted\nand to come back: then it is watched again, "
+		"and scanned. What changes meanwhile\nis a gap until then. "
 		"Nothing is taken for deleted.\n\n"
-		"  --back               it was not unmounted: watch it again\n",
+		"      --back           it was not unmounted: watch it again\n",
 	.run = run,
 };

@@ -85,9 +85,9 @@ static int run_here(struct jb_cli *cli, const struct jb_config *config,
 		rv = jb_delivery_status(d, &s, err);
 	if (rv == JB_OK && s.paused)
 		rv = jb_error_set(err, JB_EHELD, 0,
-				  "policy '%s' is paused: 'resume' lets it go "
-				  "on",
-				  policy);
+				  "policy '%s' is paused: 'resume %s' lets it "
+				  "go on",
+				  policy, policy);
 	if (rv == JB_OK) {
 		jb_delivery_progress(d, &p);
 		printf("%" PRIu64 " copied (%s), %" PRIu64 " renamed, %" PRIu64
@@ -189,11 +189,10 @@ const struct jb_command jb_command_run = {
 	.synopsis = "POLICY [--dry-run]",
 	.summary = "one pass of a policy now",
 	.help = "Carry out what the journal has for this policy, try again "
-		"what "
-		"failed before,\nand return when that is done. Without a "
+		"what failed before,\nand return when that is done. Without a "
 		"daemon: what the journal had last.\nExit 1: some entries are "
-		"not at the target, or can't be removed there, they are "
-		"listed;\n3: the policy is held.\n\n"
+		"not at the target, or can't be removed there, they are\n"
+		"listed; 3: the policy is held.\n\n"
 		"      --dry-run        say what would be done, do nothing\n",
 	.run = run,
 };

@@ -15,8 +15,7 @@ static int scan(struct jb_cli *cli, const struct jb_config *config,
 
 	/* Unknown here, or to a daemon with an older configuration? */
 	if (root != NULL && jb_config_root(config, root) == NULL)
-		return jb_cli_usage(cli, "%s: has no [Root %s]", config->file,
-				    root);
+		return jb_cli_no_section(cli, config, "Root", root);
 	request = json_pack("{s:s, s:s*}", "command", "scan", "root", root);
 	if (request == NULL)
 		return JB_EXIT_FAILED;
@@ -49,7 +48,7 @@ const struct jb_command jb_command_scan = {
 	.synopsis = "[ROOT]",
 	.summary = "compare the whole tree with the journal, in the background",
 	.help = "Begin a scan of ROOT, or of all roots, and return. What it "
-		"finds is journalled with\nsource 'scan'; 'status' shows how "
+		"finds is journalled\nwith source 'scan'; 'status' shows how "
 		"far it is, 'flush' waits for its end.\n\n",
 	.run = run,
 };

@@ -92,11 +92,10 @@ const struct jb_command jb_command_status = {
 	.synopsis = "[--json]",
 	.summary = "what is watched, how far it is, what is wrong",
 	.help = "Show the roots: how each is watched and why so, up to when "
-		"its changes are in the\njournal, what waits, open gaps; "
-		"and the policies: what each has left to do, when\nit ran "
-		"last, "
-		"and when it will though nothing changes. "
-		"Exit 75 when the daemon is not running.\n\n"
+		"its changes are in\nthe journal, what waits, open gaps; and "
+		"the policies: what each has left to do,\nwhen it ran last, "
+		"and when it will though nothing changes. Exit 75 when the\n"
+		"daemon is not running.\n\n"
 		"      --json           one JSON object\n",
 	.run = run,
 };

@@ -50,7 +50,7 @@ static int init_target(struct jb_cli *cli, const struct jb_config *config,
 	size_t n = 0;
 
 	if (jb_config_target(config, name) == NULL)
-		return jb_cli_usage(cli, "there is no [Target %s]", name);
+		return jb_cli_no_section(cli, config, "Target", name);
 	for (size_t i = 0; i < config->n_policies; i++) {
 		target = jb_config_text(&config->policies[i], "Target");
 		if (target == NULL || strcmp(target, name) != 0)
@@ -101,9 +101,9 @@ const struct jb_command jb_command_target = {
 		"for one that holds\nsomething, and for another disk in its "
 		"place, a person says so with this.\nWhat is ours already is "
 		"left as it is.\n\n"
-		"  --adopt              what equals the source there becomes "
-		"ours, without copying\n"
-		"  --content            compare byte by byte, not by size and "
+		"      --adopt          what equals the source there becomes "
+		"ours, without\n                       copying it\n"
+		"      --content        compare byte by byte, not by size and "
 		"time\n",
 	.run = run,
 };

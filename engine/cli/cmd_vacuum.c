@@ -59,11 +59,14 @@ static void print_reply(const json_t *reply)
 		json_string_value(json_object_get(reply, "held_by"));
 	char n[JB_OUT_COUNT_MAX], size[JB_SIZE_TEXT_MAX];
 
-	printf("%s changes are no longer kept",
-	       jb_out_count(jb_reply_int(reply, "changes"), n));
-	if (jb_reply_int(reply, "gaps") > 0)
-		printf(", and %s gaps",
-		       jb_out_count(jb_reply_int(reply, "gaps"), n));
+	int64_t changes = jb_reply_int(reply, "changes");
+	int64_t gaps = jb_reply_int(reply, "gaps");
+
+	printf("%s change%s no longer kept", jb_out_count(changes, n),
+	       changes == 1 ? " is" : "s are");
+	if (gaps > 0)
+		printf(", and %s gap%s", jb_out_count(gaps, n),
+		       gaps == 1 ? "" : "s");
 	printf("; %s given back\n",
 	       jb_size_format((uint64_t)jb_reply_int(reply, "bytes"), size,
 			      sizeof size));
@@ -119,9 +122,9 @@ const struct jb_command jb_command_vacuum = {
 	.synopsis = "[--time SPAN] [--size SIZE]",
 	.summary = "drop old changes now, and make the journal's file smaller",
 	.help = "Drop what is older than Retain=, and give free space back to "
-		"the file system. The\ndaemon does it in small steps, beside "
-		"its work. What a policy has not read yet stays.\n\n"
-		"  --time SPAN          keep only what is younger: 30d, 6h\n"
-		"  --size SIZE          and no more than this: 500M, 2G\n",
+		"the file system.\nThe daemon does it in small steps, beside "
+		"its work. What a policy has not read\nyet stays.\n\n"
+		"      --time SPAN      keep only what is younger: 30d, 6h\n"
+		"      --size SIZE      and no more than this: 500M, 2G\n",
 	.run = run,
 };

@@ -4,6 +4,7 @@
 #include "engine/base/config.h"
 #include "engine/cli/output.h"
 #include "engine/cli/policy_request.h"
+#include "engine/cli/reader.h"
 #include "engine/deliver/verify.h"
 
 #include <inttypes.h>
@@ -54,10 +55,10 @@ struct remedy {
 };
 
 static const struct remedy recopy = {"recopy", jb_delivery_recopy,
-				     "are copied again"};
-static const struct remedy reattribute = {"reattribute",
-					  jb_delivery_reattribute,
-					  "have their attributes set again"};
+				     "will be copied again"};
+static const struct remedy reattribute = {
+	"reattribute", jb_delivery_reattribute,
+	"will have their attributes set again"};
 
 /* By the daemon, or without one noted for the next run. */
 static int ask_for(const struct remedy *r, const struct jb_config *config,
@@ -111,8 +112,8 @@ static void say_undone(const struct jb_verify *v,
 	if (jb_delivery_status_read(config, policy, &s, NULL) != JB_OK ||
 	    s.pending + s.owed == 0)
 		return;
-	printf("policy %s: %" PRId64 " not done yet, which is told by 'query "
-	       "--policy %s --unsynced'\n",
+	printf("policy %s: %" PRId64 " not done yet, see 'query --policy %s "
+	       "--unsynced'\n",
 	       policy, s.pending + s.owed, policy);
 }
 
@@ -172,6 +173,20 @@ static int check_all(struct jb_cli *cli, struct jb_verify *v,
 	return code;
 }
 
+static int verify(struct jb_cli *cli, struct jb_verify *v,
+		  const struct jb_config *config, bool may_repair)
+{
+	struct jb_error err;
+	int code;
+
+	if (jb_reader_check(config->state_dir, &err) != JB_OK)
+		return jb_cli_fail(cli, &err);
+	code = check_all(cli, v, config, may_repair);
+	printf("%" PRId64 " entries checked, %" PRId64 " differ\n", v->checked,
+	       v->differ);
+	return v->differ > 0 ? JB_EXIT_FAILED : code;
+}
+
 static int run(struct jb_cli *cli, int argc, char **argv)
 {
 	struct jb_verify v = {.tell = print_difference};
@@ -193,11 +208,7 @@ static int run(struct jb_cli *cli, int argc, char **argv)
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
-	code = check_all(cli, &v, config, may_repair);
-	printf("%" PRId64 " entries checked, %" PRId64 " differ\n", v.checked,
-	       v.differ);
-	if (v.differ > 0)
-		code = JB_EXIT_FAILED;
+	code = verify(cli, &v, config, may_repair);
 	jb_verify_fini(&v);
 	jb_config_free(config);
 	return code;
@@ -209,19 +220,18 @@ const struct jb_command jb_command_verify = {
 	.summary = "is what is remembered true?",
 	.help = "Check the databases, the catalog against the live trees, and "
 		"what each policy\nremembers against its target. What differs "
-		"is listed, exit 1. What is changing at the\nmoment differs "
-		"too: 'flush' first. What can't be looked at (a root or target "
-		"that is\nnot mounted) is told, and the others are looked at: "
-		"exit 3 if nothing differs.\n\n"
+		"is listed, exit 1. What is changing\nat the moment differs "
+		"too: 'flush' first. What can't be looked at (a root or\n"
+		"target that is not mounted) is told, and the others are "
+		"looked at: exit 3 if\nnothing differs.\n\n"
 		"      --content        read all copies, compare with the XXH3 "
-		"of when they were made,\n"
-		"                       and their xattrs and ACLs with the "
-		"source's\n"
+		"of when they were\n"
+		"                       made, and their xattrs and ACLs with "
+		"the source's\n"
 		"      --repair         copy again those whose content "
-		"changed, "
-		"though size and time\n"
-		"                       did not, and set attributes that "
-		"differ again; without it\n"
-		"                       nothing is changed\n",
+		"changed, though size and\n"
+		"                       time did not, and set attributes that "
+		"differ again;\n"
+		"                       without it nothing is changed\n",
 	.run = run,
 };

@@ -37,7 +37,8 @@ static void print_help(void)
 			printf("  %-14s %s\n", commands[i]->name,
 			       commands[i]->summary);
 	printf("\nOptions:\n"
-	       "  --config FILE  read FILE instead of " JB_CONFIG_DEFAULT "\n"
+	       "  --config FILE  read FILE instead of\n"
+	       "                 " JB_CONFIG_DEFAULT "\n"
 	       "  -h, --help     this text; after a command: about it\n"
 	       "  --version      which version this is\n");
 }
@@ -46,8 +47,8 @@ static void print_command_help(const struct jb_command *c)
 {
 	printf("Usage: " JB_PROGRAM " %s%s%s\n\n%s", c->name,
 	       c->synopsis[0] != '\0' ? " " : "", c->synopsis, c->help);
-	printf("  --config FILE        read FILE instead of " JB_CONFIG_DEFAULT
-	       "\n"
+	printf("      --config FILE    read FILE instead of\n"
+	       "                       " JB_CONFIG_DEFAULT "\n"
 	       "  -h, --help           this text\n");
 }
 
@@ -103,7 +104,7 @@ const char *jb_cli_nearest(const char *word, jb_cli_candidate_fn *next,
 	for (int i = 0; (name = next(ctx, i)) != NULL; i++) {
 		distance = word_distance(word, name);
 		if (distance < best_distance &&
-		    (size_t)distance < strlen(name)) {
+		    (size_t)distance * 2 < strlen(name)) {
 			best = name;
 			best_distance = distance;
 		}
@@ -249,6 +250,34 @@ struct jb_config *jb_cli_load_config(struct jb_cli *cli)
 	return config;
 }
 
+static const char *section_name(const struct jb_config *c, const char *kind,
+				size_t i)
+{
+	bool targets = strcmp(kind, "Target") == 0;
+
+	if (strcmp(kind, "Root") == 0)
+		return i < c->n_roots ? c->roots[i].name : NULL;
+	if (i >= (targets ? c->n_targets : c->n_policies))
+		return NULL;
+	return (targets ? c->targets : c->policies)[i].name;
+}
+
+int jb_cli_no_section(struct jb_cli *cli, const struct jb_config *c,
+		      const char *kind, const char *name)
+{
+	char names[200] = "";
+	const char *one;
+	size_t len = 0;
+
+	for (size_t i = 0;
+	     (one = section_name(c, kind, i)) != NULL && len < sizeof names;
+	     i++)
+		len += (size_t)snprintf(names + len, sizeof names - len, "%s%s",
+					i > 0 ? ", " : "", one);
+	return jb_cli_usage(cli, "%s: has no [%s %s]; it has: %s", c->file,
+			    kind, name, len > 0 ? names : "none");
+}
+
 struct jb_config *jb_cli_load_policy(struct jb_cli *cli, int argc, char **argv)
 {
 	struct jb_config *config;
@@ -263,7 +292,7 @@ struct jb_config *jb_cli_load_policy(struct jb_cli *cli, int argc, char **argv)
 	config = jb_cli_load_config(cli);
 	if (config == NULL || jb_config_policy(config, argv[optind]) != NULL)
 		return config;
-	jb_cli_usage(cli, "there is no [Policy %s]", argv[optind]);
+	jb_cli_no_section(cli, config, "Policy", argv[optind]);
 	jb_config_free(config);
 	return NULL;
 }

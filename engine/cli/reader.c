@@ -59,6 +59,15 @@ denied:
 	return jb_reader_explain(path, err);
 }
 
+int jb_reader_check(const char *state_dir, struct jb_error *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/journal.db", state_dir);
+	return check_file(state_dir, path, &st, err);
+}
+
 int jb_reader_open(struct jb_reader *r, const char *state_dir,
 		   struct jb_error *err)
 {

@@ -17,6 +17,10 @@ struct jb_reader {
 	ino_t ino;
 };
 
+/* Is there a journal that may be read? JB_ENOENT, JB_EACCES: the text says what
+ * to do. */
+int jb_reader_check(const char *state_dir, struct jb_error *err);
+
 /* Open STATE_DIR/journal.db. JB_ENOENT: there is none (yet). The text says
  * what to do. */
 int jb_reader_open(struct jb_reader *r, const char *state_dir,

@@ -59,11 +59,14 @@ static void print_extent(FILE *f, int64_t first, int64_t last, int64_t names)
 
 	if (last == 0)
 		fputs(", no change yet", f);
+	else if (first == last)
+		fprintf(f, ", change %s", jb_out_count(last, b));
 	else
 		fprintf(f, ", changes %s to %s", jb_out_count(first, a),
 			jb_out_count(last, b));
 	if (names >= 0)
-		fprintf(f, ", %s names", jb_out_count(names, c));
+		fprintf(f, ", %s name%s", jb_out_count(names, c),
+			names == 1 ? "" : "s");
 }
 
 static void print_journal(const struct jb_status *s, FILE *f)

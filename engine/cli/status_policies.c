@@ -38,7 +38,8 @@ static void print_progress(const json_t *p, FILE *f)
 	char left[JB_DURATION_TEXT_MAX];
 	int64_t left_s = jb_reply_int(progress, "left_s");
 
-	if (progress == NULL)
+	/* What is held does not go on. */
+	if (progress == NULL || strcmp(jb_reply_text(p, "error"), "-") != 0)
 		return;
 	fprintf(f, "%s: %s: %s of %s entries, %.0f a second",
 		jb_reply_text(p, "name"), jb_reply_text(p, "state"),
@@ -74,17 +75,20 @@ static void print_holding(const json_t *p, const char *name, FILE *f)
 			name, name, jb_reply_int(p, "held_seq"));
 }
 
-/* Since when it has not been so, unless it is so now. */
+/* Has the target all? If not, since when, and how to see what it lacks. */
 static void print_synced(const json_t *p, const char *name, FILE *f)
 {
 	int64_t synced_us = jb_reply_int(p, "synced_us");
 	char text[JB_TIME_TEXT_MAX];
 
-	if (synced_us != 0 &&
-	    (jb_reply_int(p, "pending") > 0 || jb_reply_int(p, "owed") > 0 ||
-	     jb_reply_int(p, "last_seq") > jb_reply_int(p, "cursor")))
-		fprintf(f, "%s: its target had it all at %s\n", name,
+	if (jb_reply_int(p, "pending") <= 0 && jb_reply_int(p, "owed") <= 0 &&
+	    jb_reply_int(p, "last_seq") <= jb_reply_int(p, "cursor"))
+		return;
+	fprintf(f, "%s: ", name);
+	if (synced_us != 0)
+		fprintf(f, "its target had it all at %s; ",
 			jb_time_format(synced_us, false, text, sizeof text));
+	fprintf(f, "'query --policy %s --unsynced' says what it lacks\n", name);
 }
 
 static void print_notes(const json_t *p, FILE *f)
@@ -114,9 +118,8 @@ static void print_notes(const json_t *p, FILE *f)
 			jb_out_count(jb_reply_int(p, "no_space"), n));
 	if (jb_reply_int(p, "failed") > 0)
 		fprintf(f,
-			"%s: %s of its tries failed since its worker began; "
-			"see 'query --policy %s --unsynced'\n",
-			name, jb_out_count(jb_reply_int(p, "failed"), n), name);
+			"%s: %s of its tries failed since its worker began\n",
+			name, jb_out_count(jb_reply_int(p, "failed"), n));
 	if (jb_reply_int(p, "torn") > 0)
 		fprintf(f,
 			"%s: files changed while they were copied, %s %s: "

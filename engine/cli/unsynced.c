@@ -3,6 +3,7 @@
 
 #include "engine/cli/output.h"
 #include "engine/cli/policy_request.h"
+#include "engine/cli/reader.h"
 #include "engine/deliver/unsynced.h"
 
 #include <string.h>
@@ -60,6 +61,9 @@ int jb_unsynced_print(const struct jb_config *config,
 				    "there is no [Policy %s]", o->policy);
 	if (strcmp(o->format->name, "paths0") == 0)
 		p.end = '\0';
+	rv = jb_reader_check(config->state_dir, err);
+	if (rv != JB_OK)
+		return rv;
 	rv = jb_unsynced_list(config, policy, on_item, &p, &got, err);
 	if (rv > 0)
 		return JB_OK; /* the reader went away */

@@ -63,6 +63,25 @@ static bool wait_for_lock(int fd)
 	return false;
 }
 
+/* The state directory can't be written to. */
+static int refuse_state(const struct jb_delivery *d, int errnum,
+			struct jb_error *err)
+{
+	const char *dir = d->config->state_dir;
+
+	if (errnum == ENOENT)
+		return jb_error_set(err, JB_ENOENT, errnum,
+				    "%s: no such directory: the daemon has "
+				    "never run with this configuration",
+				    dir);
+	if (errnum == EACCES)
+		return jb_error_set(err, JB_EACCES, errnum,
+				    "%s: permission denied: run as root, or "
+				    "as the user of the daemon",
+				    dir);
+	return jb_error_errno(err, errnum, "%s", dir);
+}
+
 static int take_lock(struct jb_delivery *d, struct jb_error *err)
 {
 	char path[4096], text[32] = "?";
@@ -73,7 +92,7 @@ static int take_lock(struct jb_delivery *d, struct jb_error *err)
 		 d->policy->name);
 	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (d->lock_fd < 0)
-		return jb_error_errno(err, errno, "%s", path);
+		return refuse_state(d, errno, err);
 	if (!wait_for_lock(d->lock_fd)) {
 		busy = errno;
 		n = pread(d->lock_fd, text, sizeof text - 1, 0);

@@ -14,7 +14,8 @@
 	X(AWAY, 5, 0, "its place at the source is not known at the moment")    \
 	X(PARKED, 6, 0, "parked, its place is not free")                       \
 	X(TORN, 7, 1, "changed while it was copied")                           \
-	X(FOREIGN, 8, 1, "the name is taken by an entry that is not ours")     \
+	X(FOREIGN, 8, 1,                                                       \
+	  "the name is taken by an entry that is not ours: move that away")    \
 	X(FAILED, 9, 1, "failed at the target")                                \
 	X(UNREADABLE, 10, 1, "can't be read at the source")                    \
 	X(REFUSED, 11, 1, "the target can't hold it")                          \

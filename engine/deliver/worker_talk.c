@@ -182,8 +182,10 @@ static bool answer_flush(struct jb_worker *w, struct jb_worker_ask *f)
 	if (w->delivery == NULL)
 		return false;
 	if (s->paused) {
-		jb_worker_answer(w, f, JB_EHELD,
-				 "paused: 'resume' lets it go on", NULL);
+		snprintf(text, sizeof text,
+			 "policy '%s' is paused: 'resume %s' lets it go on",
+			 w->policy->name, w->policy->name);
+		jb_worker_answer(w, f, JB_EHELD, text, NULL);
 		return true;
 	}
 	if (!jb_delivery_reached(w->delivery, f->seq))

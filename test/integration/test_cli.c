@@ -158,6 +158,7 @@ static void test_usage(void **state)
 		{"", "no command"},
 		{"qurey", "did you mean 'query'?"},
 		{"frobnicate", "see --help"},
+		{"query --foo", "see --help"},
 		{"query --sinse x", "did you mean '--since'?"},
 		{"query -Z", "'-Z'"},
 		{"query -S", "needs a value"},
@@ -177,7 +178,9 @@ static void test_usage(void **state)
 		{"query -f --gaps", "--gaps"},
 		{"flush --timeout soon", "5min"},
 		{"flush now", "'now'"},
-		{"scan absent", "[Root absent]"},
+		{"scan absent", "has no [Root absent]; it has: nfs"},
+		{"pause absent", "has no [Policy absent]; it has: none"},
+		{"target init absent", "has no [Target absent]; it has: none"},
 		{"scan nfs nfs", "'nfs'"},
 		{"status now", "'now'"},
 		{"query \"$(printf 'a\\033[31m')\" --x", "--x"},
@@ -193,22 +196,32 @@ static void test_usage(void **state)
 	}
 }
 
-/* Each command knows --help, and --config on either side of its name. */
+/* Each command knows --help, which fits a terminal, and --config on either side
+ * of its name. */
 static void test_help_and_config(void **state)
 {
-	static const char *const names[] = {"daemon", "query", "status",
-					    "flush",  "scan",  "check-config"};
 	struct t_cli *t = *state;
-	char usage[64];
+	char names[512], usage[64], *rest = names, *name;
+	unsigned n = 0;
 
 	t_cli_make_only(t);
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		t_cli_run(t, 0, "%s --help", names[i]);
+	t_cli_run(
+		t, 0,
+		"--help | sed '/^Commands:/,/^$/!d; s/^  \\([^ ]*\\).*/\\1/'");
+	snprintf(names, sizeof names, "%s", t->o.out);
+	t_cli_run(t, 0, "--help | awk 'length > 80'");
+	assert_int_equal(t->o.out_len, 0);
+	strsep(&rest, "\n"); /* the head */
+	while ((name = strsep(&rest, "\n")) != NULL && *name != '\0') {
+		n++;
+		t_cli_run(t, 0, "%s --help", name);
 		snprintf(usage, sizeof usage, "Usage: journalctl-backup %s",
-			 names[i]);
+			 name);
 		assert_int_equal(strncmp(t->o.out, usage, strlen(usage)), 0);
-		t_cli_run(t, 0, "--help | grep -q '^  %s '", names[i]);
+		t_cli_run(t, 0, "%s -h | awk 'length > 80'", name);
+		t_cli_out(t, "");
 	}
+	assert_in_range(n, 17, 50);
 	t_cli_run(t, 2, "query --config /nowhere/x.conf");
 	t_cli_words(t, "/nowhere/x.conf", NULL);
 	t_cli_run(t, 0, "query --config %s", t->config);
@@ -277,6 +290,40 @@ static void test_damaged_inside(void **state)
 	t_cli_words(t, "journal.db: damaged", NULL);
 }
 
+static void add_policy(struct t_cli *t)
+{
+	t_shell("printf '[Target t]\nTransport=local\nPath=/mnt\n"
+		"[Policy p]\nPlugin=mirror\nRoot=nfs\nTarget=t\n' >> %s",
+		t->config);
+}
+
+/* What reads or writes a policy's database without the daemon. */
+static const char *const alone[] = {
+	"query --policy p --unsynced",
+	"verify",
+	"pause p",
+	"run p",
+	"reset p",
+	"release p",
+	"target init t",
+};
+
+#define N_ALONE (sizeof alone / sizeof alone[0])
+
+/* No state directory: the daemon has never run, and all say so. */
+static void test_never_ran(void **state)
+{
+	struct t_cli *t = *state;
+
+	add_policy(t);
+	t_shell("rmdir %s", t->state);
+	for (size_t i = 0; i < N_ALONE; i++) {
+		t_cli_run(t, 1, "%s", alone[i]);
+		t_cli_words(t, t->state, "the daemon has never run", NULL);
+		assert_int_equal(t->o.out_len, 0);
+	}
+}
+
 /* Not root, and not allowed: said so. */
 static void test_not_allowed(void **state)
 {
@@ -284,15 +331,20 @@ static void test_not_allowed(void **state)
 
 	if (geteuid() != 0)
 		skip();
+	add_policy(t);
 	t_cli_make_only(t);
 	t_shell("cp %s %s/program && chmod 755 %s/program", t_daemon_program(),
 		t->dir, t->dir);
 	t_shell("chmod 700 %s", t->state);
-	t_cli_run(t, 0,
-		  "--version; cd / && if setpriv --reuid 65534 --clear-groups "
-		  "%s/program --config %s query; then false; fi",
-		  t->dir, t->config);
-	t_cli_words(t, "permission denied", "run as root", NULL);
+	for (size_t i = 0; i <= N_ALONE; i++) {
+		t_cli_run(t, 0,
+			  "--version; cd / && if setpriv --reuid 65534 "
+			  "--clear-groups %s/program --config %s %s; "
+			  "then false; fi",
+			  t->dir, t->config,
+			  i < N_ALONE ? alone[i] : "policy remove p");
+		t_cli_words(t, "permission denied", "run as root", NULL);
+	}
 }
 
 /* A reader who has seen enough is no failure. */
@@ -337,6 +389,7 @@ int main(void)
 		T(test_help_and_config),
 		T(test_unreadable),
 		T(test_damaged_inside),
+		T(test_never_ran),
 		T(test_not_allowed),
 		T(test_reader_leaves),
 		T(test_worker_by_hand),

@@ -407,7 +407,7 @@ static void lists_unsynced(struct t_world *w)
 	t_daemon_flush(&w->daemon);
 	expect_unsynced(&w->daemon,
 			"kept/name: the name is taken by an entry that is not "
-			"ours\n");
+			"ours: move that away\n");
 	expect_unsynced(&w->daemon, "gone/200: held, waits for release\n");
 	expect_unsynced(&w->daemon, "new: not carried out yet\n");
 	t_mirror_command(&m, 2, "go together", "query", "--unsynced", NULL);

@@ -43,7 +43,7 @@ static void repairs_rot(struct t_world *w)
 	verify(&m, 1, "d/b: rot", NULL);
 	t_mirror_flush(&m, 0);
 	assert_int_equal(t_mirror_number(&m, "copied"), 3);
-	verify(&m, 1, "are copied again", "--repair");
+	verify(&m, 1, "will be copied again", "--repair");
 	t_mirror_check(&m);
 	t_shell("cd %s && cmp d/a %s/d/a && cmp d/b %s/d/b", DST, SRC, SRC);
 	t_shell("test $(stat -c %%i %s/d/a) = $(stat -c %%i %s/link)", DST,
@@ -54,7 +54,7 @@ static void repairs_rot(struct t_world *w)
 
 	t_daemon_stop(&w->daemon);
 	rot("d/c");
-	verify(&m, 1, "1 are copied again", "--repair");
+	verify(&m, 1, "1 will be copied again", "--repair");
 	t_daemon_start(&w->daemon);
 	t_mirror_check(&m);
 	verify(&m, 0, " 0 differ", NULL);
