@@ -100,9 +100,12 @@ static int check_type(struct jb_local *l, struct jb_error *err)
 
 static int on_top_name(void *arg, const char *name, const struct jb_object *o)
 {
-	(void)arg;
+	bool *is_empty = arg;
+
 	(void)o;
-	return strcmp(name, "lost+found") != 0 && strcmp(name, JB_OWN_DIR) != 0;
+	*is_empty = strcmp(name, "lost+found") == 0 ||
+		    strcmp(name, JB_OWN_DIR) == 0;
+	return !*is_empty;
 }
 
 static bool is_mounted(struct jb_local *l)
@@ -134,8 +137,11 @@ static int look_at_top(struct jb_local *l, struct jb_target_state *s,
 	if (rv < 0)
 		return fail(l, -rv, "", err);
 	s->fsid = jb_tree_fsid(l->top.fd);
-	s->is_empty =
-		t->ops->list(t, "", on_top_name, NULL, err) == JB_OUTCOME_DONE;
+	s->is_empty = true;
+	if (t->ops->list(t, "", on_top_name, &s->is_empty, err) !=
+		    JB_OUTCOME_DONE &&
+	    s->is_empty) /* it is not known */
+		return jb_error_prefix(err, "target '%s'", l->name);
 	return JB_OK;
 }
 

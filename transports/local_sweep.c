@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,16 +24,21 @@ struct sweeping {
 	unsigned end;
 	uint64_t removed;
 	int failed; /* the first failure, a negative errno */
+	char dir[NAME_MAX + 1], name[NAME_MAX + 1]; /* where, below stage/ */
 	unsigned n_failed;
 };
 
-/* 0: the rest can be gone on with. */
-static int note_failure(struct sweeping *s, int rv)
+/* Of @name in @dir, "" for stage/ itself. 0: the rest can be gone on with. */
+static int note_failure(struct sweeping *s, int rv, const char *dir,
+			const char *name)
 {
 	if (rv == 0)
 		return 0;
-	if (s->n_failed++ == 0)
+	if (s->n_failed++ == 0) {
 		s->failed = rv;
+		snprintf(s->dir, sizeof s->dir, "%s", dir);
+		snprintf(s->name, sizeof s->name, "%s", name);
+	}
 	return rv == -EROFS || s->n_failed == FAILURES_MAX ? rv : 0;
 }
 
@@ -59,21 +65,31 @@ static int move_up(struct sweeping *s, int dirfd, const char *name)
 	}
 }
 
-static int take_away(struct sweeping *s, int dirfd, const char *name)
+/* -ENOTEMPTY: a directory that holds something. */
+static int take_away(int dirfd, const char *name)
 {
 	int rv = unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
 
 	if (rv == -EISDIR || rv == -EPERM) {
 		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
 			rv = 0;
-		else if (errno == ENOTEMPTY || errno == EEXIST)
-			rv = move_up(s, dirfd, name);
+		else if (errno == EEXIST)
+			rv = -ENOTEMPTY;
 		else if (errno != ENOTDIR) /* else a file, as was said */
 			rv = -errno;
 	}
+	return rv == -ENOENT ? 0 : rv;
+}
+
+static int remove_name(struct sweeping *s, int dirfd, const char *name)
+{
+	int rv = take_away(dirfd, name);
+
+	if (rv == -ENOTEMPTY)
+		rv = move_up(s, dirfd, name);
 	if (rv == 0)
 		s->removed++;
-	return rv == -ENOENT ? 0 : rv;
+	return rv;
 }
 
 static int empty_dir(struct sweeping *s, const char *name)
@@ -94,7 +110,8 @@ static int empty_dir(struct sweeping *s, const char *name)
 	}
 	while (rv == 0 && (d = readdir(dir)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			rv = note_failure(s, take_away(s, fd, d->d_name));
+			rv = note_failure(s, remove_name(s, fd, d->d_name),
+					  name, d->d_name);
 	closedir(dir);
 	if (rv == 0 && unlinkat(s->stage, name, AT_REMOVEDIR) < 0 &&
 	    errno != ENOENT && errno != ENOTDIR)
@@ -102,28 +119,41 @@ static int empty_dir(struct sweeping *s, const char *name)
 	return rv;
 }
 
+static int begin_sweeping(struct jb_local *l, struct sweeping *s)
+{
+	*s = (struct sweeping){.local = l, .begin = l->serial};
+	s->end = s->begin;
+	s->stage = jb_tree_enter(&l->top, JB_STAGE_DIR, O_PATH);
+	return s->stage < 0 ? s->stage : 0;
+}
+
+/* Whatever was moved up. Returns the first failure. */
+static int end_sweeping(struct sweeping *s, int rv)
+{
+	char next[32];
+
+	while (rv == 0 && s->begin < s->end) {
+		sweep_name(next, s->begin++);
+		rv = note_failure(s, empty_dir(s, next), "", next);
+	}
+	s->local->serial = s->end;
+	jb_dirs_forget(&s->local->dirs);
+	close(s->stage);
+	return s->failed;
+}
+
 int jb_local_remove_all(struct jb_local *l, int dirfd, const char *name,
 			uint64_t *removed)
 {
-	struct sweeping s = {.local = l};
-	char next[32];
-	int rv;
+	struct sweeping s;
+	int rv = begin_sweeping(l, &s);
 
-	s.stage = jb_tree_enter(&l->top, JB_STAGE_DIR, O_PATH);
-	if (s.stage < 0)
-		return s.stage;
-	s.begin = s.end = l->serial;
-	rv = note_failure(&s, take_away(&s, dirfd, name));
-	while (rv == 0 && s.begin < s.end) {
-		sweep_name(next, s.begin++);
-		rv = note_failure(&s, empty_dir(&s, next));
-	}
-	l->serial = s.end;
-	jb_dirs_forget(&l->dirs);
-	close(s.stage);
-	if (removed != NULL)
-		*removed += s.removed;
-	return s.failed;
+	if (rv < 0)
+		return rv;
+	rv = note_failure(&s, remove_name(&s, dirfd, name), "", name);
+	rv = end_sweeping(&s, rv);
+	*removed += s.removed;
+	return rv;
 }
 
 /* Directories that may be open at once. */
@@ -165,19 +195,29 @@ int jb_local_measure_all(int dirfd, uint64_t *bytes)
 	return measure_dir(dirfd, 0, bytes);
 }
 
+/* A directory is emptied where it is: what can't be removed from it keeps its
+ * path, which somebody was told. */
 enum jb_outcome jb_local_sweep(struct jb_target *t, const char *name,
 			       struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
 	struct jb_place p = {JB_STAGE_DIR, name};
-	int dirfd, rv;
+	char dir[sizeof JB_STAGE_DIR + NAME_MAX + 2];
+	struct sweeping s;
+	int rv = begin_sweeping(l, &s);
 
-	dirfd = jb_tree_enter(&l->top, JB_STAGE_DIR, O_PATH);
-	rv = dirfd < 0 ? dirfd : jb_local_remove_all(l, dirfd, name, NULL);
-	if (dirfd >= 0)
-		close(dirfd);
 	if (rv < 0)
 		return jb_local_fail(l, p, -rv, "", err);
+	rv = take_away(s.stage, name);
+	if (rv == -ENOTEMPTY)
+		rv = empty_dir(&s, name);
+	rv = note_failure(&s, rv, "", name);
+	rv = end_sweeping(&s, rv);
 	jb_local_note_many(l);
-	return JB_OUTCOME_DONE;
+	if (rv == 0)
+		return JB_OUTCOME_DONE;
+	snprintf(dir, sizeof dir, JB_STAGE_DIR "%s%s",
+		 s.dir[0] != '\0' ? "/" : "", s.dir);
+	p = (struct jb_place){dir, s.name};
+	return jb_local_fail(l, p, -rv, "", err);
 }

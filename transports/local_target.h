@@ -164,7 +164,7 @@ int jb_local_trash_oldest(struct jb_target *t, int64_t *ret_s,
 
 /* local_sweep.c */
 /* Remove @name in @dirfd, which lies in JB_OWN_DIR, with all below it; adds
- * the number of entries to *removed (may be NULL). 0, or a negative errno: the
+ * the number of entries to *removed. 0, or a negative errno: the
  * first of what could not be removed, the others are gone. */
 int jb_local_remove_all(struct jb_local *l, int dirfd, const char *name,
 			uint64_t *removed);

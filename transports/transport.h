@@ -288,7 +288,8 @@ struct jb_target_ops {
 				  const struct jb_stamp *expect,
 				  const struct jb_place *keep_as,
 				  struct jb_error *err);
-	/* Remove what lies in stage/ under @name with all below it. */
+	/* Remove what lies in stage/ under @name with all below it. What fails
+	 * (the first of it is told) keeps nothing else there. */
 	enum jb_outcome (*sweep)(struct jb_target *t, const char *name,
 				 struct jb_error *err);
 

@@ -67,6 +67,7 @@ struct jb_delivery {
 	bool trash_is_known;  /* what was there before this process, too */
 	char trash_failed[JB_ERROR_TEXT_MAX]; /* why not
 				all that was to go went, as the log has it */
+	char unswept[JB_ERROR_TEXT_MAX];      /* the same of stage/ */
 	int64_t lacking; /* pending, owed: no room at the target */
 	uint64_t room;	 /* bytes there were when that was found */
 	uint64_t room_files;
@@ -154,6 +155,9 @@ bool jb_delivery_is_own_dir(void *arg, struct jb_id id);
 
 /* trash.c: the trash of before is not known yet. */
 void jb_delivery_begin_trash(struct jb_delivery *d);
+/* After a plan: what could not be removed from stage/ is logged, once. */
+void jb_delivery_say_unswept(struct jb_delivery *d,
+			     const struct jb_error *unswept);
 /* After a plan, the target still started: what was kept long enough goes. */
 void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r);
 /* Remove from it what was put there before @before_s, and on until @room_bytes

@@ -468,13 +468,16 @@ void jb_plan_sweep(struct jb_plan *p)
 {
 	struct jb_target *t = p->planner->target;
 	struct jb_error err = {0};
+	enum jb_outcome out;
 	struct jb_slot *s;
 
 	for (struct own_name *o = list_own(p); o != NULL && !jb_plan_failed(p);
 	     o = o->next) {
 		s = jb_draft_slot(&p->d, p->d.own, o->name, strlen(o->name));
-		if (s != NULL && s->holder == NULL)
-			jb_plan_outcome(p, t->ops->sweep(t, o->name, &err),
-					&err);
+		if (s == NULL || s->holder != NULL)
+			continue;
+		out = jb_plan_outcome(p, t->ops->sweep(t, o->name, &err), &err);
+		if (out != JB_OUTCOME_DONE && p->report->unswept.code == JB_OK)
+			p->report->unswept = err;
 	}
 }

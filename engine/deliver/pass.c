@@ -132,8 +132,10 @@ static int clean_up(struct jb_delivery *d, const struct jb_report *r, int rv,
 	d->no_trash = false;
 	if (d->dry)
 		return rv;
-	if (rv == JB_OK)
+	if (rv == JB_OK) {
+		jb_delivery_say_unswept(d, &r->unswept);
 		jb_delivery_expire_trash(d, r);
+	}
 	if (r->no_space > 0 || d->lacking > 0)
 		failed = jb_delivery_make_room(d, r, rv == JB_OK ? err : NULL);
 	return rv == JB_OK ? failed : rv;

@@ -115,6 +115,8 @@ struct jb_report {
 	uint64_t freed;		/* files that have no name there any more */
 	uint64_t operations;	/* at the target, names only */
 	bool more; /* a new tree is not listed to its end: run again */
+	struct jb_error unswept; /* why not all that was left unfinished went
+				  * from stage/; JB_OK: it did */
 };
 
 struct jb_planner;

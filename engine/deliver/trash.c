@@ -65,6 +65,19 @@ uint64_t jb_delivery_take_from_trash(struct jb_delivery *d, int64_t before_s,
 	return removed;
 }
 
+void jb_delivery_say_unswept(struct jb_delivery *d,
+			     const struct jb_error *unswept)
+{
+	const char *text = unswept->code != JB_OK ? unswept->text : "";
+
+	if (text[0] != '\0' && strcmp(d->unswept, text) != 0)
+		jb_log(JB_LOG_WARNING,
+		       "policy '%s': %s: what was left unfinished there, or is "
+		       "to go, stays",
+		       d->policy->name, text);
+	snprintf(d->unswept, sizeof d->unswept, "%s", text);
+}
+
 void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r)
 {
 	int64_t now = jb_clock_us(CLOCK_REALTIME);

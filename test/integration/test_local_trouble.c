@@ -361,6 +361,21 @@ static void test_dead(void **state)
 	assert_int_not_equal(x.ops->sync(x.t, true, &x.err), JB_OK);
 }
 
+/* Whether a damaged top is empty can't be told: what is wrong is. */
+static void test_top_damaged(void **state)
+{
+	struct jb_target_state s;
+
+	(void)state;
+	x.ops->end(x.t);
+	t_shell("cd " T_TARGET "; rm -r " JB_OWN_DIR " lost+found; echo > f");
+	t_mount_detach(&x.target);
+	t_shell("debugfs -w -R 'clri /f' %s 2> /dev/null", x.target.device);
+	t_mount_attach(&x.target);
+	assert_int_not_equal(x.ops->inspect(x.t, &s, &x.err), JB_OK);
+	assert_non_null(strstr(x.err.text, "target 'disk': " T_TARGET "/f: "));
+}
+
 static const struct t_pair ext4 = {T_ext4, T_ext4, 0};
 static const struct t_pair xfs_btrfs = {T_xfs, T_btrfs, 0};
 static const struct t_pair xfs_ext4 = {T_xfs, T_ext4, 0};
@@ -384,6 +399,7 @@ int main(int argc, char **argv)
 		T_TARGET_TEST(test_under, ext4),
 		T_TARGET_TEST(test_dead, ext4),
 		T_TARGET_TEST(test_dead, ext4_xfs),
+		T_TARGET_TEST(test_top_damaged, ext4),
 	};
 
 	return t_target_run("local trouble", &x, tests,

@@ -120,6 +120,34 @@ static void locked(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What can't be removed from stage/ is named in the log, once, where it lies.
+ */
+static void unswept(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("cd " OWN "/stage && mkdir -p old/d/e && echo x > old/d/e/x && "
+		"echo y > old/d/y && chattr +i old/d/e/x");
+	for (int i = 0; i < 3; i++) {
+		t_shell("echo %d > %s/b", i, SRC);
+		t_mirror_check(&m);
+	}
+	t_shell("x=$(find " OWN "/stage -type f) && test -f $x && "
+		"test \"$(grep -o '/[^ ]*: .* stays' %s)\" = "
+		"\"$x: Operation not permitted: what was left unfinished "
+		"there, "
+		"or is to go, stays\"",
+		w->daemon.log);
+	t_shell("chattr -i $(find " OWN "/stage -name x)");
+	t_shell("echo > %s/b", SRC);
+	t_mirror_check(&m);
+	t_shell("test -z \"$(ls " OWN "/stage)\"");
+	t_mirror_fini(&m);
+}
+
 /* A dry run looks at what is there, and takes nothing of it away. */
 static void dry(struct t_world *w)
 {
@@ -137,7 +165,7 @@ static void dry(struct t_world *w)
 static const struct t_case cases[] = {
 	T_CASE(idle, ext4, fanotify),	  T_CASE(of_before, ext4, fanotify),
 	T_CASE(for_ever, ext4, fanotify), T_CASE(locked, ext4, fanotify),
-	T_CASE(dry, ext4, fanotify),
+	T_CASE(unswept, ext4, fanotify),  T_CASE(dry, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
