@@ -28,6 +28,7 @@
 #define UNREAD_MAX  (4 << 20) /* bytes of replies */
 
 static void close_client(struct jb_client *c);
+static void on_connection(uv_stream_t *server, int status);
 
 /* ---- replies */
 
@@ -45,15 +46,28 @@ void jb_client_fail(struct jb_client *c, int code, const char *text)
 
 /* ---- connections */
 
+/* libuv closes handles in no order that we rely on. */
+static void free_if_closed(struct jb_control *control)
+{
+	if (!control->closed || control->clients != NULL)
+		return;
+	free(control->path);
+	free(control);
+}
+
 static void on_client_closed(void *client)
 {
 	struct jb_client *c = client, **p = &c->control->clients;
+	struct jb_control *control = c->control;
 
 	while (*p != c)
 		p = &(*p)->next;
 	*p = c->next;
-	c->control->n_clients--;
+	control->n_clients--;
 	free(c);
+	if (control->unaccepted && !control->closing)
+		on_connection((uv_stream_t *)&control->server, 0);
+	free_if_closed(control);
 }
 
 static void close_client(struct jb_client *c)
@@ -101,6 +115,7 @@ static void on_connection(uv_stream_t *server, int status)
 	if (status != 0)
 		return;
 	c = calloc(1, sizeof *c);
+	control->unaccepted = c == NULL;
 	if (c == NULL)
 		return; /* it waits until a client has gone */
 	c->control = control;
@@ -177,8 +192,8 @@ static void on_server_closed(uv_handle_t *handle)
 {
 	struct jb_control *control = handle->data;
 
-	free(control->path);
-	free(control);
+	control->closed = true;
+	free_if_closed(control);
 }
 
 void jb_control_close(struct jb_control *control)

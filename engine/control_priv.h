@@ -33,7 +33,8 @@ struct jb_control {
 	struct jb_client *clients;
 	unsigned n_clients, n_flushes;
 	uint64_t opened_ns; /* CLOCK_MONOTONIC */
-	bool closing;
+	bool unaccepted;    /* libuv holds one that there was no memory for */
+	bool closing, closed;
 };
 
 /* control.c: takes over @value; NULL: the connection ends. */

@@ -394,6 +394,33 @@ static void silent_clients(struct t_world *w)
 	json_decref(reply);
 }
 
+/* Connections that are open when it stops, one of them waiting for a flush, do
+ * it no harm. */
+static void clients_at_stop(struct t_world *w)
+{
+	static const char flush[] = "{\"command\":\"flush\"}\n";
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int fds[8], n = sizeof fds / sizeof fds[0];
+	char byte;
+
+	t_shell("mkdir " ROOT);
+	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
+	t_daemon_begin(&w->daemon);
+	strcpy(to.sun_path, w->daemon.control);
+	for (int i = 0; i < n; i++) {
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(
+			connect(fds[i], (struct sockaddr *)&to, sizeof to), 0);
+		assert_true(send(fds[i], flush, sizeof flush - 1,
+				 MSG_NOSIGNAL) > 0);
+		if (i < n / 2)
+			assert_int_equal(recv(fds[i], &byte, 1, 0), 1);
+	}
+	t_daemon_stop(&w->daemon);
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+}
+
 /* Whoever asks after a reload finds the daemon. */
 static void after_reload(struct t_world *w)
 {
@@ -426,6 +453,7 @@ static const struct t_case cases[] = {
 	T_CASE(two_daemons, ext4, fanotify),
 	T_CASE(commands, ext4, auto),
 	T_CASE(silent_clients, ext4, auto),
+	T_CASE(clients_at_stop, ext4, auto),
 	T_CASE(after_reload, ext4, auto),
 };
 
