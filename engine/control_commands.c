@@ -159,7 +159,7 @@ static void do_policy(struct jb_client *c, const json_t *request)
 	w = wait_for(c);
 	if (w == NULL)
 		return;
-	message = json_deep_copy(request);
+	message = json_copy((json_t *)request);
 	json_object_del(message, "command");
 	start_timer(w, request);
 	ask_policy(w, policy, message);

@@ -9,9 +9,12 @@
 #include "engine/deliver/worker.h"
 #include "engine/line_pipe.h"
 
+struct jb_served;
+
 /* What was asked for and is to be answered. */
 struct jb_request {
 	struct jb_request *next;
+	struct jb_served *to;
 	json_int_t id;
 	json_t *message; /* owned */
 	unsigned deaths; /* of workers that had it */
@@ -65,8 +68,6 @@ void jb_served_greet(struct jb_served *w);
 /* It died, as w->why says: whoever waits shall not wait for ever for one that
  * always dies. */
 void jb_served_count_death(struct jb_served *w);
-/* JB_EHELD: its root is released, and what to do about it. */
-int jb_served_released(const struct jb_served *w, struct jb_error *err);
 /* Its root is let go: all that waits for an answer gets this one. */
 void jb_served_dismiss(struct jb_served *w);
 

@@ -96,14 +96,6 @@ static void on_end(void *worker, int why)
 
 /* ---- requests */
 
-static bool is_for(const struct jb_request *r, const struct jb_served *w)
-{
-	const char *policy =
-		json_string_value(json_object_get(r->message, "policy"));
-
-	return strcmp(policy, w->policy->name) == 0;
-}
-
 void jb_served_count_death(struct jb_served *w)
 {
 	struct jb_request **at = &w->supervisor->requests;
@@ -112,7 +104,7 @@ void jb_served_count_death(struct jb_served *w)
 
 	snprintf(text, sizeof text, "policy '%s': %s", w->policy->name, w->why);
 	while (*at != NULL) {
-		if (!is_for(*at, w) || ++(*at)->deaths < DEATHS_MAX) {
+		if ((*at)->to != w || ++(*at)->deaths < DEATHS_MAX) {
 			at = &(*at)->next;
 			continue;
 		}
@@ -123,7 +115,8 @@ void jb_served_count_death(struct jb_served *w)
 	}
 }
 
-int jb_served_released(const struct jb_served *w, struct jb_error *err)
+/* JB_EHELD: its root is released, and what to do about it. */
+static int set_released(const struct jb_served *w, struct jb_error *err)
 {
 	const char *root = jb_config_text(w->policy, "Root");
 
@@ -139,9 +132,9 @@ void jb_served_dismiss(struct jb_served *w)
 	struct jb_error err;
 	json_t *reply;
 
-	jb_served_released(w, &err);
+	set_released(w, &err);
 	while (*at != NULL) {
-		if (!is_for(*at, w)) {
+		if ((*at)->to != w) {
 			at = &(*at)->next;
 			continue;
 		}
@@ -163,7 +156,7 @@ void jb_served_greet(struct jb_served *w)
 	jb_line_pipe_start(&w->pipe, on_line, on_end);
 	for (struct jb_request *r = w->supervisor->requests; r != NULL;
 	     r = r->next)
-		if (is_for(r, w))
+		if (r->to == w)
 			send_request(w, r);
 }
 
@@ -195,19 +188,20 @@ int jb_supervisor_request(struct jb_supervisor *s, const char *policy,
 	}
 	if (w->let_go) {
 		json_decref(request);
-		return jb_served_released(w, err);
+		return set_released(w, err);
 	}
 	r = calloc(1, sizeof *r);
-	if (r == NULL) {
+	if (r == NULL || request == NULL) {
+		free(r);
 		json_decref(request);
 		return jb_error_set(err, JB_ENOMEM, 0, "policy '%s'", policy);
 	}
+	r->to = w;
 	r->id = ++s->last_id;
 	r->message = request;
 	r->done = done;
 	r->arg = arg;
 	json_object_set_new(request, "id", json_integer(r->id));
-	json_object_set_new(request, "policy", json_string(policy));
 	r->next = s->requests;
 	s->requests = r;
 	send_request(w, r);
