@@ -12,8 +12,11 @@
 
 #define START_SLOTS 1024u
 #define START_NAMES 16384u
-#define KEEP_PER_DIR                                                           \
-	32u /* beyond it a directory is listed when room is short */
+
+/* When room is short a directory with more names is listed instead. */
+#define KEEP_PER_DIR 32u
+
+/* What a set may keep for the next time. */
 #define KEEP_NAMES  (4u << 20)
 #define KEEP_SLOTS  (1u << 17)
 #define KEEP_BEYOND 4096u
@@ -50,11 +53,15 @@ void jb_dirty_fini(struct jb_dirty *d)
 /* What a storm has made large is given back. */
 static void shrink(struct jb_dirty *d)
 {
+	struct jb_dirty small;
+
 	if (d->names_size <= KEEP_NAMES && d->n_place_slots <= KEEP_SLOTS &&
 	    d->size_inos <= KEEP_SLOTS && d->cap_beyond <= KEEP_BEYOND)
 		return;
+	if (jb_dirty_init(&small, NULL) != JB_OK)
+		return;
 	jb_dirty_fini(d);
-	jb_dirty_init(d, NULL);
+	*d = small;
 }
 
 static void drop_names(struct jb_dirty *d)
@@ -67,8 +74,6 @@ static void drop_names(struct jb_dirty *d)
 
 void jb_dirty_clear(struct jb_dirty *d)
 {
-	if (d->place_slots == NULL)
-		return;
 	if (d->n_dirs > 0 || d->n_places > 0)
 		drop_names(d);
 	if (d->n_inos > 0)
@@ -92,10 +97,8 @@ void jb_dirty_lose(struct jb_dirty *d, enum jb_loss why)
 {
 	if (d->loss == JB_LOSS_NONE)
 		d->loss = why;
-	if (d->place_slots != NULL)
-		drop_names(d);
-	if (d->inos != NULL)
-		memset(d->inos, 0, d->size_inos * sizeof *d->inos);
+	drop_names(d);
+	memset(d->inos, 0, d->size_inos * sizeof *d->inos);
 	d->n_inos = d->n_beyond = 0;
 }
 

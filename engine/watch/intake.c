@@ -353,11 +353,10 @@ void jb_intake_release(struct jb_intake *in)
 {
 	if (in == NULL)
 		return;
-	jb_intake_read_mail(in); /* answer who still waits */
 	pthread_mutex_lock(&in->mutex);
 	in->released = true;
-	pthread_cond_broadcast(&in->cond);
 	pthread_mutex_unlock(&in->mutex);
+	jb_intake_read_mail(in); /* answer who still waits */
 	for (unsigned i = 0; i < in->n_sources; i++)
 		if (in->sources[i].poll.loop != NULL)
 			uv_close((uv_handle_t *)&in->sources[i].poll, NULL);

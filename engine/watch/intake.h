@@ -8,8 +8,8 @@
  * the set is large; and without naps while somebody waits for a barrier.
  *
  * Loop and other threads exchange messages. Lifecycle: open (loop thread) ->
- * start -> stop -> release
- * -> free. Each function says which thread may call it. */
+ * start -> stop -> release -> free. Each function says which thread may call
+ * it. */
 #ifndef JB_WATCH_INTAKE_H
 #define JB_WATCH_INTAKE_H
 
@@ -102,9 +102,5 @@ int jb_intake_mark_places(struct jb_intake *in, const uint8_t *places,
 /* Any thread: give the recorder a set, though it may be empty: it has messages
  * to read. */
 int jb_intake_poke(struct jb_intake *in, struct jb_error *err);
-
-/* Any thread: everything must be scanned. */
-int jb_intake_lose(struct jb_intake *in, enum jb_loss why,
-		   struct jb_error *err);
 
 #endif

@@ -29,7 +29,7 @@ static void handle_add(struct jb_intake *in, struct jb_message *msg)
 	int rv = JB_OK;
 
 	for (size_t i = 0; i < msg->n && rv == JB_OK; i++) {
-		struct jb_map_dir *d = &msg->dirs[i];
+		const struct jb_map_dir *d = &msg->dirs[i];
 		struct jb_source *s = d->root->source;
 
 		rv = s->ops->add_dir(s, d->root,
@@ -95,9 +95,6 @@ static void handle(struct jb_intake *in, struct jb_message *msg)
 	case MSG_PLACES:
 		handle_places(in, msg);
 		break;
-	case MSG_LOSE:
-		jb_dirty_lose(in->front, msg->loss);
-		break;
 	case MSG_POKE:
 		in->front->poked = true;
 		break;
@@ -120,14 +117,21 @@ void jb_intake_read_mail(struct jb_intake *in)
 	}
 }
 
-static void post(struct jb_intake *in, struct jb_message *msg)
+/* Under the mutex. */
+static void append(struct jb_intake *in, struct jb_message *msg)
 {
 	msg->next = NULL;
-	pthread_mutex_lock(&in->mutex);
 	*in->last = msg;
 	in->last = &msg->next;
+	if (!in->released)
+		uv_async_send(&in->wake);
+}
+
+static void post(struct jb_intake *in, struct jb_message *msg)
+{
+	pthread_mutex_lock(&in->mutex);
+	append(in, msg);
 	pthread_mutex_unlock(&in->mutex);
-	uv_async_send(&in->wake);
 }
 
 int jb_intake_add_dirs(struct jb_intake *in, struct jb_map_dir *dirs, size_t n,
@@ -140,13 +144,18 @@ int jb_intake_add_dirs(struct jb_intake *in, struct jb_map_dir *dirs, size_t n,
 				 .answered = &answered,
 				 .err = err};
 
-	post(in, &msg);
+	/* It lies on our stack: who posts it is answered, for after the release
+	 * nobody reads any more. */
 	pthread_mutex_lock(&in->mutex);
-	while (!answered && !in->released)
+	if (in->released) {
+		pthread_mutex_unlock(&in->mutex);
+		return jb_error_set(err, JB_ECANCELED, 0, "stopping");
+	}
+	append(in, &msg);
+	while (!answered)
 		pthread_cond_wait(&in->cond, &in->mutex);
 	pthread_mutex_unlock(&in->mutex);
-	return answered ? msg.result
-			: jb_error_set(err, JB_ECANCELED, 0, "stopping");
+	return msg.result;
 }
 
 static struct jb_message *new_message(enum jb_message_type type, size_t more,
@@ -214,21 +223,8 @@ int jb_intake_poke(struct jb_intake *in, struct jb_error *err)
 	return JB_OK;
 }
 
-int jb_intake_lose(struct jb_intake *in, enum jb_loss why, struct jb_error *err)
-{
-	struct jb_message *msg = new_message(MSG_LOSE, 0, err);
-
-	if (msg == NULL)
-		return JB_ENOMEM;
-	msg->loss = why;
-	post(in, msg);
-	return JB_OK;
-}
-
 static void free_message(struct jb_message *msg)
 {
-	if (msg->type == MSG_ADD)
-		return; /* the sender's */
 	if (msg->type == MSG_REMOVE)
 		free(msg->dirs);
 	jb_mark_unref(msg->mark);

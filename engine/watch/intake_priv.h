@@ -8,14 +8,7 @@
 
 #include <pthread.h>
 
-enum jb_message_type {
-	MSG_ADD,
-	MSG_REMOVE,
-	MSG_MARK,
-	MSG_PLACES,
-	MSG_LOSE,
-	MSG_POKE
-};
+enum jb_message_type { MSG_ADD, MSG_REMOVE, MSG_MARK, MSG_PLACES, MSG_POKE };
 
 struct jb_message {
 	struct jb_message *next;
@@ -27,7 +20,6 @@ struct jb_message {
 	int result;
 	struct jb_error *err;
 	struct jb_mark *mark; /* MARK: one reference */
-	enum jb_loss loss;    /* LOSE */
 	size_t size;	      /* PLACES */
 	bool patrol;	      /* PLACES */
 	uint8_t places[];     /* PLACES */
