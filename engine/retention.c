@@ -133,7 +133,9 @@ int jb_retention_start(struct jb_retention *r, uv_loop_t *loop,
 		       struct jb_recorder *recorder, struct jb_intake *intake,
 		       uint64_t epoch, struct jb_error *err)
 {
-	uint64_t ms = config->retain_us / US_PER_MS / LOOKS;
+	uint64_t ms = config->retain_us > 0
+			      ? config->retain_us / US_PER_MS / LOOKS
+			      : MOST_MS; /* only MaxBacklog= lets go */
 
 	*r = (struct jb_retention){.config = config,
 				   .recorder = recorder,
@@ -148,7 +150,7 @@ int jb_retention_start(struct jb_retention *r, uv_loop_t *loop,
 		return JB_OK; /* nothing goes by itself */
 	if (ms < LEAST_MS)
 		ms = LEAST_MS;
-	if (ms > MOST_MS || ms == 0)
+	if (ms > MOST_MS)
 		ms = MOST_MS;
 	uv_timer_start(&r->timer, on_timer, ms, ms);
 	return JB_OK;
