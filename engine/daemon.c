@@ -57,7 +57,8 @@ static uint64_t choose_tick(const struct jb_daemon *d)
 	uint64_t tick_ms = TICK_MS;
 
 	for (unsigned i = 0; i < d->n_roots; i++)
-		if (d->presence[i].state != JB_ROOT_HERE || d->roots[i].network)
+		if (d->presence[i].state != JB_ROOT_HERE ||
+		    d->roots[i].network || d->roots[i].source->n_unwatched > 0)
 			tick_ms = SHORT_TICK_MS;
 	return watchdog_ms > 0 && watchdog_ms < tick_ms ? watchdog_ms : tick_ms;
 }

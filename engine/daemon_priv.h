@@ -35,7 +35,7 @@ enum jb_root_state {
 struct jb_presence {
 	enum jb_root_state state;
 	uint64_t mount;	       /* which one it was released from */
-	uint64_t rescanned_ms; /* network mounts: uv_now() at the last scan */
+	uint64_t rescanned_ms; /* uv_now() at the last scan from there */
 	bool asked;	       /* to be released; else it went by itself */
 	void *waiter;	       /* borrowed; who is to be told that it is */
 	bool acked;	       /* under the mutex: the recorder has let go */
@@ -121,7 +121,8 @@ int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err);
 void jb_daemon_check_roots(struct jb_daemon *d);
 /* What was mounted or unmounted below a root is looked at. */
 void jb_daemon_check_mounts(struct jb_daemon *d);
-/* Roots on network mounts are scanned from time to time. */
+/* Roots on network mounts, and those that can't be watched in full, are scanned
+ * from time to time. */
 void jb_daemon_rescan(struct jb_daemon *d);
 void jb_daemon_close_roots(struct jb_daemon *d);
 

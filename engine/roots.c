@@ -14,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define US_PER_MS 1000u
-#define MOUNTINFO "/proc/self/mountinfo"
+#define US_PER_MS    1000u
+#define UNWATCHED_MS 30000 /* from a scan to the next, no watches left */
+#define MOUNTINFO    "/proc/self/mountinfo"
 
 enum { FANOTIFY, INOTIFY };
 
@@ -337,20 +338,32 @@ void jb_daemon_check_roots(struct jb_daemon *d)
 	}
 }
 
+/* Why the root is scanned every *wait_ms; NULL: it is not. */
+static const char *why_rescan(const struct jb_root *root, uint64_t *wait_ms)
+{
+	*wait_ms = UNWATCHED_MS;
+	if (root->source->n_unwatched > 0)
+		return JB_GAP_UNWATCHED;
+	*wait_ms = root->config->rescan_us / US_PER_MS;
+	return root->network && *wait_ms > 0 ? JB_GAP_REMOTE : NULL;
+}
+
 void jb_daemon_rescan(struct jb_daemon *d)
 {
-	uint64_t now = uv_now(&d->loop);
+	uint64_t now = uv_now(&d->loop), wait_ms;
 
 	for (unsigned i = 0; i < d->n_roots; i++) {
 		const struct jb_root *root = &d->roots[i];
+		const char *why = why_rescan(root, &wait_ms);
 		struct jb_presence *p = &d->presence[i];
-		uint64_t wait_ms = root->config->rescan_us / US_PER_MS;
 
-		if (!root->network || wait_ms == 0 ||
-		    p->state != JB_ROOT_HERE || now < p->rescanned_ms + wait_ms)
+		if (why == NULL || p->state != JB_ROOT_HERE ||
+		    now < p->rescanned_ms + wait_ms)
 			continue;
 		p->rescanned_ms = now;
-		jb_recorder_owe_scan(d->recorder, root, JB_GAP_REMOTE);
+		if (!jb_scan_is_idle(&d->scans[i]))
+			continue; /* a rest after this one, too */
+		jb_recorder_owe_scan(d->recorder, root, why);
 		jb_intake_poke(d->intake, NULL);
 	}
 }

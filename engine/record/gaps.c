@@ -47,8 +47,6 @@ static const char *reason_of(enum jb_loss loss)
 		return JB_GAP_OVERFLOW;
 	case JB_LOSS_TOO_MANY:
 		return JB_GAP_TOO_MANY;
-	case JB_LOSS_WATCH:
-		return JB_GAP_UNWATCHED;
 	case JB_LOSS_MEMORY:
 	case JB_LOSS_NONE:
 		break;

@@ -41,7 +41,7 @@ struct walker {
 	sqlite3_stmt *dirs;
 	struct jb_walk walk;
 	uint64_t from;		 /* its page is behind this key */
-	struct jb_error trouble; /* the first directory that had some */
+	struct jb_error trouble; /* of the first directory that had some */
 	struct jb_map_dir to_map[PAGE_DIRS];
 };
 

@@ -58,7 +58,6 @@ enum jb_loss {
 	JB_LOSS_OVERFLOW, /* the kernel's queue was full */
 	JB_LOSS_TOO_MANY, /* our own bound */
 	JB_LOSS_MEMORY,
-	JB_LOSS_WATCH, /* a watch could not be added */
 };
 
 /* Several objects, or an event that did not tell. */

@@ -6,6 +6,8 @@
  * but no inodes: a write is known by its place, and a move by its two ends.
  * Who passed through a name that the catalog never knew (moved to it, and on)
  * may be anybody who is detached: then all of them wait anew. */
+#include "engine/base/log.h"
+#include "engine/watch/keymap.h"
 #include "engine/watch/source.h"
 
 #include <errno.h>
@@ -17,84 +19,18 @@
 #include <unistd.h>
 
 #define BUFFER_SIZE (256u << 10)
-#define LIMIT_FILE  "/proc/sys/fs/inotify/max_user_watches"
 
 #define EVENT_MASK                                                             \
 	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY |     \
 	 IN_CLOSE_WRITE | IN_ATTRIB | IN_ONLYDIR)
 
-/* Indexed by watch descriptor: the kernel gives them in sequence. */
-struct watch {
-	uint64_t key; /* 0: none */
-};
-
-struct by_key {
-	uint64_t key;
-	int wd;
-};
-
 struct inotify {
 	struct jb_source base;
-	uint8_t *buffer;       /* owned */
-	struct watch *watches; /* owned */
-	size_t n_watches;      /* room */
-	struct by_key *keys;   /* owned; a hash table, key 0: free */
-	size_t n_keys, size_keys;
-	bool short_of_watches;
+	uint8_t *buffer;	    /* owned */
+	struct jb_keymap keys;	    /* by watch descriptor */
+	struct jb_keymap watches;   /* by key, to remove one */
+	struct jb_keymap unwatched; /* the keys there was no watch for */
 };
-
-/* ---- key -> watch descriptor, to remove a watch */
-
-static size_t key_slot(const struct inotify *in, uint64_t key)
-{
-	size_t i = (size_t)((key * 0x9e3779b97f4a7c15u) >> 24);
-
-	for (;; i++) {
-		i &= in->size_keys - 1;
-		if (in->keys[i].key == 0 || in->keys[i].key == key)
-			return i;
-	}
-}
-
-static int grow_keys(struct inotify *in)
-{
-	struct by_key *old = in->keys;
-	size_t old_size = in->size_keys;
-
-	in->size_keys = old_size != 0 ? old_size * 2 : 1024;
-	in->keys = calloc(in->size_keys, sizeof *in->keys);
-	if (in->keys == NULL) {
-		in->keys = old;
-		in->size_keys = old_size;
-		return JB_ENOMEM;
-	}
-	for (size_t i = 0; i < old_size; i++)
-		if (old[i].key != 0)
-			in->keys[key_slot(in, old[i].key)] = old[i];
-	free(old);
-	return JB_OK;
-}
-
-static void drop_key(struct inotify *in, size_t i)
-{
-	size_t mask = in->size_keys - 1, j = i;
-
-	for (;;) {
-		size_t home;
-
-		j = (j + 1) & mask;
-		if (in->keys[j].key == 0)
-			break;
-		home = (size_t)((in->keys[j].key * 0x9e3779b97f4a7c15u) >> 24) &
-		       mask;
-		if (((j - home) & mask) < ((j - i) & mask))
-			continue;
-		in->keys[i] = in->keys[j];
-		i = j;
-	}
-	in->keys[i].key = 0;
-	in->n_keys--;
-}
 
 /* ---- directories */
 
@@ -113,32 +49,33 @@ static void remove_root(struct jb_source *s, struct jb_root *root)
 	(void)root; /* the kernel drops the watches with the file system */
 }
 
-static int remember(struct inotify *in, int wd, uint64_t key,
-		    struct jb_error *err)
+static void forget_unwatched(struct inotify *in, uint64_t key)
 {
-	size_t i;
+	jb_keymap_remove(&in->unwatched, key);
+	in->base.n_unwatched = in->unwatched.n;
+}
 
-	if ((size_t)wd >= in->n_watches) {
-		size_t n = in->n_watches != 0 ? in->n_watches : 1024;
-		void *v;
+/* Whoever has the source looks at the count. */
+static int note_unwatched(struct inotify *in, uint64_t key)
+{
+	int rv = jb_keymap_put(&in->unwatched, key, key);
 
-		while (n <= (size_t)wd)
-			n *= 2;
-		v = reallocarray(in->watches, n, sizeof *in->watches);
-		if (v == NULL)
-			return jb_error_set(err, JB_ENOMEM, 0, "inotify");
-		in->watches = v;
-		memset(in->watches + in->n_watches, 0,
-		       (n - in->n_watches) * sizeof *in->watches);
-		in->n_watches = n;
-	}
-	if (in->n_keys * 2 >= in->size_keys && grow_keys(in) != JB_OK)
-		return jb_error_set(err, JB_ENOMEM, 0, "inotify");
-	in->watches[wd].key = key;
-	i = key_slot(in, key);
-	in->n_keys += in->keys[i].key == 0;
-	in->keys[i] = (struct by_key){.key = key, .wd = wd};
-	return JB_OK;
+	if (rv == JB_OK && in->unwatched.n == 1)
+		jb_log_warning("inotify: not all directories are watched: "
+			       "raise fs.inotify.max_user_watches; until then "
+			       "they are scanned again and again");
+	in->base.n_unwatched = in->unwatched.n;
+	return rv;
+}
+
+static int put_watch(struct inotify *in, int wd, uint64_t key)
+{
+	int rv = jb_keymap_put(&in->keys, (uint64_t)wd, key);
+
+	if (rv == JB_OK)
+		rv = jb_keymap_put(&in->watches, key, (uint64_t)wd);
+	forget_unwatched(in, key);
+	return rv;
 }
 
 static int add_dir(struct jb_source *s, const struct jb_root *root,
@@ -146,42 +83,35 @@ static int add_dir(struct jb_source *s, const struct jb_root *root,
 		   struct jb_error *err)
 {
 	struct inotify *in = (struct inotify *)s;
+	int wd, rv = JB_OK;
 	char path[64];
-	int wd;
 
 	(void)root;
 	(void)handle;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", dirfd);
 	wd = inotify_add_watch(s->fd, path, EVENT_MASK);
 	if (wd >= 0)
-		return remember(in, wd, key, err);
-	if (errno == ENOSPC || errno == ENOMEM) {
-		in->short_of_watches = true; /* said with the next read */
-		return JB_OK;
-	}
-	return JB_OK; /* it has gone meanwhile */
+		rv = put_watch(in, wd, key);
+	else if (errno == ENOSPC || errno == ENOMEM)
+		rv = note_unwatched(in, key);
+	/* else it has gone meanwhile */
+	return rv == JB_OK ? JB_OK : jb_error_set(err, rv, 0, "inotify");
 }
 
 static void remove_dir(struct jb_source *s, const struct jb_root *root,
 		       struct jb_handle_ref handle, uint64_t key)
 {
 	struct inotify *in = (struct inotify *)s;
-	size_t i;
-	int wd;
+	uint64_t wd = jb_keymap_get(&in->watches, key);
 
 	(void)root;
 	(void)handle;
-	if (in->size_keys == 0)
-		return;
-	i = key_slot(in, key);
-	if (in->keys[i].key == 0)
-		return;
-	wd = in->keys[i].wd;
-	drop_key(in, i);
-	if (in->watches[wd].key != key)
+	jb_keymap_remove(&in->watches, key);
+	forget_unwatched(in, key);
+	if (jb_keymap_get(&in->keys, wd) != key)
 		return; /* another root has it now */
-	in->watches[wd].key = 0;
-	inotify_rm_watch(s->fd, wd); /* fails where the directory is gone */
+	jb_keymap_remove(&in->keys, wd);
+	inotify_rm_watch(s->fd, (int)wd); /* fails if the directory is gone */
 }
 
 /* ---- events */
@@ -198,14 +128,12 @@ static void take_event(struct inotify *in, const struct inotify_event *ev,
 		jb_dirty_lose(dirty, JB_LOSS_OVERFLOW);
 		return;
 	}
-	if (ev->wd < 0 || (size_t)ev->wd >= in->n_watches)
-		return;
-	key = in->watches[ev->wd].key;
+	key = jb_keymap_get(&in->keys, (uint64_t)ev->wd);
 	if (key == 0)
 		return;
 	if (ev->mask & IN_IGNORED) {
 		/* The kernel dropped the watch: the directory is gone. */
-		in->watches[ev->wd].key = 0;
+		jb_keymap_remove(&in->keys, (uint64_t)ev->wd);
 		return;
 	}
 	if (ev->mask & IN_ATTRIB)
@@ -232,10 +160,6 @@ static int read_events(struct jb_source *s, struct jb_dirty *dirty,
 	ssize_t len;
 	int n = 0;
 
-	if (in->short_of_watches) {
-		in->short_of_watches = false;
-		jb_dirty_lose(dirty, JB_LOSS_WATCH);
-	}
 	len = read(s->fd, in->buffer, BUFFER_SIZE);
 	if (len < 0) {
 		if (errno == EAGAIN || errno == EINTR)
@@ -269,8 +193,9 @@ static void close_source(struct jb_source *s)
 		return;
 	if (s->fd >= 0)
 		close(s->fd);
-	free(in->watches);
-	free(in->keys);
+	jb_keymap_fini(&in->keys);
+	jb_keymap_fini(&in->watches);
+	jb_keymap_fini(&in->unwatched);
 	free(in->buffer);
 	free(in);
 }

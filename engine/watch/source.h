@@ -22,7 +22,8 @@ typedef void jb_source_remove_root_fn(struct jb_source *s,
 				      struct jb_root *root);
 
 /* Know this directory from now on. @dirfd (borrowed) may be -1 for a source
- * that goes by handles. */
+ * that goes by handles. Where the system allows no more it is not watched, and
+ * counted. */
 typedef int jb_source_add_dir_fn(struct jb_source *s,
 				 const struct jb_root *root,
 				 struct jb_handle_ref handle, uint64_t key,
@@ -54,12 +55,13 @@ struct jb_source_ops {
 /* The first member of each implementation. */
 struct jb_source {
 	const struct jb_source_ops *ops;
-	unsigned index;	 /* below JB_SOURCES */
-	int fd;		 /* owned; to be polled */
-	bool needs_fd;	 /* add_dir needs the directory open */
-	bool is_limited; /* the queue has the bound that was asked for */
-	bool can_rest;	 /* its queue outlives the process with the fd */
-	uint64_t done;	 /* units read and put into the dirty set */
+	unsigned index;	    /* below JB_SOURCES */
+	int fd;		    /* owned; to be polled */
+	bool needs_fd;	    /* add_dir needs the directory open */
+	bool is_limited;    /* the queue has the bound that was asked for */
+	bool can_rest;	    /* its queue outlives the process with the fd */
+	size_t n_unwatched; /* directories */
+	uint64_t done;	    /* units read and put into the dirty set */
 	uint64_t events, overflows;
 };
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The memory of the intake: directory map and dirty set; the list of mounts. */
+/* The memory of the intake: directory map, map of watches and dirty set; the
+ * list of mounts. */
 #include "engine/mounts.h"
 #include "engine/watch/dirmap.h"
 #include "engine/watch/dirty.h"
+#include "engine/watch/keymap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,6 +92,36 @@ static void test_dirmap_two_keys(void **state)
 	jb_dirmap_remove(&m, 0, h, 77);
 	assert_int_equal(find_first(&m, 0, h), 8);
 	jb_dirmap_fini(&m);
+}
+
+/* ---- map of watches */
+
+/* Random putting and removing gives what a plain table gives, and room is taken
+ * for what is there, however high the numbers are. */
+static void test_keymap_random(void **state)
+{
+	enum { N = 4000 };
+	static uint64_t there[N];
+	struct jb_keymap m = {0};
+	unsigned seed = 7;
+
+	(void)state;
+	assert_int_equal(jb_keymap_get(&m, 1), 0);
+	jb_keymap_remove(&m, 1);
+	for (uint64_t step = 1; step < 60000; step++) {
+		unsigned n = (unsigned)rand_r(&seed) % N;
+		uint64_t key = (uint64_t)n * n * n + 1;
+
+		there[n] = there[n] == 0 || step % 5 == 0 ? step : 0;
+		if (there[n] == 0)
+			jb_keymap_remove(&m, key);
+		else
+			assert_int_equal(jb_keymap_put(&m, key, step), JB_OK);
+	}
+	for (uint64_t n = 0; n < N; n++)
+		assert_int_equal(jb_keymap_get(&m, n * n * n + 1), there[n]);
+	assert_true(m.size <= 4 * N);
+	jb_keymap_fini(&m);
 }
 
 /* ---- dirty set */
@@ -299,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dirmap_random),
 		cmocka_unit_test(test_dirmap_two_keys),
+		cmocka_unit_test(test_keymap_random),
 		cmocka_unit_test(test_dirty_merges),
 		cmocka_unit_test(test_dirty_lists),
 		cmocka_unit_test(test_dirty_loses),
