@@ -10,13 +10,14 @@
 #include "engine/base/pattern.h"
 #include "engine/base/size.h"
 #include "engine/cli/coverage.h"
+#include "engine/cli/dir_state.h"
 #include "engine/deliver/plugin.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 static void print_journal(const struct jb_config *c)
@@ -120,29 +121,48 @@ static void print_root(const struct jb_config_root *r)
 	print_hints(r->patterns, "  ");
 }
 
-static void print_type(const char *path)
+/* What a policy would be held for, as far as a look tells. */
+static void print_state(bool must_be_mounted, const struct jb_dir_state *s)
 {
-	struct statfs fs;
 	const char *type =
-		statfs(path, &fs) == 0
-			? jb_fs_type_renumbers((unsigned long)fs.f_type)
-			: NULL;
+		s->errnum == 0 ? jb_fs_type_renumbers(s->type) : NULL;
 
-	if (type != NULL)
+	if (s->errnum == ETIMEDOUT)
+		printf("  warning  nothing answers there within %d s: see to "
+		       "its server; policies wait for it\n",
+		       JB_DIR_STATE_WAIT_S);
+	else if (s->errnum == ENOENT || s->errnum == ENOTDIR)
+		printf("  warning  no such directory: mount or make it, its "
+		       "policies are held until then\n");
+	else if (s->errnum != 0)
+		printf("  warning  %s: its policies are held\n",
+		       strerrordesc_np(s->errnum));
+	else if (must_be_mounted && !s->is_mount)
+		printf("  warning  not mounted: its policies are held until it "
+		       "is\n");
+	else if (type != NULL)
 		printf("  warning  no target: %s gives files new inode numbers "
 		       "from time to time, so\n           nobody can tell "
 		       "which are ours: use ext4, xfs or btrfs\n",
 		       type);
 }
 
-static void print_target(const struct jb_config_section *t)
+static int print_target(const struct jb_config_section *t, struct jb_error *err)
 {
-	printf("\ntarget %s\n  path     %s (%s)%s\n", t->name,
-	       jb_config_text(t, "Path"), jb_config_text(t, "Transport"),
-	       jb_config_bool(t, "RequireMount") ? ", must be mounted" : "");
-	print_type(jb_config_text(t, "Path"));
+	const char *path = jb_config_text(t, "Path");
+	bool must_be_mounted = jb_config_bool(t, "RequireMount");
+	struct jb_dir_state state;
+	int rv = jb_dir_state_ask(path, &state, err);
+
+	if (rv != JB_OK)
+		return rv;
+	printf("\ntarget %s\n  path     %s (%s)%s\n", t->name, path,
+	       jb_config_text(t, "Transport"),
+	       must_be_mounted ? ", must be mounted" : "");
+	print_state(must_be_mounted, &state);
 	if (jb_config_size(t, "MinFree") != 0)
 		printf("  keeps    %s free\n", jb_config_text(t, "MinFree"));
+	return JB_OK;
 }
 
 static int print_policy(const struct jb_config *c,
@@ -176,8 +196,8 @@ static int print_config(const struct jb_config *c, struct jb_error *err)
 	print_journal(c);
 	for (size_t i = 0; i < c->n_roots; i++)
 		print_root(&c->roots[i]);
-	for (size_t i = 0; i < c->n_targets; i++)
-		print_target(&c->targets[i]);
+	for (size_t i = 0; rv == JB_OK && i < c->n_targets; i++)
+		rv = print_target(&c->targets[i], err);
 	for (size_t i = 0; rv == JB_OK && i < c->n_policies; i++)
 		rv = print_policy(c, &c->policies[i], err);
 	if (c->n_policies == 0)
@@ -210,6 +230,44 @@ static void print_keys(void)
 	}
 }
 
+/* Before anything else looks at them. */
+static int check_answers(const struct jb_config *c, struct jb_error *err)
+{
+	const struct jb_config_root *r;
+	struct jb_dir_state state;
+	int rv = JB_OK;
+
+	for (size_t i = 0; rv == JB_OK && i < c->n_roots; i++) {
+		r = &c->roots[i];
+		rv = jb_dir_state_ask(r->path, &state, err);
+		if (rv == JB_OK && state.errnum == ETIMEDOUT)
+			rv = jb_error_set(
+				err, JB_ECONFIG, ETIMEDOUT,
+				"%s:%d: [Root %s] %s: nothing answers "
+				"there within %d s; see to its "
+				"server, or change Path=",
+				r->where.file, r->where.line, r->name, r->path,
+				JB_DIR_STATE_WAIT_S);
+	}
+	return rv;
+}
+
+static int check(const struct jb_config *c, struct jb_error *err)
+{
+	int rv = jb_config_check_available(c, err);
+
+	if (rv == JB_OK)
+		rv = check_answers(c, err);
+	if (rv == JB_OK)
+		rv = jb_config_check_paths(c, JB_CONFIG_ABSENT_IS_WRONG, err);
+	if (rv != JB_OK)
+		return rv;
+	rv = jb_plugin_check_all(c, err);
+	if (rv != JB_OK && rv != JB_ENOMEM)
+		err->code = JB_ECONFIG; /* it names what is not there */
+	return rv;
+}
+
 static int run_check_config(struct jb_cli *cli, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -235,15 +293,7 @@ static int run_check_config(struct jb_cli *cli, int argc, char **argv)
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
-	rv = jb_config_check_available(config, &err);
-	if (rv == JB_OK)
-		rv = jb_config_check_paths(config, JB_CONFIG_ABSENT_IS_WRONG,
-					   &err);
-	if (rv == JB_OK) {
-		rv = jb_plugin_check_all(config, &err);
-		if (rv != JB_OK && rv != JB_ENOMEM)
-			err.code = JB_ECONFIG; /* it names what is not there */
-	}
+	rv = check(config, &err);
 	if (rv == JB_OK)
 		rv = print_config(config, &err);
 	jb_config_free(config);

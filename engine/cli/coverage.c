@@ -4,6 +4,7 @@
 #include "engine/base/pattern.h"
 #include "engine/cli/output.h"
 #include "transports/transport.h"
+#include "transports/tree.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -44,6 +45,7 @@ struct name {
 
 struct coverage {
 	const struct jb_config_root *root; /* borrowed */
+	struct jb_tree tree;		   /* owned; of the root */
 	struct taker *takers;		   /* owned */
 	size_t n_takers;
 	struct place *places; /* owned; looked into one after another */
@@ -159,21 +161,18 @@ static bool is_dir(DIR *dir, const struct dirent *d)
 	       S_ISDIR(st.st_mode);
 }
 
-/* NULL: it can't be known what is in it. At a mount the root ends: errno 0. */
+/* NULL: it can't be known what is in it. At a mount, which may answer nothing,
+ * and at a subvolume the root ends: errno 0. */
 static DIR *open_place(const struct coverage *c, const char *path)
 {
-	char full[PATH_MAX];
+	int fd = jb_tree_enter(&c->tree, path, O_RDONLY);
 	struct stat st;
-	int fd, n;
 	DIR *dir;
 
-	n = snprintf(full, sizeof full, "%s/%s", c->root->path, path);
-	errno = ENAMETOOLONG;
-	fd = n >= (int)sizeof full ? -1
-				   : open(full, O_RDONLY | O_DIRECTORY |
-							O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		errno = fd == -EXDEV ? 0 : -fd;
 		return NULL;
+	}
 	if (*path != '\0' && fstat(fd, &st) == 0 && st.st_dev != c->dev) {
 		close(fd);
 		errno = 0;
@@ -317,6 +316,11 @@ static void print_told(const struct told *t, const char *head)
 static void print_all(const struct coverage *c)
 {
 	printf("\nof root %s:\n", c->root->name);
+	if (c->n_takers == 0) {
+		printf("  nothing goes to a policy: none has Root=%s\n",
+		       c->root->name);
+		return;
+	}
 	print_told(&c->none, "to no policy");
 	print_told(&c->several, "to more than one policy");
 	if (c->unknown > 0)
@@ -338,6 +342,7 @@ static void fini(struct coverage *c)
 		free(c->places[i].path);
 	for (size_t i = 0; i < c->n_takers; i++)
 		jb_patterns_free(c->takers[i].patterns);
+	jb_tree_close(&c->tree);
 	free(c->places);
 	free(c->takers);
 }
@@ -345,14 +350,17 @@ static void fini(struct coverage *c)
 int jb_coverage_print(const struct jb_config *config,
 		      const struct jb_config_root *root, struct jb_error *err)
 {
-	struct coverage c = {.root = root};
+	struct coverage c = {.root = root, .tree.fd = -1};
 	struct stat st;
 	int rv = find_takers(&c, config, err);
 
+	if (rv == JB_OK)
+		rv = jb_tree_open(&c.tree, root->path, "", err);
 	if (rv == JB_OK) {
-		c.dev = stat(root->path, &st) == 0 ? st.st_dev : 0;
+		c.dev = fstat(c.tree.fd, &st) == 0 ? st.st_dev : 0;
 		add_place(&c, "", 0);
-		for (size_t i = 0; i < c.n_places && !c.no_memory; i++)
+		for (size_t i = 0;
+		     c.n_takers > 0 && i < c.n_places && !c.no_memory; i++)
 			look_into(&c, i);
 		if (c.no_memory)
 			rv = jb_error_set(err, JB_ENOMEM, 0, "%s", root->path);

@@ -7,7 +7,8 @@
 
 #include "engine/base/config.h"
 
-/* Print it to stdout. JB_ENOMEM, JB_ECONFIG. */
+/* Print it to stdout. JB_ENOMEM, JB_ECONFIG; JB_EHELD, JB_ESYS: the root can't
+ * be opened. */
 int jb_coverage_print(const struct jb_config *config,
 		      const struct jb_config_root *root, struct jb_error *err);
 

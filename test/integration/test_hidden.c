@@ -221,6 +221,25 @@ static void cut_short(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* Nor does check-config wait for it, or for such a root, or below one. */
+static void check_unanswered(struct t_mirror *m)
+{
+	const char *config = m->w->daemon.config;
+	int below;
+
+	t_shell("mkdir %s/b; echo '[Policy m]\nExclude=*.tmp' >> %s", SRC,
+		config);
+	below = mount_hung(SRC "/b");
+	t_mirror_command(m, 0, "warning  nothing answers there within 5 s",
+			 "check-config", NULL);
+	t_shell("sed '/^.Root/,/^Path/s|^Path=.*|&/b|' %s > %s.2; "
+		"! %s --config %s.2 check-config 2> %s.3; "
+		"grep -q '.2:[0-9]*: .Root r. .*/b: nothing answers' %s.3",
+		config, config, t_daemon_program(), config, config, config);
+	close(below);
+	assert_int_equal(umount2(SRC "/b", MNT_DETACH), 0);
+}
+
 /* A target that answers nothing (an NFS server that is away) keeps its policy
  * waiting, and nobody else: neither the journal nor who asks the daemon. */
 static void hung(struct t_world *w)
@@ -241,6 +260,7 @@ static void hung(struct t_world *w)
 		t_daemon_flush(&w->daemon);
 	}
 	t_mirror_command(&m, 0, "m ", "status", NULL);
+	check_unanswered(&m);
 	close(fd);
 	assert_int_equal(umount2(DST "/hung", MNT_DETACH), 0);
 	t_shell("mkdir %s/hung/copy", DST);
