@@ -10,7 +10,6 @@
 #define ROOT(field)   offsetof(struct jb_config_root, field)
 #define ELSEWHERE     JB_CONFIG_NO_FIELD
 #define MAX_RESCAN    (INT64_C(366) * 86400 * 1000000)
-#define MAX_SECONDS   (INT64_MAX / 2)
 
 /* clang-format off */
 const struct jb_config_option jb_config_options[] = {
@@ -158,7 +157,7 @@ const struct jb_config_option jb_config_options[] = {
 		 "100 and at most 100,000), a number, or off."},
 	{.section = "Policy", .key = "DeleteWindow",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "1h",
-	 .min = 1000000, .max = MAX_SECONDS,
+	 .min = 1000000, .max = JB_DURATION_MAX,
 	 .help = "The time over which deletions are counted."},
 	{.section = "Policy", .key = "MaxReplace",
 	 .type = JB_CONFIG_LIMIT, .offset = ELSEWHERE, .fallback = "off",
@@ -188,7 +187,7 @@ const struct jb_config_option jb_config_options[] = {
 		 "full pass and after a restart."},
 	{.section = "Policy", .key = "PluginTimeout",
 	 .type = JB_CONFIG_DURATION, .offset = ELSEWHERE, .fallback = "1min",
-	 .min = 1000000, .max = MAX_SECONDS,
+	 .min = 1000000, .max = JB_DURATION_MAX,
 	 .help = "How long one call of the plugin may take; then its worker "
 		 "is ended and begins anew."},
 	{.section = "Policy", .key = "Nice",

@@ -144,7 +144,11 @@ int jb_config_read_size(const char *value, uint64_t *ret, struct jb_error *err)
 		*ret = 0;
 		return JB_OK;
 	}
-	return jb_size_parse(value, ret, err) == JB_OK ? JB_OK : JB_ECONFIG;
+	if (jb_size_parse(value, ret, err) != JB_OK)
+		return JB_ECONFIG;
+	if (*ret > INT64_MAX) /* files can't be larger */
+		*ret = INT64_MAX;
+	return JB_OK;
 }
 
 int jb_config_read_limit(const char *value, struct jb_config_limit *ret,

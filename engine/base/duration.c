@@ -105,9 +105,10 @@ static int read_part(const char *text, const char **at, uint64_t *sum,
 	step = unit / 10;
 	for (; fraction != NULL && *fraction >= '0' && *fraction <= '9';
 	     fraction++, step /= 10)
-		us += (uint64_t)(*fraction - '0') * step;
-	if (__builtin_add_overflow(*sum, us, sum) ||
-	    *sum == JB_DURATION_INFINITY)
+		if (__builtin_add_overflow(
+			    us, (uint64_t)(*fraction - '0') * step, &us))
+			return too_long(text, err);
+	if (__builtin_add_overflow(*sum, us, sum) || *sum > JB_DURATION_MAX)
 		return too_long(text, err);
 	*at = skip_blanks(unit_name + unit_len);
 	return JB_OK;

@@ -13,6 +13,9 @@
 #define JB_USEC_PER_MSEC UINT64_C(1000)
 #define JB_USEC_PER_SEC	 UINT64_C(1000000)
 
+/* The longest: a point in time and this are another one. */
+#define JB_DURATION_MAX (INT64_MAX / 2)
+
 /* What "infinity" is read as. */
 #define JB_DURATION_INFINITY UINT64_MAX
 

@@ -86,6 +86,8 @@ static void test_infinity(void **state)
 	assert_int_equal(c->max_backlog, 0);
 	assert_int_equal(
 		jb_config_duration(jb_config_policy(c, "m"), "KeepDeleted"), 0);
+	c = t_config_load(*state, ROOT "[Journal]\nMaxJournalSize=15E\n");
+	assert_int_equal(c->max_journal, INT64_MAX);
 	t_config_refuse(
 		*state, ROOT SDA MIRROR "Settle=infinity\n", 10,
 		"would keep all from being copied; write it like 5min, or off");
