@@ -40,9 +40,7 @@ static int code_of_sqlite(int rc)
 	case SQLITE_NOTADB:
 		return JB_ECORRUPT;
 	case SQLITE_IOERR:
-		return JB_EIO;
-	case SQLITE_CANTOPEN:
-		return JB_ENOENT;
+		return rc == SQLITE_IOERR_NOMEM ? JB_ENOMEM : JB_EIO;
 	case SQLITE_PERM:
 	case SQLITE_READONLY:
 	case SQLITE_AUTH:
@@ -61,11 +59,16 @@ int jb_store_error(sqlite3 *db, int rc, struct jb_error *err, const char *fmt,
 		   ...)
 {
 	char what[JB_ERROR_TEXT_MAX / 2];
+	int errnum = db != NULL && same_error(rc, SQLITE_CANTOPEN)
+			     ? sqlite3_system_errno(db)
+			     : 0;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
+	if (errnum != 0)
+		return jb_error_errno(err, errnum, "%s", what);
 	/* What we found ourselves is no error of the connection, and it may
 	 * have had another one since. */
 	return jb_error_set(err, code_of_sqlite(rc), rc, "%s: %s", what,

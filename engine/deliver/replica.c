@@ -4,7 +4,6 @@
 #include "engine/deliver/replica_priv.h"
 #include "engine/deliver/replica_schema.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +39,6 @@ static int open_file(struct jb_replica *r, int flags, struct jb_error *err)
 					 flags,
 				 NULL);
 
-	if (rc == SQLITE_CANTOPEN && access(s->path, F_OK) == 0)
-		return jb_error_errno(err, EACCES, "%s", s->path);
 	if (rc != SQLITE_OK)
 		return jb_store_error(s->db, rc, err, "%s", s->path);
 	sqlite3_extended_result_codes(s->db, 1);

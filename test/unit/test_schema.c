@@ -7,9 +7,11 @@
 #include "journal/schema.h"
 #include "journal/store.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -255,6 +257,29 @@ static void rest_comes_back(void **state)
 	assert_int_equal(ask(f, "SELECT count(*) FROM beyond"), 0);
 }
 
+/* Only a file that is not there is 'no journal yet'. */
+static void tells_what_is_missing(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit old, none = {0};
+	struct jb_error err;
+	int rv;
+
+	assert_int_equal(jb_store_open(f->dir, JB_STORE_READ, &f->store, &err),
+			 JB_ENOENT);
+	assert_int_equal(jb_store_open(f->dir, JB_STORE_WRITE, &f->store, &err),
+			 JB_OK);
+	jb_store_close(f->store);
+	f->store = NULL;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	rv = jb_store_open(f->dir, JB_STORE_READ, &f->store, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(rv, JB_ESYS);
+	assert_non_null(strstr(err.text, strerror(EMFILE)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +290,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tells_the_cause, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(rest_comes_back, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(tells_what_is_missing, set_up,
 						tear_down),
 	};
 
