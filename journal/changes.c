@@ -106,42 +106,54 @@ static int64_t *cached_id(struct jb_changes *j, uint64_t dir)
 	return &slot->id;
 }
 
+static void bind_place(sqlite3_stmt *st, const struct jb_dir *dir,
+		       const char *path, size_t len)
+{
+	sqlite3_bind_int64(st, 1, dir->root);
+	sqlite3_bind_blob(st, 2, path, (int)len, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 3, (int64_t)dir->id.ino);
+	sqlite3_bind_int64(st, 4, dir->id.birth);
+}
+
+/* The row of this path and identity, made if there is none. */
+static int find_or_add(struct jb_changes *j, const struct jb_dir *dir,
+		       const char *path, size_t len, int64_t *ret,
+		       struct jb_error *err)
+{
+	int rv;
+
+	bind_place(j->place_get, dir, path, len);
+	rv = jb_store_step(j->store, j->place_get, err);
+	if (rv > 0) {
+		*ret = sqlite3_column_int64(j->place_get, 0);
+		sqlite3_reset(j->place_get);
+		return JB_OK;
+	}
+	if (rv < 0)
+		return rv;
+	bind_place(j->place_add, dir, path, len);
+	rv = jb_store_run(j->store, j->place_add, err);
+	if (rv == JB_OK)
+		*ret = sqlite3_last_insert_rowid(j->store->db);
+	return rv;
+}
+
 /* The id of a directory's path and identity as they are now. */
 static int intern_place(struct jb_changes *j, uint64_t key, int64_t *ret,
 			struct jb_error *err)
 {
 	int64_t *cached = cached_id(j, key);
-	sqlite3_stmt *st = j->place_get;
 	struct jb_dir dir = {0};
 	const char *path;
 	size_t len;
-	int rv;
+	int rv = JB_OK;
 
-	if (*cached != 0) {
-		*ret = *cached;
-		return JB_OK;
-	}
-	rv = jb_catalog_dir(j->catalog, key, &dir, err);
-	if (rv >= 0)
-		rv = jb_catalog_path(j->catalog, key, &path, &len, err);
-	for (int pass = 0; rv == JB_OK && pass < 2; pass++) {
-		sqlite3_bind_int64(st, 1, dir.root);
-		sqlite3_bind_blob(st, 2, path, (int)len, SQLITE_STATIC);
-		sqlite3_bind_int64(st, 3, (int64_t)dir.id.ino);
-		sqlite3_bind_int64(st, 4, dir.id.birth);
-		if (pass == 1) {
-			rv = jb_store_run(j->store, st, err);
-			*cached = sqlite3_last_insert_rowid(j->store->db);
-			break;
-		}
-		rv = jb_store_step(j->store, st, err);
-		if (rv > 0) {
-			*cached = sqlite3_column_int64(st, 0);
-			sqlite3_reset(st);
-			rv = JB_OK;
-			break;
-		}
-		st = j->place_add;
+	if (*cached == 0) {
+		rv = jb_catalog_dir(j->catalog, key, &dir, err);
+		if (rv >= 0)
+			rv = jb_catalog_path(j->catalog, key, &path, &len, err);
+		if (rv == JB_OK)
+			rv = find_or_add(j, &dir, path, len, cached, err);
 	}
 	*ret = *cached;
 	return rv;

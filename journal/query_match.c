@@ -115,6 +115,15 @@ static void free_root(struct jb_match_root *r)
 	free(r);
 }
 
+/* NULL: no memory. */
+static char *copy_column(sqlite3_stmt *st, int i)
+{
+	const void *bytes = sqlite3_column_blob(st, i);
+	size_t len = (size_t)sqlite3_column_bytes(st, i);
+
+	return strndup(bytes != NULL ? bytes : "", len);
+}
+
 static int add_root(struct jb_match *m, sqlite3_stmt *st, struct jb_error *err)
 {
 	struct jb_match_root **grown, *r;
@@ -132,9 +141,8 @@ static int add_root(struct jb_match *m, sqlite3_stmt *st, struct jb_error *err)
 		return no_memory(err);
 	m->roots[m->n_roots++] = r;
 	r->id = sqlite3_column_int64(st, 0);
-	r->name = strdup((const char *)sqlite3_column_text(st, 1));
-	r->path = strndup(sqlite3_column_blob(st, 2),
-			  (size_t)sqlite3_column_bytes(st, 2));
+	r->name = copy_column(st, 1);
+	r->path = copy_column(st, 2);
 	if (r->name == NULL || r->path == NULL)
 		return no_memory(err);
 	r->selected = is_wanted_root(m, r->name);

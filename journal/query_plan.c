@@ -152,7 +152,6 @@ static int collect_slice(struct collector *c, sqlite3_stmt *st, struct range *r,
 		if (len == r->path_lo.len &&
 		    (len == 0 || memcmp(path, r->path_lo.data, len) == 0))
 			continue;
-		sqlite3_bind_null(st, 2);
 		set_bytes(&r->path_lo, path, len);
 		*more = true;
 		break;
