@@ -49,7 +49,8 @@ void jb_own_fini(struct jb_own *o)
 bool jb_own_is_dir(const struct jb_own *o, const struct jb_look *found)
 {
 	for (unsigned i = 0; i < o->n_ids; i++)
-		if (found->id.ino == o->ids[i].ino && found->dev == o->devs[i])
+		if (jb_id_equal(found->id, o->ids[i]) &&
+		    found->dev == o->devs[i])
 			return true;
 	return false;
 }

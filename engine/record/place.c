@@ -320,7 +320,8 @@ static int pin_directory(struct jb_recorder *r, struct jb_visit *v,
 	return rv;
 }
 
-/* Into the map; but nobody looks into another subvolume. */
+/* Into the map, its descriptor with it; but nobody looks into another
+ * subvolume. */
 static int push_new_dir(struct jb_recorder *r, struct jb_map_dir *dir,
 			struct jb_error *err)
 {
@@ -376,6 +377,8 @@ int jb_place_take_new(struct jb_recorder *r, struct jb_visit *v,
 		jb_facts_name_dir(r, e.dirkey);
 		if (rv == JB_OK)
 			rv = push_new_dir(r, &dir, err);
+		else if (dir.fd >= 0)
+			close(dir.fd);
 		if (rv != JB_OK)
 			return rv;
 	}

@@ -134,6 +134,9 @@ static int take_beyond(void *arg, const struct jb_rest_beyond *b)
 
 	if (root == NULL)
 		return JB_OK; /* no longer configured */
+	if (b->len > sizeof v->handle.bytes)
+		return jb_error_set(&r->error, JB_ECORRUPT, 0,
+				    "renames: a handle of %u bytes", b->len);
 	v = reallocarray(r->beyond, r->n_beyond + 1, sizeof *v);
 	if (v == NULL)
 		return jb_error_set(&r->error, JB_ENOMEM, 0, "renames");

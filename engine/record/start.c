@@ -12,7 +12,7 @@ static int load_root(struct jb_recorder *r, struct jb_record_root *root,
 		     struct jb_error *err)
 {
 	struct jb_patrol_row patrol = {0};
-	struct jb_known_root known;
+	struct jb_known_root known = {0};
 	int64_t after = 0;
 	int rv;
 

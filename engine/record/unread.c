@@ -19,8 +19,9 @@ static int tell(struct jb_recorder *r, const struct jb_record_root *root,
 
 	if (rv == 0)
 		return JB_OK;
-	if (rv == 1)
-		rv = jb_catalog_path(r->catalog, e->dirkey, &path, &len, err);
+	if (rv < 0)
+		return jb_error_set(err, rv, 0, "unreadable directories");
+	rv = jb_catalog_path(r->catalog, e->dirkey, &path, &len, err);
 	if (rv != JB_OK)
 		return rv;
 	jb_log_warning("root '%s': %.*s: user %d may not read this directory: "

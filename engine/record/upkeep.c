@@ -198,7 +198,7 @@ bool jb_upkeep_run(struct jb_upkeep *u, int64_t batch_ns,
 bool jb_upkeep_must_breathe(const struct jb_upkeep *u)
 {
 	return u->room.rows_at_once != 0 &&
-	       sqlite3_total_changes(u->store->db) - u->rows >=
+	       sqlite3_total_changes64(u->store->db) - u->rows >=
 		       u->room.rows_at_once;
 }
 
@@ -212,7 +212,7 @@ int jb_upkeep_breathe(struct jb_upkeep *u, struct jb_error *err)
 	jb_room_after_commit(&u->room);
 	while (n++ < MOST_STEPS && mind_size(u))
 		;
-	u->rows = sqlite3_total_changes(u->store->db);
+	u->rows = sqlite3_total_changes64(u->store->db);
 	if (!jb_room_check(&u->room))
 		return jb_error_set(err, JB_ENOSPC, 0, "%s: no room",
 				    u->store->path);

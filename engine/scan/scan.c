@@ -218,7 +218,7 @@ static int walk_page(struct walker *w, const uint64_t *keys, size_t n,
 
 static int open_walker(struct walker *w, struct jb_error *err)
 {
-	struct jb_known_root known;
+	struct jb_known_root known = {0};
 	int rv = jb_store_open(w->scan->state_dir, JB_STORE_READ, &w->store,
 			       err);
 
