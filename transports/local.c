@@ -186,7 +186,7 @@ static int start_target(struct jb_target *t, const char *uuid, uint64_t fsid,
 			unsigned *can, struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
-	int rv;
+	int rv, why;
 
 	end_target(t);
 	atomic_store(&l->stopped, false);
@@ -194,8 +194,8 @@ static int start_target(struct jb_target *t, const char *uuid, uint64_t fsid,
 	if (rv != JB_OK) {
 		jb_error_prefix(err, "target '%s'", l->name);
 		/* what a person can do about it, if it is that */
-		jb_local_check_path(l, NULL, err);
-		return rv;
+		why = jb_local_check_path(l, NULL, err);
+		return why != JB_OK ? why : rv;
 	}
 	rv = jb_local_check(l, uuid, fsid, err);
 	if (rv == JB_OK)

@@ -213,37 +213,34 @@ static int write_marker(int own, const char *uuid, const char *owner)
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
+	errno = ENOSPC; /* a short write has none */
 	if (write(fd, text, (size_t)len) != len || fsync(fd) < 0)
-		rv = errno != 0 ? -errno : -EIO;
+		rv = -errno;
 	close(fd);
 	if (rv == 0 && renameat(own, MARKER_NEW, own, MARKER) < 0)
 		rv = -errno;
 	return rv;
 }
 
-/* Make @name in @fd if need be and open it; closes @fd. */
-static int make_dir(int fd, const char *name, mode_t mode)
+/* Make @name in @dirfd if need be and open it. */
+static int make_dir(int dirfd, const char *name, mode_t mode)
 {
-	int next, rv;
+	int fd;
 
-	if (mkdirat(fd, name, mode) < 0 && errno != EEXIST) {
-		rv = -errno;
-		close(fd);
-		return rv;
-	}
-	next = openat(fd, name,
-		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	rv = next < 0 ? -errno : next;
-	if (next >= 0)
-		fsync(fd);
-	close(fd);
-	return rv;
+	if (mkdirat(dirfd, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(dirfd, name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	fsync(dirfd);
+	return fd;
 }
 
 static int make_under(struct jb_local *l)
 {
 	char *copy, *rest, *name;
-	int fd;
+	int fd, next;
 
 	fd = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -253,30 +250,42 @@ static int make_under(struct jb_local *l)
 		close(fd);
 		return -ENOMEM;
 	}
-	while (fd >= 0 && (name = strsep(&rest, "/")) != NULL)
-		if (name[0] != '\0')
-			fd = make_dir(fd, name, 0755);
+	while (fd >= 0 && (name = strsep(&rest, "/")) != NULL) {
+		if (name[0] == '\0')
+			continue;
+		next = make_dir(fd, name, 0755);
+		close(fd);
+		fd = next;
+	}
 	free(copy);
 	return fd;
 }
 
+static int make_inner(int own, const char *name)
+{
+	int fd = make_dir(own, name, 0700);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 static int make_own(struct jb_local *l, const char *owner, const char *uuid)
 {
-	int own, sub, rv;
+	int under = make_under(l), own, rv;
 
-	own = make_under(l);
-	if (own >= 0)
-		own = make_dir(own, JB_OWN_DIR, 0700);
+	if (under < 0)
+		return under;
+	own = make_dir(under, JB_OWN_DIR, 0700);
+	close(under);
 	if (own < 0)
 		return own;
-	sub = make_dir(dup(own), "stage", 0700);
-	if (sub >= 0) {
-		close(sub);
-		sub = make_dir(dup(own), "trash", 0700);
-	}
-	if (sub >= 0)
-		close(sub);
-	rv = sub < 0 ? sub : write_marker(own, uuid, owner);
+	rv = make_inner(own, "stage");
+	if (rv == 0)
+		rv = make_inner(own, "trash");
+	if (rv == 0)
+		rv = write_marker(own, uuid, owner);
 	/* And all that may be adopted, which others have written. */
 	if (rv == 0 && (fsync(own) < 0 || syncfs(own) < 0))
 		rv = -errno;

@@ -235,10 +235,10 @@ int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
 	int n, trash;
 
 	n = list_sorted(l, JB_TRASH_DIR, &list);
-	if (n < 0 && n != -ENOENT)
-		note_failure(&e, n, JB_OWN_DIR, "trash");
-	trash = jb_tree_enter(&l->top, JB_TRASH_DIR, O_PATH);
-	for (int i = 0; i < n && !e.is_over; i++) {
+	trash = n < 0 ? n : jb_tree_enter(&l->top, JB_TRASH_DIR, O_PATH);
+	if (trash < 0 && trash != -ENOENT)
+		note_failure(&e, trash, JB_OWN_DIR, "trash");
+	for (int i = 0; i < n && trash >= 0 && !e.is_over; i++) {
 		if (list[i]->d_name[0] == '.')
 			continue;
 		expire_date(&e, list[i]->d_name);

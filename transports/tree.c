@@ -143,7 +143,7 @@ int jb_tree_open(struct jb_tree *tree, const char *path, const char *under,
 		 struct jb_error *err)
 {
 	char *full = NULL;
-	int top, fd;
+	int top, fd, rv;
 
 	if (asprintf(&full, "%s%s%s", path, under[0] != '\0' ? "/" : "",
 		     under) < 0)
@@ -153,11 +153,13 @@ int jb_tree_open(struct jb_tree *tree, const char *path, const char *under,
 	if (top >= 0)
 		close(top);
 	if (fd < 0) {
-		jb_error_errno(err, -fd, "%s", full);
-		if (err != NULL && (fd == -ENOENT || fd == -ENOTDIR))
-			err->code = JB_EHELD;
+		rv = jb_error_errno(err, -fd, "%s", full);
 		free(full);
-		return fd == -ENOENT || fd == -ENOTDIR ? JB_EHELD : JB_ESYS;
+		if (rv != JB_ENOENT)
+			return rv;
+		if (err != NULL)
+			err->code = JB_EHELD;
+		return JB_EHELD;
 	}
 	*tree = (struct jb_tree){.path = full, .fd = fd};
 	return JB_OK;
@@ -200,6 +202,7 @@ static int fill_slot(struct jb_dirs *dirs, struct jb_dirs_slot *slot,
 {
 	size_t need = strlen(path) + 1;
 	char *room;
+	int fd;
 
 	if (slot->fd >= 0)
 		close(slot->fd);
@@ -212,12 +215,10 @@ static int fill_slot(struct jb_dirs *dirs, struct jb_dirs_slot *slot,
 		slot->capacity = need * 2;
 	}
 	memcpy(slot->path, path, need);
-	slot->fd = jb_tree_enter(dirs->tree, path, O_PATH);
-	if (slot->fd >= 0)
-		return slot->fd;
-	need = (size_t)-slot->fd;
-	slot->fd = -1;
-	return -(int)need;
+	fd = jb_tree_enter(dirs->tree, path, O_PATH);
+	if (fd >= 0)
+		slot->fd = fd;
+	return fd;
 }
 
 int jb_dirs_get(struct jb_dirs *dirs, const char *path)

@@ -29,37 +29,47 @@ static int make_memory(void)
 					 : fd;
 }
 
-static bool write_files(const struct jb_config *config, FILE *f)
+static int write_all(int fd, const char *text, size_t size)
+{
+	ssize_t n;
+
+	for (; size > 0; text += n, size -= (size_t)n) {
+		n = write(fd, text, size);
+		if (n < 0)
+			return -1; /* no signal interrupts one to memory */
+	}
+	return 0;
+}
+
+/* -1 and errno. */
+static int write_files(const struct jb_config *config, int fd)
 {
 	const struct jb_config_file *file;
 
 	for (size_t i = 0; i < config->n_files; i++) {
 		file = &config->files[i];
-		fprintf(f, "%s%c%zu%c", file->path, '\0', file->size, '\0');
-		fwrite(file->text, 1, file->size, f);
+		if (dprintf(fd, "%s%c%zu%c", file->path, '\0', file->size,
+			    '\0') < 0 ||
+		    write_all(fd, file->text, file->size) < 0)
+			return -1;
 	}
-	return fflush(f) == 0 && !ferror(f);
+	return 0;
 }
 
 int jb_config_pass(const struct jb_config *config, int *ret_fd,
 		   struct jb_error *err)
 {
-	int fd = make_memory(), copy = fd < 0 ? -1 : dup(fd);
-	FILE *f = copy < 0 ? NULL : fdopen(copy, "w");
-	bool done = f != NULL && write_files(config, f);
+	int fd = make_memory(), rv = 0;
 
-	if (f != NULL)
-		fclose(f);
-	else if (copy >= 0)
-		close(copy);
-	if (done && fcntl(fd, F_ADD_SEALS, SEALS) == 0) {
-		*ret_fd = fd;
-		return JB_OK;
-	}
-	jb_error_errno(err, errno, "%s: can't be handed on", config->file);
-	if (fd >= 0)
+	if (fd < 0 || write_files(config, fd) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		rv = jb_error_errno(err, errno, "%s: can't be handed on",
+				    config->file);
+	if (rv != JB_OK && fd >= 0)
 		close(fd);
-	return JB_EIO;
+	if (rv == JB_OK)
+		*ret_fd = fd;
+	return rv;
 }
 
 /* ---- the other side */
