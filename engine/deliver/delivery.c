@@ -370,25 +370,34 @@ static int follows_first(struct jb_delivery *d, bool *ret, struct jb_error *err)
 	return rv;
 }
 
+struct gone {
+	struct jb_plan_sink *sink; /* borrowed */
+	struct jb_error *err;
+};
+
 /* What is pending and no longer has a place in the tree is over: a tree that
  * goes is one change, which does not name what was below. */
 static int add_gone(void *arg, const struct jb_unsynced_item *item)
 {
-	struct jb_delivery *d = arg;
+	const struct gone *g = arg;
 	const struct jb_policy_entry e = {.id = item->id};
 
-	return item->is_gone ? jb_sink_look(&d->sink, &e) : 0;
+	if (!item->is_gone || jb_sink_look(g->sink, &e) == JB_OK)
+		return 0;
+	return jb_error_set(g->err, JB_ENOMEM, 0, "plan");
 }
 
 static int try_again(struct jb_delivery *d, struct jb_error *err)
 {
+	struct gone gone = {.sink = &d->sink, .err = err};
 	int rv = jb_delivery_look_for_room(d, err);
 
 	if (rv == JB_OK)
 		rv = jb_delivery_catch_up(d, err);
-	return rv == JB_OK ? jb_unsynced_pending(d->feed, d->replica,
-						 GONE_AT_ONCE, add_gone, d, err)
-			   : rv;
+	return rv == JB_OK
+		       ? jb_unsynced_pending(d->feed, d->replica, GONE_AT_ONCE,
+					     add_gone, &gone, err)
+		       : rv;
 }
 
 static int work(struct jb_delivery *d, bool retry, struct jb_step *ret,

@@ -7,6 +7,7 @@
 #include "engine/base/size.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,8 +73,9 @@ static int read_option(const struct jb_option *o, const char *value,
 		memcpy(field, &value, sizeof value);
 		return JB_OK;
 	case JB_OPTION_NUMBER:
+		errno = 0;
 		*(int64_t *)field = strtoll(value, &end, 10);
-		if (*end == '\0' && end != value)
+		if (*end == '\0' && end != value && errno == 0)
 			return JB_OK;
 		return jb_error_set(err, JB_EINVAL, 0, "'%s' is no number",
 				    value);
