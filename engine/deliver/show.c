@@ -41,6 +41,20 @@ static void show_removal(struct jb_plan *p, const struct jb_node *n)
 				   n->places);
 }
 
+/* What can have no place there is nobody's item. */
+static void show_reserved(struct jb_plan *p)
+{
+	const struct jb_seen *e;
+
+	for (struct jb_pending *x = p->d.all_pendings; x != NULL; x = x->next) {
+		e = x->alive && x->row.reason == JB_REASON_RESERVED
+			    ? jb_sight_known(&p->s, x->row.id)
+			    : NULL;
+		if (e != NULL && e->reserved)
+			jb_plan_tell_reserved(p, e);
+	}
+}
+
 void jb_plan_show(struct jb_plan *p)
 {
 	for (size_t i = 0; i < p->n_items && !jb_plan_failed(p); i++)
@@ -48,4 +62,6 @@ void jb_plan_show(struct jb_plan *p)
 	for (size_t i = 0; i < p->n_nodes && !jb_plan_failed(p); i++)
 		if (p->nodes[i]->alive && p->nodes[i]->dropped)
 			show_removal(p, p->nodes[i]);
+	if (!jb_plan_failed(p))
+		show_reserved(p);
 }

@@ -81,6 +81,13 @@ void jb_plan_tell_place(struct jb_plan *p, enum jb_verb verb,
 		tell(p, verb, reason, dir, s->name, 0);
 }
 
+void jb_plan_tell_reserved(struct jb_plan *p, const struct jb_seen *e)
+{
+	if (p->planner->on_effect != NULL)
+		tell(p, jb_seen_is_dir(e) ? JB_VERB_MKDIR : JB_VERB_COPY,
+		     JB_REASON_RESERVED, "", JB_OWN_DIR, 0);
+}
+
 void jb_plan_tell_node(struct jb_plan *p, const struct jb_node *n,
 		       enum jb_reason reason)
 {

@@ -64,6 +64,14 @@ static int64_t pending(struct t_mirror *m)
 	return t_mirror_number(m, "pending");
 }
 
+static void dry_run_tells(struct t_mirror *m)
+{
+	t_mirror_command(m, 0,
+			 "make    .journalctl-backup  (the name is reserved at "
+			 "the target: rename it, or exclude it)\n",
+			 "run", "m", "--dry-run", NULL);
+}
+
 /* What bears the name of the target's own directory, at the top, can't be
  * copied: told as long as it is there and selected. Deeper it is a name like
  * any other. */
@@ -86,6 +94,11 @@ static void reserved_name(struct t_world *w)
 		SRC, DST);
 	verify(&m, 1, ".journalctl-backup: has no copy: the name is reserved");
 	verify(&m, 1, " 1 differ");
+	dry_run_tells(&m);
+	t_mirror_pause(&m);
+	t_mirror_command(&m, 0, NULL, "reset", "m", NULL);
+	dry_run_tells(&m);
+	t_mirror_resume(&m);
 	t_mirror_full_pass(&m);
 	t_mirror_flush(&m, 1);
 	assert_int_equal(pending(&m), 1);
