@@ -72,10 +72,11 @@ static void print_reply(const json_t *reply)
 			      sizeof size));
 	if (policy != NULL && jb_reply_int(reply, "first_seq") ==
 				      jb_reply_int(reply, "held_seq") + 1)
-		printf("policy '%s' has not read change %s and later yet: "
-		       "they are kept\n",
-		       policy,
-		       jb_out_count(jb_reply_int(reply, "held_seq") + 1, n));
+		printf("changes from %s on are kept for policy '%s', which "
+		       "reads on there when it is started anew: see its LAG in "
+		       "'status'\n",
+		       jb_out_count(jb_reply_int(reply, "held_seq") + 1, n),
+		       policy);
 }
 
 static int vacuum(struct jb_cli *cli, const struct jb_config *config,

@@ -244,7 +244,14 @@ static int call_plugin(struct jb_delivery *d, const struct jb_feed_page *page,
 }
 
 /* Changes of other roots need no plan. But the journal keeps what lies behind
- * the stored cursor. */
+ * the stored cursor, and MaxBacklog= counts from there. */
+static int64_t store_every(const struct jb_delivery *d)
+{
+	uint64_t most = d->config->max_backlog, half = most / 2 + most % 2;
+
+	return most > 0 && half < STORE_EVERY ? (int64_t)half : STORE_EVERY;
+}
+
 static int store_cursor(struct jb_delivery *d, int64_t seq,
 			struct jb_error *err)
 {
@@ -280,7 +287,7 @@ int jb_delivery_follow(struct jb_delivery *d, struct jb_step *ret,
 		rv = call_plugin(d, &page, err);
 	if (rv != JB_OK)
 		return rv;
-	if (page.n == 0 && page.last_seq - d->stored >= STORE_EVERY)
+	if (page.n == 0 && page.last_seq - d->stored >= store_every(d))
 		rv = store_cursor(d, page.last_seq, err);
 	if (rv != JB_OK)
 		return rv;
