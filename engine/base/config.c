@@ -84,7 +84,7 @@ static int apply_value(const struct jb_config_option *o, const char *value,
 		*(uint64_t *)field = amount;
 		return rv;
 	case JB_CONFIG_SIZE:
-		rv = jb_config_read_size(value, &amount, err);
+		rv = jb_config_read_size(o, value, &amount, err);
 		*(uint64_t *)field = amount;
 		return rv;
 	case JB_CONFIG_NUMBER:

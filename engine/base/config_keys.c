@@ -43,7 +43,7 @@ const struct jb_config_option jb_config_options[] = {
 		 "further behind owes a full pass instead."},
 	{.section = "Journal", .key = "MaxJournalSize",
 	 .type = JB_CONFIG_SIZE, .offset = CONFIG(max_journal),
-	 .fallback = "off",
+	 .fallback = "off", .min = 8 << 20,
 	 .help = "The most that the journal may take of the disk. Near it the "
 		 "oldest changes go."},
 	{.section = "Journal", .key = "QueueLimit",
@@ -89,7 +89,7 @@ const struct jb_config_option jb_config_options[] = {
 	/* [Target NAME] */
 	{.section = "Target", .key = "Transport",
 	 .type = JB_CONFIG_WORD, .offset = ELSEWHERE,
-	 .choices = "local rsync",
+	 .choices = "local", .reserved = "rsync",
 	 .help = "How the target is reached: local, a directory here."},
 	{.section = "Target", .key = "Path",
 	 .type = JB_CONFIG_TEXT, .offset = ELSEWHERE,

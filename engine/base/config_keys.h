@@ -44,7 +44,10 @@ struct jb_config_option {
 	const char *fallback; /* as it would be written; NULL: none */
 	const char *help;     /* one line */
 	const char *choices;  /* WORD, WORDS: blank-separated */
-	int64_t min, max;     /* NUMBER, DURATION (us), if max is not 0 */
+	const char *reserved; /* a choice that is understood, but not carried
+			       * out yet */
+	int64_t min, max; /* NUMBER, DURATION (us), if max is not 0; SIZE: min
+			   * alone */
 	enum jb_config_infinity infinity;
 	bool may_be_off;  /* a DURATION with min and max, too */
 	bool is_reserved; /* understood, but not carried out yet */
@@ -79,7 +82,8 @@ int jb_config_read_bool(const char *value, bool *ret, struct jb_error *err);
 int jb_config_read_duration(const struct jb_config_option *option,
 			    const char *value, uint64_t *ret_us,
 			    struct jb_error *err);
-int jb_config_read_size(const char *value, uint64_t *ret, struct jb_error *err);
+int jb_config_read_size(const struct jb_config_option *option,
+			const char *value, uint64_t *ret, struct jb_error *err);
 int jb_config_read_limit(const char *value, struct jb_config_limit *ret,
 			 struct jb_error *err);
 
@@ -89,7 +93,8 @@ int jb_config_read_path(const char *value, char **ret, struct jb_error *err);
 /* Takes doubled and trailing slashes out of @path. */
 void jb_config_squeeze_path(char *path);
 
-/* The place of @value among the option's choices. */
+/* The place of @value among the option's choices; a reserved one is behind
+ * them. */
 int jb_config_read_word(const struct jb_config_option *option,
 			const char *value, int *ret, struct jb_error *err);
 

@@ -109,7 +109,7 @@ uint64_t jb_config_size(const struct jb_config_section *s, const char *key)
 	uint64_t bytes = 0;
 
 	if (value != NULL)
-		jb_config_read_size(value, &bytes, NULL);
+		jb_config_read_size(option_of(s, key), value, &bytes, NULL);
 	return bytes;
 }
 

@@ -138,14 +138,22 @@ int jb_config_read_duration(const struct jb_config_option *option,
 	return JB_OK;
 }
 
-int jb_config_read_size(const char *value, uint64_t *ret, struct jb_error *err)
+int jb_config_read_size(const struct jb_config_option *option,
+			const char *value, uint64_t *ret, struct jb_error *err)
 {
+	char min[JB_SIZE_TEXT_MAX];
+
 	if (is_no_limit(value)) {
 		*ret = 0;
 		return JB_OK;
 	}
 	if (jb_size_parse(value, ret, err) != JB_OK)
 		return JB_ECONFIG;
+	if (*ret != 0 && *ret < (uint64_t)option->min)
+		return jb_error_set(
+			err, JB_ECONFIG, 0,
+			"'%s' is too little; write %s or more", value,
+			jb_size_format((uint64_t)option->min, min, sizeof min));
 	if (*ret > INT64_MAX) /* files can't be larger */
 		*ret = INT64_MAX;
 	return JB_OK;
@@ -258,6 +266,11 @@ int jb_config_read_word(const struct jb_config_option *option,
 		s += n;
 		s += *s == ' ';
 	}
+	if (option->reserved != NULL &&
+	    strcasecmp(option->reserved, value) == 0) {
+		*ret = i;
+		return JB_OK;
+	}
 	return jb_error_set(err, JB_ECONFIG, 0,
 			    "'%s' is none of the choices; write one of: %s",
 			    value, option->choices);
@@ -360,7 +373,7 @@ int jb_config_check_value(const struct jb_config_option *option,
 	case JB_CONFIG_DURATION:
 		return jb_config_read_duration(option, value, &amount, err);
 	case JB_CONFIG_SIZE:
-		return jb_config_read_size(value, &amount, err);
+		return jb_config_read_size(option, value, &amount, err);
 	case JB_CONFIG_NUMBER:
 		return jb_config_read_number(option, value, &number, err);
 	case JB_CONFIG_BOOL:

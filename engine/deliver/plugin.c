@@ -217,7 +217,8 @@ int jb_plugin_load(const struct jb_config *config,
 		   const struct jb_config_section *policy,
 		   struct jb_plugin *ret, struct jb_error *err)
 {
-	const char *name = jb_config_text(policy, "Plugin");
+	const struct jb_config_key *key = jb_config_find(policy, "Plugin");
+	const char *name = key->value;
 	struct jb_plugin p = {.policy = policy};
 	char path[4096];
 	int rv;
@@ -227,9 +228,10 @@ int jb_plugin_load(const struct jb_config *config,
 			 name);
 	if (access(path, R_OK) != 0)
 		return jb_error_set(err, JB_ENOENT, 0,
-				    "policy '%s': Plugin=%s: no %s: install "
+				    "%s:%d: Plugin=%s: there is no %s; install "
 				    "it, or set PluginDirectory=",
-				    policy->name, name, path);
+				    key->where.file, key->where.line, name,
+				    path);
 	enter("its beginning"); /* constructors are its code, too */
 	p.handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	leave();

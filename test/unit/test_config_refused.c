@@ -53,6 +53,7 @@ static void test_refused(void **state)
 		{ROOT "[Journal]\nFlushInterval=0\n", 4, "1ms to 1min"},
 		{ROOT "[Journal]\nRetain=90 dais\n", 4, "dais"},
 		{ROOT "[Journal]\nMaxJournalSize=1MB\n", 4, "64M"},
+		{ROOT "[Journal]\nMaxJournalSize=1M\n", 4, "8M or more"},
 		{ROOT "[Journal]\nMaxBacklog=-1\n", 4, "no number"},
 		{ROOT "[Journal]\nQueueLimit=3\n", 4, "16"},
 		{ROOT "[Journal]\nLogLevel=loud\n", 4, "error warning"},
