@@ -24,6 +24,18 @@ static int held(struct jb_local *l, struct jb_error *err, const char *words)
 			    l->top.path != NULL ? l->top.path : l->path, words);
 }
 
+/* It is not what it was: a person says whether it is to be the target. */
+static int changed(struct jb_local *l, const char *what, struct jb_error *err)
+{
+	char words[320];
+
+	snprintf(words, sizeof words,
+		 "%s: mount the right one, or 'journalctl-backup target init "
+		 "%s --adopt' takes over what equals the source",
+		 what, l->name);
+	return held(l, err, words);
+}
+
 static int fail(struct jb_local *l, int errnum, const char *what,
 		struct jb_error *err)
 {
@@ -324,17 +336,12 @@ int jb_local_check(struct jb_local *l, const char *uuid, uint64_t fsid,
 	if (rv < 0)
 		return fail(l, -rv, JB_OWN_DIR "/" MARKER, err);
 	if (rv == 0)
-		return held(l, err,
-			    "has no marker: another disk, or emptied: check "
-			    "it, then `target init`");
+		return changed(l, "has no marker: another disk, or emptied",
+			       err);
 	if (uuid != NULL && strcmp(uuid, s.uuid) != 0)
-		return held(l, err,
-			    "has another target's marker: mount the right "
-			    "one, or `target init`");
+		return changed(l, "has another target's marker", err);
 	now = jb_tree_fsid(l->top.fd);
 	if (fsid != 0 && now != 0 && fsid != now)
-		return held(l, err,
-			    "is on another file system than before: mount the "
-			    "right one, or `target init`");
+		return changed(l, "is on another file system than before", err);
 	return JB_OK;
 }

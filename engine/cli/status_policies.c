@@ -116,7 +116,8 @@ static void print_notes(const json_t *p, FILE *f)
 			"by Exclude=\n",
 			name, jb_reply_text(p, "target"),
 			jb_out_count(jb_reply_int(p, "no_space"), n));
-	if (jb_reply_int(p, "failed") > 0)
+	if (jb_reply_int(p, "failed") > 0 &&
+	    jb_reply_int(p, "pending") + jb_reply_int(p, "owed") > 0)
 		fprintf(f,
 			"%s: %s of its tries failed since its worker began\n",
 			name, jb_out_count(jb_reply_int(p, "failed"), n));

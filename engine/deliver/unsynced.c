@@ -149,6 +149,9 @@ static int list_changes(struct list *l, int64_t after, struct jb_error *err)
 	while (rv == JB_OK && page.more) {
 		rv = jb_feed_page(l->feed, page.last_seq, PAGE, &page, err);
 		for (size_t i = 0; rv == JB_OK && i < page.n; i++) {
+			if (i > 0 && strcmp(page.changes[i].path,
+					    page.changes[i - 1].path) == 0)
+				continue; /* written on and on: once */
 			item.path = page.changes[i].path;
 			item.since_us = page.changes[i].time_us;
 			rv = l->fn(l->arg, &item);

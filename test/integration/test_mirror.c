@@ -403,8 +403,13 @@ static void lists_unsynced(struct t_world *w)
 		       SRC, SRC);
 	t_mirror_flush(&m, 3);
 	t_mirror_pause(&m);
-	t_shell("echo new > %s/new", SRC);
-	t_daemon_flush(&w->daemon);
+	for (int i = 0; i < 3; i++) {
+		t_shell("echo new >> %s/new", SRC);
+		t_daemon_flush(&w->daemon);
+	}
+	t_shell("test 1 = $(%s --config %s query --policy m --unsynced | "
+		"grep -c '^new: ')",
+		t_daemon_program(), w->daemon.config);
 	expect_unsynced(&w->daemon,
 			"kept/name: the name is taken by an entry that is not "
 			"ours: move that away\n");
