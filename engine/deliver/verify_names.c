@@ -24,6 +24,7 @@ struct both {
 	struct jb_delivery *d;
 	int64_t cursor;
 	bool over; /* the journal has moved on, or an error: no more */
+	struct jb_verify_dirs dirs;
 	int rv;
 	struct jb_error *err;
 };
@@ -106,8 +107,13 @@ static void tell(const struct both_dir *dir, const struct jb_listed_name *name,
 
 /* ---- one directory */
 
-static void check_dir(struct both *b, uint64_t key, uint64_t rid,
-		      const char *path);
+static void push_dir(struct both *b, uint64_t key, uint64_t rid,
+		     const char *path)
+{
+	if (keep(b, jb_verify_push(&b->dirs, key, path, "", b->err)) || b->over)
+		return;
+	b->dirs.v[b->dirs.n - 1].rid = rid;
+}
 
 /* No name of the catalog's, or of an entry that is not selected. */
 static void check_surplus(const struct both_dir *dir,
@@ -133,7 +139,7 @@ static void check_wanted(const struct both_dir *dir,
 			       ? jb_verify_join(dir->path, e->name.bytes)
 			       : NULL;
 		if (path != NULL)
-			check_dir(b, e->dirkey, c->rid, path);
+			push_dir(b, e->dirkey, c->rid, path);
 		free(path);
 	} else if (!is_pending(b, e->content.id) &&
 		   !(c != NULL && is_owed(b, c->rid)) && !b->over) {
@@ -209,19 +215,32 @@ static int read_catalog(struct both *b, struct jb_listed *l,
 	return rv;
 }
 
-static void check_dir(struct both *b, uint64_t key, uint64_t rid,
-		      const char *path)
+static void check_dir(struct both *b, const struct jb_verify_dir *d)
 {
-	const struct both_dir dir = {b, path};
-	struct jb_listed l = {.key = key, .rid = rid};
+	const struct both_dir dir = {b, d->path};
+	struct jb_listed l = {.key = d->key, .rid = d->rid};
 	struct jb_arena arena = {NULL, NULL, 0, 0};
+	size_t from = b->dirs.n;
 	int rv = read_catalog(b, &l, &arena);
 
 	if (rv == JB_OK)
 		rv = jb_listed_read_replica(&l, &arena, b->d->replica, b->err);
 	keep(b, rv);
 	compare(&dir, &l);
+	jb_verify_in_order(&b->dirs, from);
 	jb_arena_fini(&arena);
+}
+
+static void check_tree(struct both *b, uint64_t top)
+{
+	struct jb_verify_dir dir;
+
+	push_dir(b, top, JB_RID_TOP, "");
+	while (!b->over && jb_verify_pop(&b->dirs, &dir)) {
+		check_dir(b, &dir);
+		jb_verify_drop(&dir);
+	}
+	jb_verify_dirs_fini(&b->dirs);
 }
 
 /* ---- all of it */
@@ -286,7 +305,7 @@ static void check_all(struct both *b)
 	found = !b->over && keep(b, view->ops->top(view, &top, b->err));
 	view->ops->end(view);
 	if (found)
-		check_dir(b, top.dirkey, JB_RID_TOP, "");
+		check_tree(b, top.dirkey);
 }
 
 int jb_verify_names(struct jb_verify *v, struct jb_delivery *d,

@@ -3,6 +3,8 @@
  * again on request. */
 #include "lib/t_mirror.h"
 
+#include <sys/resource.h>
+
 #include <setjmp.h>
 #include <cmocka.h>
 
@@ -84,6 +86,29 @@ static void adopted_has_no_hash(struct t_world *w)
 	t_mirror_check(&m);
 	t_shell("cmp %s/a %s/a", SRC, DST);
 	verify(&m, 0, " 0 differ", NULL);
+	t_mirror_fini(&m);
+}
+
+/* A tree that has more levels than there may be descriptors; and one directory
+ * of more names than are read at once. */
+static void deep_and_wide(struct t_world *w)
+{
+	struct rlimit old, few;
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "p=$(printf 'd/%.0s' $(seq 300)); mkdir -p $p w;"
+		      " echo > $p/f; seq -f w/%g 1200 | xargs mkdir;"
+		      " seq -f w/%g/f 1200 | xargs touch",
+		      "");
+	t_mirror_check(&m);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = 100;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	t_mirror_command(&m, 0, "5404 entries checked, 0 differ", "verify",
+			 NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	t_mirror_fini(&m);
 }
 
@@ -252,6 +277,7 @@ static const struct t_case cases[] = {
 	T_CASE(repairs_rot, ext4, fanotify),
 	T_CASE(repairs_rot, xfs, inotify),
 	T_CASE(adopted_has_no_hash, ext4, fanotify),
+	T_CASE(deep_and_wide, ext4, fanotify),
 	T_CASE(names_damage, ext4, fanotify),
 	T_CASE(names_forgotten, ext4, fanotify),
 	T_CASE(other_root, ext4, fanotify),
