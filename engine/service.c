@@ -3,32 +3,16 @@
 
 #include "engine/base/clock.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
-#define STATUS_SIZE 256
-#define SYNC_US	    5000000
+#define STORE_SIZE 256
+#define SYNC_US	   5000000
 
 void jb_service_ready(void)
 {
 	sd_notify(0, "READY=1");
-}
-
-void jb_service_status(const char *fmt, ...)
-{
-	char text[STATUS_SIZE];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	/* A newline would begin another assignment. */
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	sd_notifyf(0, "STATUS=%s", text);
 }
 
 bool jb_service_is_managed(void)
@@ -38,7 +22,7 @@ bool jb_service_is_managed(void)
 
 void jb_service_store(int fd, const char *name)
 {
-	char text[STATUS_SIZE];
+	char text[STORE_SIZE];
 
 	/* Not polled: every event would wake the service manager. */
 	snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);

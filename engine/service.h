@@ -13,10 +13,6 @@
 /* The start is over: units ordered after this one may go on. */
 void jb_service_ready(void);
 
-/* One line for `systemctl status`; control characters are replaced. */
-__attribute__((format(printf, 1, 2))) void jb_service_status(const char *fmt,
-							     ...);
-
 /* Is there a service manager that listens? */
 bool jb_service_is_managed(void);
 

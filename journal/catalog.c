@@ -133,7 +133,8 @@ void jb_entry_read(sqlite3_stmt *st, struct jb_entry *e)
 			    : sqlite3_column_int64(st, 17);
 }
 
-struct jb_entry *jb_entries_push(struct jb_entries *list)
+/* Room for one more; NULL without memory. */
+static struct jb_entry *push_entry(struct jb_entries *list)
 {
 	if (list->n == list->cap) {
 		size_t cap = list->cap != 0 ? list->cap * 2 : 8;
@@ -179,7 +180,7 @@ static int collect(struct jb_catalog *c, sqlite3_stmt *st, uint32_t root,
 	while ((rv = jb_store_step(c->store, st, err)) > 0) {
 		if (root != 0 && (uint32_t)sqlite3_column_int64(st, 3) != root)
 			continue;
-		e = jb_entries_push(ret);
+		e = push_entry(ret);
 		if (e == NULL) {
 			sqlite3_reset(st);
 			return jb_error_set(err, JB_ENOMEM, 0, "catalog");

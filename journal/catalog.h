@@ -159,8 +159,6 @@ int jb_catalog_max_det(struct jb_catalog *c, int64_t *ret,
 	" rdev, size, mtime, ctime, flags, cseq, cctime"
 void jb_entry_read(sqlite3_stmt *st, struct jb_entry *ret);
 
-/* Room for one more; NULL without memory. */
-struct jb_entry *jb_entries_push(struct jb_entries *list);
 void jb_entries_fini(struct jb_entries *list);
 
 #endif

@@ -83,7 +83,6 @@ static void end_target(struct jb_target *t)
 	jb_dirs_forget(&l->dirs);
 	jb_tree_close(&l->top);
 	jb_tree_close(&l->source);
-	l->is_started = false;
 }
 
 static void close_target(struct jb_target *t)
@@ -206,7 +205,6 @@ static int start_target(struct jb_target *t, const char *uuid, uint64_t fsid,
 		end_target(t);
 		return rv;
 	}
-	l->is_started = true;
 	*can = l->can;
 	return JB_OK;
 }
@@ -370,8 +368,6 @@ static void stop_target(struct jb_target *t)
 }
 
 const struct jb_target_ops jb_target_local = {
-	.abi = JB_TARGET_ABI,
-	.size = sizeof(struct jb_target_ops),
 	.name = "local",
 	.open = open_target,
 	.close = close_target,

@@ -45,7 +45,6 @@ struct jb_local {
 
 	/* between start and end; threads read them */
 	struct jb_tree top, source;
-	bool is_started;
 	atomic_bool no_tmpfile;	   /* threads */
 	atomic_bool stopped;	   /* threads */
 	struct jb_copy_pair pair;  /* threads */

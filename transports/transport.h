@@ -28,8 +28,6 @@
 #define JB_STAGE_DIR JB_OWN_DIR "/stage"
 #define JB_TRASH_DIR JB_OWN_DIR "/trash"
 
-#define JB_TARGET_ABI 1
-
 #define JB_UUID_SIZE 37 /* of its text, with the NUL */
 
 /* X(name, word for lists) */
@@ -206,8 +204,7 @@ struct jb_target {
 typedef int jb_list_fn(void *arg, const char *name, const struct jb_object *o);
 
 struct jb_target_ops {
-	uint32_t abi, size; /* JB_TARGET_ABI, sizeof at build time */
-	const char *name;   /* Transport= */
+	const char *name; /* Transport= */
 
 	/* Check the options; touches nothing. */
 	int (*open)(const struct jb_target_options *options,
@@ -330,7 +327,6 @@ struct jb_target_ops {
 	/* When what is oldest in the trash was put there; 0: it is empty. */
 	int (*trash_oldest)(struct jb_target *t, int64_t *ret_s,
 			    struct jb_error *err);
-	/* new members go here; never reorder */
 };
 
 /* A new UUID for a marker. */

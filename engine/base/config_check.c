@@ -22,7 +22,8 @@ fail_at(const struct jb_config_where *where, struct jb_error *err,
 			    where->line, text);
 }
 
-bool jb_config_is_below(const char *path, const char *dir)
+/* Is @path @dir or below it? By their text. */
+static bool is_below(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);
 
@@ -43,7 +44,7 @@ static int check_roots(const struct jb_config *c, struct jb_error *err)
 				    c->file);
 	for (size_t i = 0; i < c->n_roots; i++) {
 		r = &c->roots[i];
-		if (jb_config_is_below(r->path, c->state_dir))
+		if (is_below(r->path, c->state_dir))
 			return fail_at(&r->where, err,
 				       "[Root %s] %s lies inside "
 				       "StateDirectory=%s; move one of them",
@@ -218,8 +219,7 @@ static int check_places(const struct place *a, const struct place *b,
 	bool same = strcmp(a->dir, b->dir) == 0;
 
 	if (strcmp(a->host, b->host) != 0 ||
-	    (!jb_config_is_below(a->dir, b->dir) &&
-	     !jb_config_is_below(b->dir, a->dir)))
+	    (!is_below(a->dir, b->dir) && !is_below(b->dir, a->dir)))
 		return JB_OK;
 	return fail_at(place_where(b), err,
 		       "[Policy %s] writes to %s, %s [Policy %s]'s %s; give "
@@ -236,16 +236,16 @@ static bool writes_into(const struct place *p,
 {
 	const char *path = jb_config_text(p->target, "Path");
 
-	if (*p->host != '\0' || !jb_config_is_below(p->dir, root->path))
+	if (*p->host != '\0' || !is_below(p->dir, root->path))
 		return false;
 	return !jb_config_bool(p->target, "RequireMount") ||
-	       jb_config_is_below(root->path, path);
+	       is_below(root->path, path);
 }
 
 static bool feeds(const struct place *p, const struct jb_config_root *root)
 {
 	return writes_into(p, root) ||
-	       (*p->host == '\0' && jb_config_is_below(root->path, p->dir));
+	       (*p->host == '\0' && is_below(root->path, p->dir));
 }
 
 static int check_own_root(const struct place *p, struct jb_error *err)

@@ -11,7 +11,4 @@
  * JB_ECONFIG: "FILE:LINE: what is wrong, what to do". */
 int jb_config_check_text(const struct jb_config *config, struct jb_error *err);
 
-/* Is @path @dir or below it? By their text. */
-bool jb_config_is_below(const char *path, const char *dir);
-
 #endif

@@ -234,7 +234,8 @@ static size_t count_slips(const char *a, const char *b)
 	return longer - common;
 }
 
-const char *jb_config_similar_key(const char *section, const char *key)
+/* The key of @section that is written nearly like @key, or NULL. */
+static const char *similar_key(const char *section, const char *key)
 {
 	const char *best = NULL;
 	size_t slips, least = 4;
@@ -256,7 +257,7 @@ void jb_config_explain_key(const char *section, const char *key, char *text,
 {
 	static const char *const kinds[] = {"Journal", "Root", "Target",
 					    "Policy"};
-	const char *similar = jb_config_similar_key(section, key);
+	const char *similar = similar_key(section, key);
 	const char *home = NULL;
 
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

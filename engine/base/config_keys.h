@@ -60,9 +60,6 @@ extern const size_t jb_config_n_options;
 const struct jb_config_option *jb_config_option(const char *section,
 						const char *key);
 
-/* The key of @section that is written nearly like @key, or NULL. */
-const char *jb_config_similar_key(const char *section, const char *key);
-
 /* What is to be said of a key that [section] does not have: one line. */
 void jb_config_explain_key(const char *section, const char *key, char *text,
 			   size_t size);

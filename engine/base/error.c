@@ -9,11 +9,10 @@
 
 static const struct {
 	int code;
-	bool retry;
 	const char *name;
 	const char *text;
 } codes[] = {
-#define X(name, value, retry, text) {-(value), retry, #name, text},
+#define X(name, value, text) {-(value), #name, text},
 	JB_ERRORS(X)
 #undef X
 };
@@ -134,10 +133,10 @@ const char *jb_error_describe(int code)
 	return "unknown error";
 }
 
-bool jb_error_may_retry(int code)
+int jb_error_code(const char *name)
 {
 	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-		if (codes[i].code == code)
-			return codes[i].retry;
-	return false;
+		if (name != NULL && strcmp(codes[i].name, name) == 0)
+			return codes[i].code;
+	return JB_EPROTO;
 }

@@ -90,12 +90,6 @@ struct jb_config *jb_cli_load_policy(struct jb_cli *cli, int argc, char **argv);
 int jb_cli_no_section(struct jb_cli *cli, const struct jb_config *c,
 		      const char *kind, const char *name);
 
-/* The candidate nearest to @word, NULL if none has most of its letters. @next
- * gives the candidates one by one, NULL at the end. */
-typedef const char *jb_cli_candidate_fn(const void *ctx, int i);
-const char *jb_cli_nearest(const char *word, jb_cli_candidate_fn *next,
-			   const void *ctx);
-
 /* The commands: cmd_<name>.c. */
 extern const struct jb_command jb_command_check_config;
 extern const struct jb_command jb_command_daemon;

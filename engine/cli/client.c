@@ -149,29 +149,11 @@ static int read_line(struct call *c, struct jb_error *err)
 	}
 }
 
-/* JB_EHELD for "EHELD". */
-static int code_of_name(const char *name)
-{
-	static const struct {
-		const char *name;
-		int code;
-	} codes[] = {
-#define X(name, value, retry, text) {#name, -(value)},
-		JB_ERRORS(X)
-#undef X
-	};
-
-	for (size_t i = 1; name != NULL && i < sizeof codes / sizeof codes[0];
-	     i++)
-		if (strcmp(codes[i].name, name) == 0)
-			return codes[i].code;
-	return JB_EPROTO;
-}
-
 static int judge_reply(const struct call *c, const json_t *reply,
 		       struct jb_error *err)
 {
 	const json_t *ok = json_object_get(reply, "ok");
+	const char *code = json_string_value(json_object_get(reply, "code"));
 	const char *text = json_string_value(json_object_get(reply, "error"));
 
 	if (json_is_true(ok))
@@ -181,10 +163,8 @@ static int judge_reply(const struct call *c, const json_t *reply,
 				    "%s/control: not understood what answers "
 				    "there: is it the daemon of this version?",
 				    c->dir);
-	return jb_error_set(
-		err,
-		code_of_name(json_string_value(json_object_get(reply, "code"))),
-		0, "%s", text != NULL ? text : "the daemon refused");
+	return jb_error_set(err, jb_error_code(code), 0, "%s",
+			    text != NULL ? text : "the daemon refused");
 }
 
 int jb_client_call(const char *runtime_dir, const json_t *request,

@@ -33,11 +33,6 @@ static void on_signal(int number)
 	is_stopped = 1;
 }
 
-bool jb_follow_is_stopped(void)
-{
-	return is_stopped != 0;
-}
-
 /* Cut the last component off; false at the top. */
 static bool cut_last(char *path)
 {

@@ -26,9 +26,6 @@ int jb_follow_init(struct jb_follow *f, const char *dir, struct jb_error *err);
 /* 1: look again, 0: end, or an error. */
 int jb_follow_wait(struct jb_follow *f, struct jb_error *err);
 
-/* Has a signal asked for the end? */
-bool jb_follow_is_stopped(void);
-
 void jb_follow_fini(struct jb_follow *f);
 
 #endif

@@ -95,7 +95,11 @@ static int word_distance(const char *a, const char *b)
 	return row[m];
 }
 
-const char *jb_cli_nearest(const char *word, jb_cli_candidate_fn *next,
+/* Gives the candidates one by one, NULL at the end. */
+typedef const char *candidate_fn(const void *ctx, int i);
+
+/* The nearest to @word, NULL if none has most of its letters. */
+static const char *nearest(const char *word, candidate_fn *next,
 			   const void *ctx)
 {
 	const char *name, *best = NULL;
@@ -186,7 +190,7 @@ static void report_option(struct jb_cli *cli, int argc, char **argv, int c,
 	}
 	snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="),
 		 word + 2);
-	near = jb_cli_nearest(name, option_candidate, longs);
+	near = nearest(name, option_candidate, longs);
 	if (near != NULL)
 		jb_cli_usage(cli, "unknown option '--%s': did you mean '--%s'?",
 			     name, near);
@@ -308,7 +312,7 @@ static int run_command(struct jb_cli *cli, int argc, char **argv)
 		optind = 0; /* glibc: begin anew with another line */
 		return commands[i]->run(cli, argc, argv);
 	}
-	near = jb_cli_nearest(argv[0], command_candidate, NULL);
+	near = nearest(argv[0], command_candidate, NULL);
 	if (near != NULL)
 		return jb_cli_usage(cli,
 				    "unknown command '%s': did you mean '%s'?",

@@ -48,7 +48,6 @@ struct jb_delivery {
 					none */
 	unsigned new_adopt;	     /* with it */
 	uint64_t fsid;
-	uint64_t hash; /* of the configuration */
 
 	struct jb_feed_state journal;
 	int64_t cursor; /* at least what is stored */
@@ -189,6 +188,5 @@ int jb_delivery_note_target(struct jb_delivery *d, const char *uuid,
 			    struct jb_error *err);
 int jb_delivery_number(struct jb_delivery *d, const char *sql, int64_t *ret,
 		       struct jb_error *err);
-uint64_t jb_delivery_hash(const struct jb_delivery *d);
 
 #endif

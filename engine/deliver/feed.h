@@ -21,7 +21,6 @@ struct jb_feed_state {
 	uint64_t epoch;
 	int64_t first_seq, last_seq; /* 0: none */
 	bool complete;		     /* the root's first scan has ended */
-	int64_t names;		     /* of the root, in the catalog */
 	struct jb_identity top;	     /* the root directory */
 };
 

@@ -66,7 +66,7 @@ static void add_section(XXH3_state_t *state, const struct jb_config_section *s)
 			}
 }
 
-uint64_t jb_delivery_hash(const struct jb_delivery *d)
+static uint64_t hash_config(const struct jb_delivery *d)
 {
 	XXH3_state_t *state = XXH3_createState();
 	uint64_t hash;
@@ -129,12 +129,11 @@ static int check_preserve(struct jb_delivery *d, struct jb_error *err)
 /* Another configuration: everything is looked at anew. */
 static int check_config(struct jb_delivery *d, struct jb_error *err)
 {
-	int64_t known = 0;
+	int64_t hash = (int64_t)hash_config(d), known = 0;
 	int rv;
 
-	d->hash = jb_delivery_hash(d);
 	rv = jb_replica_get(d->replica, JB_KEY_CONFIG, 0, &known, err);
-	if (rv != JB_OK || (uint64_t)known == d->hash)
+	if (rv != JB_OK || known == hash)
 		return rv;
 	d->is_full = true;
 	if (d->dry)
@@ -145,7 +144,7 @@ static int check_config(struct jb_delivery *d, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = jb_delivery_retry_partial(d, err);
 	if (rv == JB_OK)
-		rv = jb_delivery_note(d, JB_KEY_CONFIG, (int64_t)d->hash, err);
+		rv = jb_delivery_note(d, JB_KEY_CONFIG, hash, err);
 	return rv;
 }
 

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-void jb_plan_touch(struct jb_plan *p, struct jb_node *dir)
+/* Names in this directory were changed. */
+static void touch(struct jb_plan *p, struct jb_node *dir)
 {
 	p->changed = true;
 	if (dir == p->d.own || dir->touched)
@@ -62,8 +63,8 @@ bool jb_op_rename(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 		return false;
 	jb_draft_cut(&p->d, from);
 	jb_draft_add(&p->d, to, n);
-	jb_plan_touch(p, from->dir);
-	jb_plan_touch(p, to->dir);
+	touch(p, from->dir);
+	touch(p, to->dir);
 	tell_name(p, from, to);
 	return true;
 }
@@ -73,7 +74,7 @@ bool jb_op_rename(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 static void touch_moved(struct jb_plan *p, struct jb_node *n)
 {
 	if (jb_node_is_dir(n))
-		jb_plan_touch(p, n);
+		touch(p, n);
 }
 
 bool jb_op_exchange(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b)
@@ -92,8 +93,8 @@ bool jb_op_exchange(struct jb_plan *p, struct jb_slot *a, struct jb_slot *b)
 	jb_draft_cut(&p->d, a);
 	jb_draft_add(&p->d, b, x);
 	jb_draft_add(&p->d, a, y);
-	jb_plan_touch(p, a->dir);
-	jb_plan_touch(p, b->dir);
+	touch(p, a->dir);
+	touch(p, b->dir);
 	if (a->dir != b->dir) {
 		touch_moved(p, x);
 		touch_moved(p, y);
@@ -114,7 +115,7 @@ bool jb_op_link(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to)
 	    !done(p, t->ops->link(t, at[0], &n->row.at, at[1], &err), &err))
 		return false;
 	jb_draft_add(&p->d, to, n);
-	jb_plan_touch(p, to->dir);
+	touch(p, to->dir);
 	return true;
 }
 
@@ -158,8 +159,8 @@ bool jb_op_replace(struct jb_plan *p, struct jb_slot *from, struct jb_slot *to,
 	/* A place that can't be seen may be another name of it. */
 	if (last && !jb_plan_is_hidden(old))
 		jb_draft_forget(&p->d, old);
-	jb_plan_touch(p, from->dir);
-	jb_plan_touch(p, to->dir);
+	touch(p, from->dir);
+	touch(p, to->dir);
 	return true;
 }
 
@@ -189,7 +190,7 @@ bool jb_op_remove(struct jb_plan *p, struct jb_slot *s, bool last)
 	/* An old version that its new one has replaced is no removal. */
 	if (told->want == NULL && told->dir != p->d.own)
 		jb_plan_tell_place(p, JB_VERB_REMOVE, JB_REASON_NONE, told);
-	jb_plan_touch(p, s->dir);
+	touch(p, s->dir);
 	return true;
 }
 

@@ -153,6 +153,8 @@ static bool empty(struct jb_plan *p, struct jb_node *dir)
 	return !dir->alive || jb_op_is_empty(p, dir);
 }
 
+static void settle_place(struct jb_plan *p, struct jb_slot *to);
+
 /* A free place: whoever wants the place that the node leaves goes there first,
  * so that no name is absent. False when nothing more is to be done. */
 static bool make_way(struct jb_plan *p, struct jb_slot *to, struct jb_node *n)
@@ -163,7 +165,7 @@ static bool make_way(struct jb_plan *p, struct jb_slot *to, struct jb_node *n)
 		s = spare(p, n);
 		if (s == NULL || s->want == NULL || s->dir == p->d.own)
 			break;
-		jb_plan_settle_place(p, s);
+		settle_place(p, s);
 		if (s->holder == n)
 			break;
 	}
@@ -305,7 +307,8 @@ static bool may_settle(struct jb_plan *p, struct jb_slot *to, struct jb_node *n)
 	return why == JB_REASON_NONE;
 }
 
-void jb_plan_settle_place(struct jb_plan *p, struct jb_slot *to)
+/* Bring about that the place is held by who is to be there. */
+static void settle_place(struct jb_plan *p, struct jb_slot *to)
 {
 	struct jb_node *n = to->want;
 	struct jb_slot *from;
@@ -362,7 +365,7 @@ void jb_plan_name(struct jb_plan *p)
 		for (struct jb_seen_name *n = p->entries[i]->names; n != NULL;
 		     n = n->next)
 			if (n->slot != NULL)
-				jb_plan_settle_place(p, n->slot);
+				settle_place(p, n->slot);
 }
 
 /* ---- step 7 */

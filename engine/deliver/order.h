@@ -23,9 +23,6 @@ bool jb_op_remove(struct jb_plan *p, struct jb_slot *s, bool last);
 /* Is there nothing in the directory, ours or not? */
 bool jb_op_is_empty(struct jb_plan *p, struct jb_node *dir);
 
-/* Bring about that the place is held by who is to be there. */
-void jb_plan_settle_place(struct jb_plan *p, struct jb_slot *to);
-
 /* Is it the place of a name of the entry that is detached? See seen.h. */
 bool jb_plan_is_detached_place(const struct jb_seen *e,
 			       const struct jb_slot *s);

@@ -7,7 +7,9 @@
 #define MOST_DOUBLED  10
 #define A_DAY_US      (INT64_C(86400) * 1000000)
 
-int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts)
+/* How long to wait after the try number @attempts that ended so: 1 s, doubled
+ * each time up to a quarter of an hour; 0 for what costs nothing to try. */
+static int64_t wait_us(enum jb_reason why, uint32_t attempts)
 {
 	int64_t wait = FIRST_WAIT_US;
 
@@ -130,7 +132,7 @@ void jb_draft_pend(struct jb_draft *d, struct jb_id id, enum jb_reason why)
 	if (!again && jb_reason_counts(why))
 		p->row.attempts++;
 	p->row.reason = why;
-	p->row.next_us = d->now_us + jb_pending_wait_us(why, p->row.attempts);
+	p->row.next_us = d->now_us + wait_us(why, p->row.attempts);
 	p->alive = true;
 	p->retry = false;
 	mark(d, p);
@@ -207,7 +209,7 @@ void jb_draft_owe(struct jb_draft *d, struct jb_node *n, enum jb_reason why)
 	if (!again && jb_reason_counts(why))
 		n->owed.attempts++;
 	n->owed.reason = why;
-	n->owed.next_us = d->now_us + jb_pending_wait_us(why, n->owed.attempts);
+	n->owed.next_us = d->now_us + wait_us(why, n->owed.attempts);
 	mark_owed(d, n);
 }
 

@@ -11,8 +11,4 @@
 /* The next try of what a person has asked for; in SQL JB_DUE_NOW. */
 #define JB_PENDING_AT_ONCE_US INT64_C(1)
 
-/* How long to wait after the try number @attempts that ended so: 1 s, doubled
- * each time up to a quarter of an hour; 0 for what costs nothing to try. */
-int64_t jb_pending_wait_us(enum jb_reason why, uint32_t attempts);
-
 #endif

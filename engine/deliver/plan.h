@@ -134,9 +134,6 @@ bool jb_plan_is_hidden(const struct jb_node *n);
 /* A dry run ends with this. */
 void jb_plan_show(struct jb_plan *p);
 
-/* T3. */
-void jb_plan_finish(struct jb_plan *p);
-
 /* ---- what several steps need */
 
 /* Before when is the entry's content not copied (Settle=)? 0: now. */
@@ -201,9 +198,6 @@ void jb_plan_write_listings(struct jb_plan *p);
 void jb_plan_sync(struct jb_plan *p);
 /* And what others did there, or a process of ours that is no more. */
 void jb_plan_sync_all(struct jb_plan *p);
-
-/* Names in this directory were changed. */
-void jb_plan_touch(struct jb_plan *p, struct jb_node *dir);
 
 /* Its deletion is counted; at the end as it really was. */
 void jb_plan_count(struct jb_plan *p);

@@ -133,7 +133,8 @@ static void write_end(struct jb_plan *p)
 				       jb_clock_us(CLOCK_REALTIME), &p->d.err);
 }
 
-void jb_plan_finish(struct jb_plan *p)
+/* T3. */
+static void finish(struct jb_plan *p)
 {
 	if (p->changed)
 		jb_plan_sync(p);
@@ -374,7 +375,7 @@ static void carry_out(struct jb_plan *p)
 	jb_plan_clear(p);
 	jb_plan_attrs(p);
 	jb_plan_pend_hidden(p);
-	jb_plan_finish(p);
+	finish(p);
 }
 
 int jb_planner_run(struct jb_planner *planner,

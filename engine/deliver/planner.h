@@ -9,15 +9,28 @@
  * Lifecycle: new -> (run)* -> free. Belongs to the worker's thread. The target
  * is between start() and end(). What a plan could not do is remembered in the
  * replica and tried by later ones; after a crash, or when run() fails, the next
- * run() first finds out where things are. */
+ * run() first finds out where things are.
+ *
+ * The operations are those of transports/transport.h; place 1 is the target's
+ * top (path ""), place 2 its JB_STAGE_DIR. What the planner relies on:
+ *
+ *  - An outcome other than DONE has changed nothing.
+ *  - Every operation checks `expect` as late as it can, and takes back what
+ *    turns out to be something else: FOREIGN or LOST.
+ *  - After STOPPED the plan is given up as if the process had died: the next
+ *    one finds out where things are.
+ *  - make() into a directory that itself lies in stage/ is allowed: what is
+ *    below a new directory is made in it at once.
+ *  - hash() is used to prove, after a crash between attrs() and the commit,
+ *    that a file with a new mtime is still ours. */
 #ifndef JB_DELIVER_PLANNER_H
 #define JB_DELIVER_PLANNER_H
 
 #include "engine/deliver/reason.h"
 #include "engine/deliver/replica.h"
 #include "engine/deliver/rest.h"
-#include "engine/deliver/target.h"
 #include "journal/catalog_view.h"
+#include "transports/transport.h"
 
 struct jb_patterns;
 

@@ -59,10 +59,8 @@ static int take_carry(struct jb_recorder *r, struct jb_error *err)
 	return rv;
 }
 
-static struct jb_look_flags flags_of(const struct jb_recorder *r,
-				     const struct jb_visit *v, unsigned dirty)
+static struct jb_look_flags flags_of(const struct jb_visit *v, unsigned dirty)
 {
-	(void)r;
 	return (struct jb_look_flags){
 		.dirty = dirty,
 		.lossy = dirty & JB_DIRTY_LOSSY || jb_gaps_is_open(v->root) ||
@@ -85,7 +83,7 @@ static int compare_places(const void *a, const void *b, void *arg)
 static int look_at_self(struct jb_recorder *r, struct jb_visit *v,
 			unsigned dirty, struct jb_error *err)
 {
-	struct jb_look_flags flags = flags_of(r, v, dirty | JB_DIRTY_ATTRIB);
+	struct jb_look_flags flags = flags_of(v, dirty | JB_DIRTY_ATTRIB);
 	struct jb_look found;
 	struct jb_entry e;
 	struct jb_dir dir;
@@ -123,7 +121,7 @@ static int has_left(struct jb_recorder *r, const struct jb_visit *v,
 static int look_at_place(struct jb_recorder *r, struct jb_visit *v,
 			 const struct jb_dirty_place *p, struct jb_error *err)
 {
-	struct jb_look_flags flags = flags_of(r, v, p->flags);
+	struct jb_look_flags flags = flags_of(v, p->flags);
 	char name[JB_NAME_MAX + 1];
 	int rv = has_left(r, v, p, err);
 
@@ -191,7 +189,7 @@ static int do_name(struct jb_recorder *r, struct jb_todo_item *item,
 	int rv = jb_visit_open(r, item->dir, item->origin, &v, err);
 
 	if (rv > 0) {
-		flags = flags_of(r, &v, item->flags);
+		flags = flags_of(&v, item->flags);
 		rv = jb_place_look(r, &v, item->name, item->len, &flags, err);
 		if (rv == JB_OK)
 			rv = jb_visit_close(r, &v, err);

@@ -64,7 +64,6 @@ struct jb_recorder_status {
 	bool gap_open, scanning;
 	bool no_room; /* for the journal: nothing is recorded */
 	uint64_t detached;
-	uint64_t mounts;
 	int64_t drift; /* changes that patrols found, ever */
 };
 

@@ -128,7 +128,7 @@ struct jb_recorder {
 	struct jb_wanted_path *paths;	   /* owned */
 	struct jb_recorder_status *status; /* owned; one per root */
 	int64_t last_seq, names;
-	bool *scan_ended, *scan_owed; /* owned; one per root */
+	bool *scan_ended;	      /* owned; one per root */
 	const char **owed_reason;     /* owned */
 	bool *root_lost, *root_back;  /* owned */
 	bool *root_let_go;	      /* owned; lost on request */

@@ -10,34 +10,34 @@
 
 #include <stdbool.h>
 
-/* X(name, value, may a later try help, text) */
+/* X(name, value, text) */
 #define JB_ERRORS(X)                                                           \
-	X(OK, 0, false, "success")                                             \
-	X(EINVAL, 1, false, "invalid argument")                                \
-	X(ENOMEM, 2, true, "out of memory")                                    \
-	X(EIO, 3, true, "input/output error")                                  \
-	X(ESYS, 4, true, "system call failed")                                 \
-	X(ENOENT, 5, false, "not found")                                       \
-	X(EEXIST, 6, false, "exists already")                                  \
-	X(EACCES, 7, false, "permission denied")                               \
-	X(ENOTSUP, 8, false, "not supported")                                  \
-	X(ENOSPC, 9, true, "no space left")                                    \
-	X(EBUSY, 10, true, "busy")                                             \
-	X(ESTALE, 11, true, "no longer the same object")                       \
-	X(ECONFIG, 12, false, "configuration error")                           \
-	X(EDB, 13, true, "database error")                                     \
-	X(ECORRUPT, 14, false, "database is damaged")                          \
-	X(ENEWER, 15, false, "written by a newer version")                     \
-	X(EGAP, 16, false, "the journal no longer has it")                     \
-	X(ETIMEDOUT, 17, true, "timed out")                                    \
-	X(ENOTRUN, 18, true, "the daemon is not running")                      \
-	X(EHELD, 19, false, "held")                                            \
-	X(EPROTO, 20, false, "protocol error")                                 \
-	X(EABI, 21, false, "built for another version of the interface")       \
-	X(ECANCELED, 22, true, "cancelled")
+	X(OK, 0, "success")                                                    \
+	X(EINVAL, 1, "invalid argument")                                       \
+	X(ENOMEM, 2, "out of memory")                                          \
+	X(EIO, 3, "input/output error")                                        \
+	X(ESYS, 4, "system call failed")                                       \
+	X(ENOENT, 5, "not found")                                              \
+	X(EEXIST, 6, "exists already")                                         \
+	X(EACCES, 7, "permission denied")                                      \
+	X(ENOTSUP, 8, "not supported")                                         \
+	X(ENOSPC, 9, "no space left")                                          \
+	X(EBUSY, 10, "busy")                                                   \
+	X(ESTALE, 11, "no longer the same object")                             \
+	X(ECONFIG, 12, "configuration error")                                  \
+	X(EDB, 13, "database error")                                           \
+	X(ECORRUPT, 14, "database is damaged")                                 \
+	X(ENEWER, 15, "written by a newer version")                            \
+	X(EGAP, 16, "the journal no longer has it")                            \
+	X(ETIMEDOUT, 17, "timed out")                                          \
+	X(ENOTRUN, 18, "the daemon is not running")                            \
+	X(EHELD, 19, "held")                                                   \
+	X(EPROTO, 20, "protocol error")                                        \
+	X(EABI, 21, "built for another version of the interface")              \
+	X(ECANCELED, 22, "cancelled")
 
 enum jb_code {
-#define X(name, value, retry, text) JB_##name = -(value),
+#define X(name, value, text) JB_##name = -(value),
 	JB_ERRORS(X)
 #undef X
 };
@@ -68,8 +68,7 @@ __attribute__((format(printf, 2, 3))) int jb_error_prefix(struct jb_error *err,
 /* "ENOSPC" and "no space left" for a code; never NULL. */
 const char *jb_error_name(int code);
 const char *jb_error_describe(int code);
-
-/* May the same call succeed later without anybody's help? */
-bool jb_error_may_retry(int code);
+/* The code of such a name; JB_EPROTO: of none (may be NULL). */
+int jb_error_code(const char *name);
 
 #endif

@@ -383,8 +383,6 @@ static int sim_sync(struct jb_target *t, bool all, struct jb_error *err)
 }
 
 const struct jb_target_ops sim_ops = {
-	.abi = JB_TARGET_ABI,
-	.size = sizeof sim_ops,
 	.name = "simulated",
 	.look = sim_look,
 	.list = sim_list,

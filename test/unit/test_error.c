@@ -95,11 +95,11 @@ static void test_names(void **state)
 	(void)state;
 	assert_string_equal(jb_error_name(JB_ENOSPC), "ENOSPC");
 	assert_string_equal(jb_error_describe(JB_ENOSPC), "no space left");
-	assert_true(jb_error_may_retry(JB_ENOSPC));
-	assert_false(jb_error_may_retry(JB_ECONFIG));
+	assert_int_equal(jb_error_code("ENOSPC"), JB_ENOSPC);
+	assert_int_equal(jb_error_code("EWHAT"), JB_EPROTO);
+	assert_int_equal(jb_error_code(NULL), JB_EPROTO);
 	assert_string_equal(jb_error_name(-999), "UNKNOWN");
 	assert_non_null(jb_error_describe(-999));
-	assert_false(jb_error_may_retry(-999));
 }
 
 int main(void)

@@ -69,35 +69,10 @@ static void test_messages(void **state)
 
 	jb_service_ready();
 	assert_string_equal(receive(m), "READY=1");
-	jb_service_status("watching %d roots", 2);
-	assert_string_equal(receive(m), "STATUS=watching 2 roots");
 	jb_service_watchdog_ping();
 	assert_string_equal(receive(m), "WATCHDOG=1");
 	jb_service_stopping();
 	assert_string_equal(receive(m), "STOPPING=1");
-}
-
-/* A root's name with a newline can't smuggle an assignment in. */
-static void test_status_is_one_line(void **state)
-{
-	struct t_manager *m = *state;
-
-	jb_service_status("root %s", "a\nMAINPID=1\x7f");
-	assert_string_equal(receive(m), "STATUS=root a?MAINPID=1?");
-}
-
-/* Text that is too long is cut, not sent in part or as something else. */
-static void test_status_is_cut(void **state)
-{
-	struct t_manager *m = *state;
-	char text[1000];
-
-	memset(text, 'x', sizeof text - 1);
-	text[sizeof text - 1] = '\0';
-	jb_service_status("%s", text);
-	assert_int_equal(strncmp(receive(m), "STATUS=xxx", 10), 0);
-	assert_int_equal(strspn(m->message + 7, "x"), strlen(m->message) - 7);
-	assert_true(strlen(m->message) < 300);
 }
 
 /* The interval is what the manager says, for this process only. */
@@ -123,7 +98,6 @@ static void test_without_manager(void **state)
 
 	unsetenv("NOTIFY_SOCKET");
 	jb_service_ready();
-	jb_service_status("%s", "nobody listens");
 	jb_service_watchdog_ping();
 	jb_service_stopping();
 	assert_int_equal(recv(m->fd, m->message, 1, 0), -1);
@@ -134,8 +108,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, manager_init, manager_fini)
 	const struct CMUnitTest tests[] = {
-		T(test_messages),	 T(test_status_is_one_line),
-		T(test_status_is_cut),	 T(test_watchdog_interval),
+		T(test_messages),
+		T(test_watchdog_interval),
 		T(test_without_manager),
 	};
 #undef T
