@@ -29,6 +29,8 @@ static bool parse_timeout(struct jb_cli *cli, int *ret_ms)
 		jb_cli_usage(cli, "--timeout: %s", err.text);
 		return false;
 	}
+	if (us == 0) /* at once; 0 is for ever */
+		us = 1;
 	*ret_ms =
 		us / 1000 > INT_MAX - GRACE_MS ? -1 : (int)((us + 999) / 1000);
 	return true;

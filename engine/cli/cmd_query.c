@@ -204,6 +204,11 @@ static int run_query(struct jb_cli *cli, struct run *r)
 	config = jb_cli_load_config(cli);
 	if (config == NULL)
 		return cli->exit_code;
+	if (r->o.unsynced && jb_config_policy(config, r->o.policy) == NULL) {
+		code = jb_cli_no_section(cli, config, "Policy", r->o.policy);
+		jb_config_free(config);
+		return code;
+	}
 	r->state_dir = config->state_dir;
 	r->print = (struct jb_print){.f = stdout,
 				     .colour = jb_out_has_colour(stdout)};

@@ -117,12 +117,30 @@ static void say_undone(const struct jb_verify *v,
 	       policy, s.pending + s.owed, policy);
 }
 
+/* What to do about @n differences. */
+static void advise(const struct jb_verify *v, int64_t n, const char *policy)
+{
+	int64_t mended = (int64_t)(v->rotten.n + v->worn.n);
+
+	if (mended > 0)
+		printf("policy %s: 'verify --content --repair' mends rot and "
+		       "attributes\n",
+		       policy);
+	if (n > mended)
+		printf("policy %s: 'reset %s' compares again: what is missing "
+		       "is copied, what somebody changed is pending then\n",
+		       policy, policy);
+}
+
 static int check_policy(struct jb_verify *v, const struct jb_config *config,
 			const char *policy, bool may_repair,
 			struct jb_error *err)
 {
+	int64_t before = v->differ;
 	int rv = jb_verify_policy(v, config, policy, err);
 
+	if (!may_repair)
+		advise(v, v->differ - before, policy);
 	if (rv == JB_OK)
 		say_undone(v, config, policy);
 	if (rv == JB_OK && may_repair)
@@ -154,13 +172,19 @@ static int check_all(struct jb_cli *cli, struct jb_verify *v,
 	const struct jb_config_section *p;
 	int code = JB_EXIT_OK, rv;
 	struct jb_error err;
+	int64_t before;
 
 	rv = check_databases(v, config, &err);
 	note(cli, rv, &err, &code);
 	if (v->differ > 0) /* nothing that they say can be believed */
 		return code;
 	for (size_t i = 0; i < config->n_roots; i++) {
+		before = v->differ;
 		rv = jb_verify_root(v, config, &config->roots[i], &err);
+		if (v->differ > before)
+			printf("root %s: 'scan %s' brings the journal up to "
+			       "it\n",
+			       config->roots[i].name, config->roots[i].name);
 		note(cli, rv, &err, &code);
 	}
 	for (size_t i = 0; i < config->n_policies; i++) {

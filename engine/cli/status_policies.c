@@ -100,6 +100,9 @@ static void print_notes(const json_t *p, FILE *f)
 	print_progress(p, f);
 	if (strcmp(error, "-") != 0)
 		fprintf(f, "%s: %s\n", name, error);
+	if (strcmp(jb_reply_text(p, "state"), "paused") == 0)
+		fprintf(f, "%s: '" JB_PROGRAM " resume %s' lets it go on\n",
+			name, name);
 	if (json_is_true(json_object_get(p, "gap")))
 		fprintf(f,
 			"%s: GAP: more than MaxBacklog= changes behind, it "

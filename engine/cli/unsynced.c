@@ -56,9 +56,6 @@ int jb_unsynced_print(const struct jb_config *config,
 	struct jb_unsynced got = {0};
 	int rv;
 
-	if (policy == NULL)
-		return jb_error_set(err, JB_ECONFIG, 0,
-				    "there is no [Policy %s]", o->policy);
 	if (strcmp(o->format->name, "paths0") == 0)
 		p.end = '\0';
 	rv = jb_reader_check(config->state_dir, err);

@@ -45,7 +45,7 @@ static json_t *make_progress(const struct jb_progress *p, int64_t now_us)
 /* When it does something though nothing changes; 0: not before. */
 static int64_t find_next(const struct jb_worker *w, int64_t now_us)
 {
-	if (!uv_is_active((const uv_handle_t *)&w->due))
+	if (!uv_is_active((const uv_handle_t *)&w->due) || w->status.paused)
 		return 0;
 	return now_us + (int64_t)uv_timer_get_due_in(&w->due) * 1000;
 }

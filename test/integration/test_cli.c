@@ -179,6 +179,8 @@ static void test_usage(void **state)
 		{"flush --timeout soon", "5min"},
 		{"flush now", "'now'"},
 		{"scan absent", "has no [Root absent]; it has: nfs"},
+		{"query --unsynced --policy absent",
+		 "has no [Policy absent]; it has: none"},
 		{"pause absent", "has no [Policy absent]; it has: none"},
 		{"target init absent", "has no [Target absent]; it has: none"},
 		{"scan nfs nfs", "'nfs'"},

@@ -402,7 +402,9 @@ static void lists_unsynced(struct t_world *w)
 	t_daemon_shell(&w->daemon, "echo ours > %s/kept/name; rm -r %s/gone",
 		       SRC, SRC);
 	t_mirror_flush(&m, 3);
+	assert_true(t_mirror_number(&m, "next_us") > 0);
 	t_mirror_pause(&m);
+	assert_int_equal(t_mirror_number(&m, "next_us"), 0);
 	for (int i = 0; i < 3; i++) {
 		t_shell("echo new >> %s/new", SRC);
 		t_daemon_flush(&w->daemon);

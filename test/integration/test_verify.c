@@ -43,6 +43,7 @@ static void repairs_rot(struct t_world *w)
 	t_mirror_command(&m, 0, " 0 differ", "verify", NULL);
 	verify(&m, 1, "d/a: rot", NULL);
 	verify(&m, 1, "d/b: rot", NULL);
+	verify(&m, 1, "m: 'verify --content --repair' mends rot", NULL);
 	t_mirror_flush(&m, 0);
 	assert_int_equal(t_mirror_number(&m, "copied"), 3);
 	verify(&m, 1, "will be copied again", "--repair");
@@ -61,6 +62,9 @@ static void repairs_rot(struct t_world *w)
 	t_mirror_check(&m);
 	verify(&m, 0, " 0 differ", NULL);
 	t_mirror_command(&m, 2, "needs --content", "verify", "--repair", NULL);
+	t_shell("rm %s/d/c", DST);
+	verify(&m, 1, "d/c: is not there", NULL);
+	verify(&m, 1, "m: 'reset m' compares again", NULL);
 	t_mirror_fini(&m);
 }
 
