@@ -10,7 +10,7 @@
 static const char SQL_GET[] = "SELECT " JB_ENTRY_COLUMNS " FROM entry"
 			      " WHERE parent = ?1 AND name = ?2 AND det = 0";
 static const char SQL_BY_INO[] = "SELECT " JB_ENTRY_COLUMNS " FROM entry"
-				 " WHERE ino = ?1";
+				 " WHERE ino = ?1 LIMIT ?2";
 static const char SQL_CHILDREN[] = "SELECT " JB_ENTRY_COLUMNS " FROM entry"
 				   " WHERE parent = ?1 AND name > ?2"
 				   " AND det = 0 ORDER BY name LIMIT ?3";
@@ -191,11 +191,12 @@ static int collect(struct jb_catalog *c, sqlite3_stmt *st, uint32_t root,
 }
 
 int jb_catalog_by_ino(struct jb_catalog *c, uint32_t root, uint64_t ino,
-		      struct jb_entries *ret, struct jb_error *err)
+		      size_t max, struct jb_entries *ret, struct jb_error *err)
 {
 	sqlite3_stmt *st = c->st[ST_BY_INO];
 
 	sqlite3_bind_int64(st, 1, (int64_t)ino);
+	sqlite3_bind_int64(st, 2, max != 0 ? (int64_t)max : -1);
 	return collect(c, st, root, ret, err);
 }
 

@@ -52,10 +52,11 @@ void jb_catalog_reset(struct jb_catalog *c);
 int jb_catalog_get(struct jb_catalog *c, uint64_t parent, const char *name,
 		   size_t len, struct jb_entry *ret, struct jb_error *err);
 
-/* All rows, detached ones too, of an inode number in @root (0: any root).
- * @ret is overwritten. JB_OK or an error. */
+/* The rows, detached ones too, of an inode number in @root (0: any root). Not
+ * more than @max rows are read (0: all of them). @ret is overwritten. JB_OK or
+ * an error. */
 int jb_catalog_by_ino(struct jb_catalog *c, uint32_t root, uint64_t ino,
-		      struct jb_entries *ret, struct jb_error *err);
+		      size_t max, struct jb_entries *ret, struct jb_error *err);
 
 /* Attached names in a directory, in the order of their bytes. @after (may be
  * empty): only those behind it. At most @max; 0 left: the end. */

@@ -250,7 +250,7 @@ static int push_names_of(struct jb_recorder *r, const struct jb_dirty_inode *s,
 
 	if (!jb_filter_may_hold(&r->known, s->ino))
 		return JB_OK;
-	rv = jb_catalog_by_ino(r->catalog, 0, s->ino, &r->rows, err);
+	rv = jb_catalog_by_ino(r->catalog, 0, s->ino, 0, &r->rows, err);
 
 	for (size_t i = 0; rv == JB_OK && i < r->rows.n; i++) {
 		const struct jb_entry *e = &r->rows.v[i];

@@ -59,11 +59,11 @@ static int write_about(struct jb_recorder *r, struct jb_record_root *root,
 	return jb_write_change(r, root, &c, seq, err);
 }
 
-static bool content_changed(const struct jb_recorder *r,
-			    const struct jb_record_root *root,
-			    const struct jb_entry *e,
-			    const struct jb_look *found,
-			    const struct jb_look_flags *flags)
+bool jb_facts_content_changed(const struct jb_recorder *r,
+			      const struct jb_record_root *root,
+			      const struct jb_entry *e,
+			      const struct jb_look *found,
+			      const struct jb_look_flags *flags)
 {
 	unsigned ino;
 
@@ -180,7 +180,7 @@ int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 	    names_changed(e, found))
 		return compare_later(r, e, err);
 	differs = memcmp(&e->facts, &found->facts, sizeof e->facts) != 0;
-	if (content_changed(r, root, e, found, flags)) {
+	if (jb_facts_content_changed(r, root, e, found, flags)) {
 		struct jb_entry row = *e;
 
 		row.facts = found->facts;
@@ -210,25 +210,32 @@ int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 }
 
 int jb_facts_created(struct jb_recorder *r, struct jb_record_root *root,
-		     struct jb_entry *e, const struct jb_look_flags *flags,
-		     struct jb_error *err)
+		     struct jb_entry *e, const struct jb_entry *link,
+		     const struct jb_look_flags *flags, struct jb_error *err)
 {
 	unsigned what = JB_WHAT_PLACE | JB_WHAT_METADATA;
+	int64_t *cseq = &e->cseq;
 	int rv;
 
-	if (S_ISREG(e->facts.mode) || S_ISLNK(e->facts.mode))
+	if (link != NULL) {
+		e->cseq = link->cseq;
+		e->cctime = link->cctime;
+		e->flags |= link->flags & JB_ENTRY_RACY;
+		cseq = NULL;
+	} else if (S_ISREG(e->facts.mode) || S_ISLNK(e->facts.mode)) {
 		what |= JB_WHAT_CONTENT;
+	}
 	if (jb_gaps_is_open(root) && root->gap.baseline &&
 	    e->facts.ctime < root->gap.noticed * 1000) {
 		root->gap.found++;
-		e->cseq = jb_changes_last(r->changes);
+		if (cseq != NULL)
+			*cseq = jb_changes_last(r->changes);
 		r->wrote = true;
 		return JB_OK;
 	}
-	rv = write_about(r, root, e, JB_KIND_CREATED, what, flags, &e->cseq,
-			 err);
+	rv = write_about(r, root, e, JB_KIND_CREATED, what, flags, cseq, err);
 	/* One event is one change, however many names it reached. */
-	if (rv == JB_OK)
+	if (rv == JB_OK && link == NULL)
 		jb_dirty_note_ino(r->set, root->root->fs, e->id.ino,
 				  JB_INO_WRITTEN);
 	return rv;

@@ -42,7 +42,7 @@ static int take_unseen(struct jb_recorder *r, struct jb_visit *v,
 	memcpy(e.name, name, len);
 	e.name[len] = '\0';
 	e.facts.mode = S_IFDIR | 0755;
-	rv = jb_facts_created(r, v->root, &e, flags, err);
+	rv = jb_facts_created(r, v->root, &e, NULL, flags, err);
 	return rv == JB_OK ? jb_catalog_insert(r->catalog, &e, err) : rv;
 }
 

@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINKS_CHECKED 64 /* names of one file that a look goes after */
-
 /* 1, 0 or an error. */
 static int is_own(struct jb_recorder *r, const struct jb_visit *v,
 		  const char *name, size_t len, const struct jb_look *found,
@@ -122,81 +120,6 @@ int jb_push_name(struct jb_recorder *r, uint64_t dir, const char *name,
 	if (item.name == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "place");
 	return jb_todo_push(to, item, err);
-}
-
-/* ---- who is it? */
-
-int jb_still_there(struct jb_recorder *r, const struct jb_visit *v,
-		   const struct jb_entry *e, struct jb_error *err)
-{
-	struct jb_look found;
-	struct jb_visit there;
-	int rv;
-
-	if (e->parent == v->dir) {
-		rv = jb_look_at(v->fd, e->name, &found, err);
-		return rv > 0 ? jb_look_same(&found, e) : rv;
-	}
-	rv = jb_visit_open(r, e->parent, v->origin, &there, err);
-	if (rv <= 0)
-		return rv;
-	rv = jb_look_at(there.fd, e->name, &found, err);
-	close(there.fd);
-	free((void *)(uintptr_t)there.path);
-	return rv > 0 ? jb_look_same(&found, e) : rv;
-}
-
-/* Among the rows of the identity: who has come here? 1 and *src; 0: nobody, it
- * is new, or one more link. */
-static int find_source(struct jb_recorder *r, struct jb_visit *v,
-		       const char *name, size_t len,
-		       const struct jb_look *found,
-		       const struct jb_look_flags *flags, struct jb_entry *src,
-		       struct jb_error *err)
-{
-	const struct jb_entry *e, *best = NULL;
-	size_t checked = 0;
-	int rv;
-
-	if (!jb_filter_may_hold(&r->known, found->id.ino))
-		return 0;
-	rv = jb_catalog_by_ino(r->catalog, v->root->root->id, found->id.ino,
-			       &r->rows, err);
-	if (rv != JB_OK)
-		return rv;
-	for (size_t i = 0; i < r->rows.n; i++) {
-		e = &r->rows.v[i];
-		if (e->det == 0 || !jb_look_same(found, e))
-			continue;
-		if (best == NULL ||
-		    (e->parent == v->dir && e->name_len == len &&
-		     memcmp(e->name, name, len) == 0))
-			best = e; /* back at its very place goes first */
-	}
-	if (best != NULL) {
-		*src = *best;
-		return 1;
-	}
-	for (size_t i = 0; i < r->rows.n && checked < LINKS_CHECKED; i++) {
-		struct jb_entry row = r->rows.v[i];
-
-		if (!jb_look_same(found, &row))
-			continue;
-		checked++;
-		rv = 0;
-		if (!S_ISDIR(found->facts.mode) && found->facts.nlink > 1)
-			rv = jb_still_there(r, v, &row, err);
-		if (rv < 0)
-			return rv;
-		if (rv == 0) {
-			*src = row;
-			rv = jb_push_name(r, row.parent, row.name, row.name_len,
-					  v->origin, flags->dirty, &r->todo,
-					  err);
-			return rv == JB_OK ? 1 : rv;
-		}
-	}
-	return 0;
 }
 
 /* ---- what it means */
@@ -350,6 +273,13 @@ static int push_new_dir(struct jb_recorder *r, struct jb_map_dir *dir,
 	return JB_OK;
 }
 
+/* Then its names need not be told; of 65,000 that would take a while for each
+ * new one. */
+static bool has_facts(const struct jb_entry *e, const struct jb_look *found)
+{
+	return memcmp(&e->facts, &found->facts, sizeof e->facts) == 0;
+}
+
 int jb_place_take_new(struct jb_recorder *r, struct jb_visit *v,
 		      const char *name, size_t len, struct jb_look *found,
 		      const struct jb_look_flags *flags, uint32_t flag,
@@ -363,6 +293,8 @@ int jb_place_take_new(struct jb_recorder *r, struct jb_visit *v,
 			     .flags = flag,
 			     .cctime = found->facts.ctime};
 	struct jb_map_dir dir = {.root = v->root->root, .fd = -1};
+	struct jb_entry link;
+	bool known;
 	int rv;
 
 	memcpy(e.name, name, len);
@@ -384,11 +316,16 @@ int jb_place_take_new(struct jb_recorder *r, struct jb_visit *v,
 	}
 	if (S_ISREG(e.facts.mode) && jb_look_is_racy(e.facts.mtime, v->clock))
 		e.flags |= JB_ENTRY_RACY;
-	rv = jb_facts_created(r, v->root, &e, flags, err);
+	rv = jb_names_find_link(r, v, found, flags, &link, err);
+	known = rv > 0;
+	if (rv >= 0)
+		rv = jb_facts_created(r, v->root, &e, known ? &link : NULL,
+				      flags, err);
 	if (rv == JB_OK)
 		rv = jb_catalog_insert(r->catalog, &e, err);
 	jb_filter_add(&r->known, e.id.ino);
-	if (rv == JB_OK && !S_ISDIR(e.facts.mode) && e.facts.nlink > 1)
+	if (rv == JB_OK && !S_ISDIR(e.facts.mode) && e.facts.nlink > 1 &&
+	    !(known && has_facts(&link, found)))
 		rv = jb_catalog_spread(r->catalog, &e, err);
 	if (rv == JB_OK && S_ISDIR(e.facts.mode) && flag == 0)
 		rv = jb_place_list_later(r, v, &e, flags->dirty & JB_DIRTY_WHO,
@@ -407,7 +344,7 @@ static int take_newcomer(struct jb_recorder *r, struct jb_visit *v,
 	bool cut = false;
 	int rv;
 
-	rv = find_source(r, v, name, len, found, flags, &src, err);
+	rv = jb_names_find_source(r, v, name, len, found, flags, &src, err);
 	if (rv == 0)
 		return jb_place_take_new(r, v, name, len, found, flags, 0, err);
 	if (rv > 0 && S_ISDIR(found->facts.mode))

@@ -241,13 +241,21 @@ int jb_place_uncover(struct jb_recorder *r, struct jb_visit *v,
 		     struct jb_error *err);
 
 /* record/facts.c */
+/* Has the content of @e changed, as far as the look and the events tell? */
+bool jb_facts_content_changed(const struct jb_recorder *r,
+			      const struct jb_record_root *root,
+			      const struct jb_entry *e,
+			      const struct jb_look *found,
+			      const struct jb_look_flags *flags);
 int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 		     struct jb_entry *e, const struct jb_look *found,
 		     const struct jb_look_flags *flags, bool renamed,
 		     int64_t clock, struct jb_error *err);
+/* @link: another name of it, whose content has not changed; its content is
+ * known from there. NULL: none. */
 int jb_facts_created(struct jb_recorder *r, struct jb_record_root *root,
-		     struct jb_entry *e, const struct jb_look_flags *flags,
-		     struct jb_error *err);
+		     struct jb_entry *e, const struct jb_entry *link,
+		     const struct jb_look_flags *flags, struct jb_error *err);
 int jb_facts_refresh_dir(struct jb_recorder *r, struct jb_visit *v,
 			 struct jb_error *err);
 /* A row of this batch leads to this directory, or one will, or v->back. */
@@ -283,9 +291,24 @@ int jb_stale_retry(struct jb_recorder *r, struct jb_error *err);
 int jb_push_name(struct jb_recorder *r, uint64_t dir, const char *name,
 		 size_t len, uint64_t origin, unsigned flags,
 		 struct jb_todo *to, struct jb_error *err);
+
+/* record/names.c */
 /* Is the object of row @e still at the row's place? 1, 0 or an error. */
 int jb_still_there(struct jb_recorder *r, const struct jb_visit *v,
 		   const struct jb_entry *e, struct jb_error *err);
+/* Among the rows of what was found at place @name: which one has come here? 1
+ * and *src; 0: none, it is new, or one more link; or an error. */
+int jb_names_find_source(struct jb_recorder *r, struct jb_visit *v,
+			 const char *name, size_t len,
+			 const struct jb_look *found,
+			 const struct jb_look_flags *flags,
+			 struct jb_entry *src, struct jb_error *err);
+/* Has it another name, whose row tells of its content as it is now? 1 and *ret,
+ * 0, or an error. */
+int jb_names_find_link(struct jb_recorder *r, const struct jb_visit *v,
+		       const struct jb_look *found,
+		       const struct jb_look_flags *flags, struct jb_entry *ret,
+		       struct jb_error *err);
 
 /* record/list.c: takes over what @item owns. */
 int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,

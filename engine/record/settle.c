@@ -13,7 +13,7 @@ static int look_at_other_links(struct jb_recorder *r,
 			       const struct jb_entry *gone,
 			       struct jb_error *err)
 {
-	int rv = jb_catalog_by_ino(r->catalog, gone->root, gone->id.ino,
+	int rv = jb_catalog_by_ino(r->catalog, gone->root, gone->id.ino, 0,
 				   &r->below, err);
 
 	for (size_t i = 0; rv == JB_OK && i < r->below.n; i++) {
@@ -83,7 +83,7 @@ static int follow_renewed(struct jb_recorder *r, int64_t was, int64_t now,
 static int renew(struct jb_recorder *r, struct jb_record_root *root,
 		 uint64_t ino, unsigned flags, struct jb_error *err)
 {
-	int rv = jb_catalog_by_ino(r->catalog, root->root->id, ino, &r->rows,
+	int rv = jb_catalog_by_ino(r->catalog, root->root->id, ino, 0, &r->rows,
 				   err);
 
 	for (size_t i = 0; rv == JB_OK && i < r->rows.n; i++) {

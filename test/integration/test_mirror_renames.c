@@ -132,12 +132,40 @@ static void kinds(struct t_world *w)
 	t_mirror_fini(&x.m);
 }
 
+/* A further name is a link at the target, and no copy, though the file has
+ * another ctime by it; what was written with it is one. */
+static void further_names(struct t_world *w)
+{
+	int64_t copied;
+	struct moving x;
+
+	begin(&x, w,
+	      "mkdir a; for i in $(seq 99); do echo $i > a/$i; done; touch -d "
+	      "2020-01-01 a/*");
+	expect(&x, "cp -al a b", "s,^([0-9]+) a/(.*),&\\n\\1 b/\\2,", 1, 0);
+	expect(&x, "ln a/7 c; mv a/8 b/888; ln -f b/9 a/10",
+	       "s,^([0-9]+) a/7$,&\\n\\1 c,; s, a/8$, b/888,;"
+	       "/ a.10$/d; s,^([0-9]+) a/9$,&\\n\\1 a/10,",
+	       0, 0);
+	copied = t_mirror_number(&x.m, "copied");
+	t_daemon_shell(&w->daemon, "cd %s; cp -al a d; echo more >> d/9", SRC);
+	t_mirror_check(&x.m);
+	assert_int_equal(t_mirror_number(&x.m, "copied") - copied, 1);
+	t_mirror_fini(&x.m);
+}
+
 static const struct t_case cases[] = {
-	T_CASE(large, ext4, fanotify),	  T_CASE(swap, ext4, fanotify),
-	T_CASE(swap, xfs, fanotify),	  T_CASE(cycle, ext4, fanotify),
-	T_CASE(chain, ext4, fanotify),	  T_CASE(inversion, ext4, fanotify),
-	T_CASE(inversion, ext4, inotify), T_CASE(aside, ext4, fanotify),
+	T_CASE(large, ext4, fanotify),
+	T_CASE(swap, ext4, fanotify),
+	T_CASE(swap, xfs, fanotify),
+	T_CASE(cycle, ext4, fanotify),
+	T_CASE(chain, ext4, fanotify),
+	T_CASE(inversion, ext4, fanotify),
+	T_CASE(inversion, ext4, inotify),
+	T_CASE(aside, ext4, fanotify),
 	T_CASE(kinds, ext4, fanotify),
+	T_CASE(further_names, ext4, fanotify),
+	T_CASE(further_names, xfs, inotify),
 };
 
 int main(int argc, char **argv)

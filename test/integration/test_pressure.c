@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <cmocka.h>
@@ -19,6 +20,7 @@
 #define MOST_MS	 20000
 #define WRITERS	 2
 #define FAR_DIRS 600
+#define LINKS	 4000
 
 /* The most that it ever had, in MB. */
 static long resident_mb(struct t_daemon *d)
@@ -136,10 +138,58 @@ static void wide(struct t_world *w)
 	t_judge_fini(&j);
 }
 
+/* CPU time that it has taken. */
+static long cpu_ms(struct t_daemon *d)
+{
+	return t_shell_number("sed 's/.*) //' /proc/%d/stat |"
+			      " awk '{print int($12 + $13)}'",
+			      (int)d->pid) *
+	       1000 / sysconf(_SC_CLK_TCK);
+}
+
+static void make_links(const char *dir)
+{
+	char path[256];
+
+	t_shell("mkdir %s", dir);
+	for (int i = 0; i < LINKS; i++) {
+		snprintf(path, sizeof path, "%s/%d", dir, i);
+		assert_int_equal(link(QUIET "/file", path), 0);
+	}
+}
+
+/* A file with thousands of names, as stores of packages have, takes no more
+ * time for each of them than one with two; and all that is said of one name
+ * reaches the others. */
+static void many_names(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_judge j;
+
+	t_shell("mkdir " QUIET " && echo x > " QUIET "/file");
+	make_links(QUIET "/before");
+	t_daemon_root(d, "quiet", QUIET, w->backend);
+	t_daemon_begin(d);
+	t_daemon_flush_within(d, 300000);
+	make_links(QUIET "/after");
+	t_daemon_flush_within(d, 300000);
+	print_message("%ld ms of CPU\n", cpu_ms(d));
+	assert_true(cpu_ms(d) < MOST_MS);
+	t_shell("echo y >> " QUIET "/after/77 && mv " QUIET "/after/78 " QUIET
+		"/moved && rm " QUIET "/before/1*");
+	t_daemon_flush(d);
+	t_judge_init(&j, d->state);
+	t_judge_tree(&j, QUIET, "quiet");
+	assert_int_equal(t_judge_count(&j, "kind = 2 AND what & 1"), 1);
+	assert_int_equal(t_judge_count(&j, "kind = 4 AND path = 'moved'"), 1);
+	t_judge_fini(&j);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(quiet_root, tmpfs, fanotify),
 	T_CASE(quiet_root, ext4, inotify),
 	T_CASE(wide, tmpfs, fanotify),
+	T_CASE(many_names, ext4, fanotify),
 };
 
 int main(int argc, char **argv)

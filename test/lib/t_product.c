@@ -303,7 +303,7 @@ static void count_bytes(struct t_product *p)
 		" LEFT JOIN (SELECT ino, birth, max(size) AS size FROM live_0"
 		" GROUP BY ino, birth) l ON l.ino = c.ino AND l.birth = c.birth"
 		" WHERE seq > (SELECT after FROM round)"
-		" AND (kind = 1 OR what & 1) AND (c.mode & 61440) = 32768");
+		" AND what & 1 AND (c.mode & 61440) = 32768");
 	int64_t copied = t_mirror_number(&p->m, "bytes");
 
 	if (t_mirror_number(&p->m, "pid") == p->worker)
