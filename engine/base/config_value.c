@@ -336,10 +336,11 @@ static int check_one_word(const struct jb_config_option *option,
 static int check_words(const struct jb_config_option *option, const char *value,
 		       struct jb_error *err)
 {
-	char *word;
 	int rv;
 
 	for (;;) {
+		char *word = NULL;
+
 		rv = jb_config_next_word(&value, &word, err);
 		if (rv != JB_OK || word == NULL)
 			return rv;
