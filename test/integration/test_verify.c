@@ -218,7 +218,7 @@ static void not_done(struct t_world *w)
 	t_mirror_init(&m, w, T_ext4, "echo a > a", "");
 	t_mirror_check(&m);
 	t_mirror_command(&m, 0, NULL, "pause", "m", NULL);
-	t_shell("echo b > %s/b; rm %s/a", SRC, SRC);
+	t_shell("mkdir %s/b; rm %s/a", SRC, SRC);
 	t_daemon_flush(&w->daemon);
 	t_mirror_command(&m, 0, "policy m: 2 changes not carried out yet",
 			 "verify", NULL, NULL);
