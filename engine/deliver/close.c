@@ -16,10 +16,11 @@
  * that look contradicts is dropped with all below it, and the closure is begun
  * again, in a new snapshot: at most once per level of lost directories.
  *
- * Rule d alone can bring in any amount, so it is paged: when enough names have
- * been listed, what is left becomes a row, taken up by the next plan.
- * That is only right for a directory that can't be matched with an old one by
- * its name (listing.c): else what is below the old one would look surplus. */
+ * Rules c and d can bring in any amount, so they are paged: when enough names
+ * have been taken in, what is left becomes a row, taken up by the next plan.
+ * That is only right for a directory that can't be matched with another one by
+ * its name (listing.c, emptying.c): else what is below the old one would look
+ * surplus. */
 #include "engine/deliver/plan.h"
 
 #include "engine/base/grow.h"
@@ -69,7 +70,7 @@ static void look(struct jb_plan *p, struct jb_node *n)
 	}
 }
 
-static void enter_node(struct jb_plan *p, struct jb_node *n)
+void jb_plan_enter_node(struct jb_plan *p, struct jb_node *n)
 {
 	struct jb_node **nodes;
 
@@ -89,7 +90,7 @@ static void enter_below(struct jb_plan *p, struct jb_node *dir)
 {
 	jb_draft_load_slots(&p->d, dir);
 	for (struct jb_slot *s = dir->slots; s != NULL; s = s->next_slot)
-		enter_node(p, s->holder);
+		jb_plan_enter_node(p, s->holder);
 }
 
 /* What a name that is detached will come to is not known yet: it must be looked
@@ -129,7 +130,7 @@ void jb_plan_enter(struct jb_plan *p, struct jb_seen *e)
 		p->entries = entries;
 		p->entries[p->n_entries++] = e;
 	}
-	enter_node(p, jb_draft_by_src(&p->d, e->id));
+	jb_plan_enter_node(p, jb_draft_by_src(&p->d, e->id));
 }
 
 /* ---- the rules */
@@ -180,7 +181,7 @@ static void close_entry(struct jb_plan *p, struct jb_seen *e)
 		look(p, above);
 		s = jb_draft_slot(&p->d, above, name->name, name->len);
 		if (s != NULL)
-			enter_node(p, s->holder); /* b */
+			jb_plan_enter_node(p, s->holder); /* b */
 	}
 	if (!jb_seen_is_dir(e) || jb_plan_failed(p))
 		return;
@@ -205,6 +206,16 @@ static bool is_at(const struct jb_seen *e, const struct jb_slot *s)
 	return false;
 }
 
+/* Rule c. A dry run tells of all that goes. */
+static void leave(struct jb_plan *p, struct jb_node *dir)
+{
+	if (!p->batch->dry_run &&
+	    (JB_WITHOUT(FORGOOD) || jb_plan_goes_for_good(p, dir)))
+		jb_plan_empty(p, dir);
+	else
+		enter_below(p, dir);
+}
+
 static void close_node(struct jb_plan *p, struct jb_node *n)
 {
 	struct jb_seen *e = NULL, *above;
@@ -219,7 +230,7 @@ static void close_node(struct jb_plan *p, struct jb_node *n)
 	if (e != NULL && e->n_wanted > 0)
 		jb_plan_enter(p, e);
 	else if (jb_node_is_dir(n) && (e == NULL || !e->away))
-		enter_below(p, n); /* c */
+		leave(p, n); /* c */
 	if (p->batch->everything && jb_node_is_dir(n))
 		enter_below(p, n);
 	for (struct jb_slot *s = n->places; s != NULL; s = s->next_place) {
@@ -231,7 +242,7 @@ static void close_node(struct jb_plan *p, struct jb_node *n)
 		 * name, and then so may what is in it. */
 		above = jb_sight_entry(&p->s, s->dir->row.src);
 		if (above != NULL && !above->exists)
-			enter_node(p, s->dir);
+			jb_plan_enter_node(p, s->dir);
 	}
 }
 
@@ -256,14 +267,14 @@ static void start_look(struct jb_plan *p, const struct jb_plan_look *l)
 		s = jb_draft_slot(&p->d, dir, l->places[k].name,
 				  l->places[k].len);
 		if (s != NULL)
-			enter_node(p, s->holder);
+			jb_plan_enter_node(p, s->holder);
 	}
 }
 
 static void start_rids(struct jb_plan *p)
 {
 	for (size_t i = 0; i < p->batch->n_rids && !jb_plan_failed(p); i++)
-		enter_node(p, jb_draft_node(&p->d, p->batch->rids[i]));
+		jb_plan_enter_node(p, jb_draft_node(&p->d, p->batch->rids[i]));
 }
 
 /* Has its last try failed, and is the next one not due yet? */
@@ -286,7 +297,7 @@ static void enter_parked(struct jb_plan *p)
 	jb_draft_load_slots(&p->d, p->d.own);
 	for (s = p->d.own->slots; s != NULL; s = s->next_slot)
 		if (s->holder != NULL && !is_waiting(p, s->holder))
-			enter_node(p, s->holder);
+			jb_plan_enter_node(p, s->holder);
 }
 
 static void start_left_over(struct jb_plan *p)
@@ -299,7 +310,7 @@ static void start_left_over(struct jb_plan *p)
 			jb_plan_enter(p, jb_sight_entry(&p->s, x->row.id));
 	}
 	for (struct jb_due_rid *x = p->d.due_rids; x != NULL; x = x->next)
-		enter_node(p, jb_draft_node(&p->d, x->rid));
+		jb_plan_enter_node(p, jb_draft_node(&p->d, x->rid));
 	enter_parked(p);
 }
 
@@ -312,11 +323,19 @@ static void start_everything(struct jb_plan *p)
 
 /* ---- one round */
 
+static size_t page_of(const struct jb_plan *p)
+{
+	return p->planner->o.page != 0 ? p->planner->o.page : PAGE;
+}
+
+bool jb_plan_has_room(const struct jb_plan *p, size_t n)
+{
+	return n < page_of(p);
+}
+
 static bool has_room(const struct jb_plan *p)
 {
-	size_t page = p->planner->o.page;
-
-	return p->n_listed < (page != 0 ? page : PAGE);
+	return jb_plan_has_room(p, p->n_listed);
 }
 
 static struct jb_listing **next_stack(struct jb_plan *p)
@@ -360,6 +379,9 @@ static void close_on(struct jb_plan *p, size_t *i, size_t *k)
 			close_node(p, p->nodes[(*k)++]);
 		else if ((stack = next_stack(p)) != NULL)
 			jb_plan_list_on(p, stack);
+		else if (p->open_emptyings != NULL &&
+			 jb_plan_has_room(p, p->n_emptied))
+			jb_plan_empty_on(p);
 		else
 			return;
 	}
@@ -390,6 +412,7 @@ static void close_in_snapshot(struct jb_plan *p)
 	p->report->looked = 0;
 	p->n_entries = p->n_nodes = p->n_looks = p->n_listed = 0;
 	p->listings = p->open_whole = p->open_paged = NULL;
+	jb_plan_forget_emptyings(p);
 	jb_sight_reset(&p->s);
 	if (jb_plan_failed(p))
 		return;
@@ -407,6 +430,7 @@ static void close_in_snapshot(struct jb_plan *p)
 		close_on(p, &i, &k);
 	if (p->batch->as_room_allows)
 		take_looks(p, &i, &k);
+	jb_plan_count_rest(p, jb_plan_deletions_left(p));
 }
 
 /* Look at the places. True: all rows are true, as far as can be seen. */
@@ -438,7 +462,7 @@ void jb_plan_close(struct jb_plan *p)
 {
 	bool all;
 
-	jb_draft_load_due(&p->d);
+	jb_draft_load_due(&p->d, page_of(p));
 	do {
 		if (jb_plan_failed(p))
 			return;
@@ -452,5 +476,6 @@ void jb_plan_close(struct jb_plan *p)
 		p->s.view->ops->end(p->s.view);
 		all = verify(p);
 	} while (!all);
+	p->report->more = p->report->more || p->open_emptyings != NULL;
 	p->report->closed += p->n_entries + p->n_nodes;
 }

@@ -190,13 +190,17 @@ static void load_owed(struct jb_draft *d, struct jb_node *n)
 	n->owed_stored = rv > 0;
 }
 
+struct jb_node *jb_draft_known(const struct jb_draft *d, uint64_t rid)
+{
+	return jb_table_find(&d->nodes, jb_hash_number(rid), same_rid, &rid);
+}
+
 struct jb_node *jb_draft_node(struct jb_draft *d, uint64_t rid)
 {
-	struct jb_node *n;
+	struct jb_node *n = jb_draft_known(d, rid);
 	struct jb_node_row row;
 	int rv;
 
-	n = jb_table_find(&d->nodes, jb_hash_number(rid), same_rid, &rid);
 	if (n != NULL)
 		return n->alive ? n : NULL;
 	if (jb_draft_failed(d))
@@ -233,10 +237,8 @@ struct jb_node *jb_draft_by_src(struct jb_draft *d, struct jb_id src)
 	if (rv < 0)
 		d->rv = rv;
 	/* One that is loaded already has another identity by now. */
-	n = rv > 0 && jb_table_find(&d->nodes, jb_hash_number(rid), same_rid,
-				    &rid) == NULL
-		    ? jb_draft_node(d, rid)
-		    : NULL;
+	n = rv > 0 && jb_draft_known(d, rid) == NULL ? jb_draft_node(d, rid)
+						     : NULL;
 	if (n == NULL && !jb_draft_failed(d))
 		set_src(d, src, NULL);
 	return n;

@@ -41,7 +41,10 @@ struct jb_node {
 	/* what the plan means to do with it */
 	unsigned closed; /* round in which it entered the closed set */
 	unsigned looked; /* round in which its places were looked at */
-	bool is_seen;	 /* and as we left it, but for attributes: */
+	unsigned asked;	 /* round in which for_good was found out */
+	bool for_good;	 /* engine/deliver/emptying.c */
+	struct jb_emptying *emptying; /* of this round */
+	bool is_seen; /* and as we left it, but for attributes: */
 	uint32_t seen_mode, seen_uid, seen_gid;
 	bool taken;		/* its own identity is still selected */
 	struct jb_seen *keep;	/* the entry whose node it is to be */
@@ -127,6 +130,8 @@ void *jb_draft_alloc(struct jb_draft *d, size_t size);
 /* NULL: there is none (or failed). */
 struct jb_node *jb_draft_node(struct jb_draft *d, uint64_t rid);
 struct jb_node *jb_draft_by_src(struct jb_draft *d, struct jb_id src);
+/* NULL: not read yet. */
+struct jb_node *jb_draft_known(const struct jb_draft *d, uint64_t rid);
 
 /* The top of the target is the copy of this directory. */
 void jb_draft_set_top(struct jb_draft *d, struct jb_id src);
@@ -193,8 +198,9 @@ void jb_draft_pend(struct jb_draft *d, struct jb_id id, enum jb_reason why);
  * stays as it was, unless it was held with another content. */
 void jb_draft_hold(struct jb_draft *d, struct jb_id id, int64_t cseq);
 void jb_draft_unpend(struct jb_draft *d, struct jb_pending *p);
-/* Read all that are due: all_pendings and due_rids. */
-void jb_draft_load_due(struct jb_draft *d);
+/* Read what is due, as much of it as one plan takes: all_pendings and
+ * due_rids. */
+void jb_draft_load_due(struct jb_draft *d, size_t most);
 
 void jb_draft_owe(struct jb_draft *d, struct jb_node *n, enum jb_reason why);
 void jb_draft_unowe(struct jb_draft *d, struct jb_node *n);

@@ -111,8 +111,10 @@ static void hold(struct jb_plan *p)
 		n = p->nodes[i];
 		if (!n->dropped || !n->goes)
 			continue;
-		n->held = true;
 		n->goes = false;
+		/* When all that is below it is held, too. */
+		n->held = jb_plan_stays(n) != JB_REASON_AGAIN ||
+			  n->owed.reason == JB_REASON_HELD;
 	}
 }
 
@@ -150,6 +152,13 @@ static void guard_overwrites(struct jb_plan *p)
 		p->replaced = 0;
 }
 
+int64_t jb_plan_deletions_left(struct jb_plan *p)
+{
+	if (jb_plan_failed(p) || still_holds(p, JB_KEY_HELD))
+		return INT64_MAX;
+	return left_in_window(p, JB_COUNTED_DELETED, &p->planner->o.max_delete);
+}
+
 void jb_plan_guard(struct jb_plan *p)
 {
 	const struct jb_limit *l = &p->planner->o.max_delete;
@@ -162,7 +171,8 @@ void jb_plan_guard(struct jb_plan *p)
 	if (jb_plan_failed(p))
 		return;
 	if (gone > 0 && !p->hold)
-		p->hold = gone > left_in_window(p, JB_COUNTED_DELETED, l) ||
+		p->hold = gone + p->rest >
+				  left_in_window(p, JB_COUNTED_DELETED, l) ||
 			  (l->on && empties_top(p));
 	if (p->hold)
 		hold(p);

@@ -138,6 +138,10 @@ static bool empty(struct jb_plan *p, struct jb_node *dir)
 	p->why = JB_REASON_NOT_EMPTY;
 	if (dir->held)
 		return false;
+	if (jb_plan_stays(dir) != JB_REASON_NONE) {
+		p->why = jb_plan_stays(dir);
+		return false;
+	}
 	if (JB_WITHOUT(VACATE))
 		return true;
 	jb_draft_load_slots(&p->d, dir);

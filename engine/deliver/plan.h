@@ -59,6 +59,10 @@ struct jb_plan {
 	struct jb_listing *open_whole; /* stacks, by next_open: to the end */
 	struct jb_listing *open_paged; /* and as far as there is room */
 	size_t n_listed;	       /* names that these brought */
+	struct jb_emptying *emptyings; /* directories that go, by next */
+	struct jb_emptying *open_emptyings; /* a stack, by next_open */
+	size_t n_emptied;		    /* names that these brought */
+	int64_t rest; /* deletions below them that are left for later plans */
 
 	/* entries[0..n_items) after match, in the order of the work */
 	size_t n_items;
@@ -92,6 +96,25 @@ void jb_plan_close(struct jb_plan *p);
 /* An entry is one of them; once a round. */
 void jb_plan_enter(struct jb_plan *p, struct jb_seen *e);
 
+void jb_plan_enter_node(struct jb_plan *p, struct jb_node *n);
+/* Have the names of one sort, @n, left room for more? */
+bool jb_plan_has_room(const struct jb_plan *p, size_t n);
+
+/* emptying.c, for the closure: may this directory, which goes, be emptied by
+ * several plans? */
+bool jb_plan_goes_for_good(struct jb_plan *p, struct jb_node *n);
+/* All below it is to go, as much in this plan as there is room for. */
+void jb_plan_empty(struct jb_plan *p, struct jb_node *dir);
+/* Some more names of the directory that is on top of the stack. */
+void jb_plan_empty_on(struct jb_plan *p);
+/* Before a round of the closure. */
+void jb_plan_forget_emptyings(struct jb_plan *p);
+/* Why it can't be removed by this plan, which has not taken in all that is in
+ * it: AGAIN, there is more, or NOT_EMPTY, that waits. NONE: it can. */
+enum jb_reason jb_plan_stays(const struct jb_node *dir);
+/* p->rest, as far as @most. */
+void jb_plan_count_rest(struct jb_plan *p, int64_t most);
+
 /* listing.c, for the closure: all below @e is to be listed, in this plan, or
  * (@may_page) as much of it as there is room for. */
 void jb_plan_list_below(struct jb_plan *p, struct jb_seen *e, bool may_page);
@@ -106,6 +129,8 @@ void jb_plan_match(struct jb_plan *p);
 
 /* 4: what goes, and may it? */
 void jb_plan_guard(struct jb_plan *p);
+/* How many more deletions it lets pass; INT64_MAX: any number. */
+int64_t jb_plan_deletions_left(struct jb_plan *p);
 
 /* T1: make durable what the plan may be doing. */
 void jb_plan_intend(struct jb_plan *p);

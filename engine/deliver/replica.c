@@ -460,6 +460,30 @@ int jb_replica_names_in(struct jb_replica *r, uint64_t dir, const char *after,
 	return each_name(r, ST_NAMES_IN, fn, arg, err);
 }
 
+int jb_replica_removals_in(struct jb_replica *r, uint64_t dir,
+			   const char *after, size_t after_len, int64_t now_us,
+			   jb_removal_fn *fn, void *arg, struct jb_error *err)
+{
+	sqlite3_stmt *st = r->st[ST_REMOVALS_IN];
+	struct jb_name_row row;
+	enum jb_removal is;
+	int rv;
+
+	bind_name(st, dir, after, after_len);
+	sqlite3_bind_int64(st, 3, now_us);
+	while ((rv = jb_replica_step(r, ST_REMOVALS_IN, err)) > 0) {
+		is = (enum jb_removal)sqlite3_column_int(st, 3);
+		rv = read_name(r, st, &row, err);
+		if (rv == 0)
+			rv = fn(arg, &row, is);
+		if (rv != 0) {
+			sqlite3_reset(st);
+			return rv;
+		}
+	}
+	return rv;
+}
+
 int jb_replica_put_name(struct jb_replica *r, uint64_t dir, const char *name,
 			size_t len, uint64_t rid, struct jb_error *err)
 {

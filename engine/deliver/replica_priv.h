@@ -23,6 +23,11 @@
 	X(NAMES_OF, "SELECT prid, name, rid FROM name WHERE rid = ?1")         \
 	X(NAMES_IN, "SELECT prid, name, rid FROM name WHERE prid = ?1"         \
 		    " AND name > ?2 ORDER BY name LIMIT ?3")                   \
+	X(REMOVALS_IN,                                                         \
+	  "SELECT prid, name, name.rid, CASE WHEN owed.rid IS NULL THEN 0"     \
+	  " WHEN next IS NULL OR next > ?3 THEN 2 ELSE approved END"           \
+	  " FROM name LEFT JOIN owed ON owed.rid = name.rid"                   \
+	  " WHERE prid = ?1 AND name > ?2 ORDER BY name")                      \
 	X(COPIES_IN, "SELECT prid, name, rid, " JB_NODE_COLUMNS                \
 		     " FROM name JOIN node USING(rid) WHERE prid = ?1"         \
 		     " ORDER BY name")                                         \
@@ -34,7 +39,7 @@
 		    " ON CONFLICT DO UPDATE SET rid = ?3")                     \
 	X(DROP_NAME, "DELETE FROM name WHERE prid = ?1 AND name = ?2")         \
 	X(DUE, "SELECT " JB_PENDING_COLUMNS " FROM pending WHERE next <= ?1"   \
-	       " ORDER BY next LIMIT 20000")                                   \
+	       " ORDER BY next LIMIT ?2")                                      \
 	X(PENDING, "SELECT " JB_PENDING_COLUMNS                                \
 		   " FROM pending WHERE ino = ?1 AND birth = ?2")              \
 	X(PUT_PENDING,                                                         \
@@ -48,7 +53,8 @@
 		       " VALUES(?1, ?2, ?3)")                                  \
 	X(DROP_LISTING, "DELETE FROM listing WHERE ino = ?1 AND birth = ?2")   \
 	X(OWED_DUE, "SELECT rid, reason, attempts, approved, seq, next"        \
-		    " FROM owed WHERE next <= ?1")                             \
+		    " FROM owed WHERE next <= ?1"                              \
+		    " ORDER BY next, rid DESC LIMIT ?2")                       \
 	X(OWED, "SELECT rid, reason, attempts, approved, seq, next"            \
 		" FROM owed WHERE rid = ?1")                                   \
 	X(PUT_OWED, "INSERT OR REPLACE INTO owed(rid, reason, attempts,"       \

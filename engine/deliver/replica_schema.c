@@ -48,7 +48,8 @@ static const char SQL_VERSION_1[] =
 	" rid INTEGER PRIMARY KEY, reason INTEGER NOT NULL,"
 	" attempts INTEGER NOT NULL, approved INTEGER NOT NULL,"
 	" seq INTEGER NOT NULL, next INTEGER);"
-	"CREATE INDEX owed_next ON owed(next) WHERE next IS NOT NULL;"
+	"CREATE INDEX owed_next ON owed(next, rid DESC)"
+	" WHERE next IS NOT NULL;"
 
 	/* The running plan; empty when none is. */
 	"CREATE TABLE intent("

@@ -24,6 +24,7 @@
 	X(WAITS, "an entry that waits for its directory is pending")           \
 	X(AWAY, "a detached entry is not deleted")                             \
 	X(FRESH, "list in pages only below what is new by its name too")       \
+	X(FORGOOD, "empty in pages only what nobody can be matched with")      \
 	X(PARENT, "look at the directory before a name in it is changed")
 
 enum jb_planner_rule {

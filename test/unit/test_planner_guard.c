@@ -36,6 +36,83 @@ static void test_held_at_once(void **state)
 	assert_int_not_equal(scene_object_at(s, "ca"), 0);
 }
 
+static void plan_to_the_end(struct scene *s)
+{
+	unsigned plans = 0;
+
+	do
+		scene_plan(s);
+	while (s->p.more && ++plans < 20);
+	assert_false(s->p.more);
+}
+
+/* What goes in several plans is held by the first one, all of it, and counts
+ * once. */
+static void test_held_in_pages(void **state)
+{
+	struct scene *s = *state;
+	struct jb_holding h;
+
+	scene_limit_deletions(s, 8, &scene_everything);
+	scene_make_tree(s);
+	s->p.options.page = 3;
+	world_remove(&s->w, "a");
+	scene_plan(s);
+	assert_true(s->p.more);
+	assert_int_equal(s->operations, 0);
+	plan_to_the_end(s);
+	assert_int_not_equal(scene_object_at(s, "abc"), 0);
+	assert_int_equal(jb_planner_holding(s->p.replica, &h, NULL), JB_OK);
+	assert_int_equal(h.deletions, 12);
+	assert_int_equal(scene_number(s, "SELECT count(*) FROM owed"), 12);
+
+	/* Approved, it goes in pages as well. */
+	assert_int_equal(jb_planner_release(s->p.replica, h.seq, NULL, NULL),
+			 JB_OK);
+	plan_to_the_end(s);
+	scene_assert_equal_trees(s);
+	assert_int_equal(scene_number(s, "SELECT count(*) FROM owed"), 0);
+}
+
+/* What was moved out of a tree that goes is no deletion, in whichever plan it
+ * is taken in. */
+static void test_moved_out_in_pages(void **state)
+{
+	struct scene *s = *state;
+
+	scene_limit_deletions(s, 5, &scene_everything);
+	scene_make_tree(s);
+	s->p.options.page = 2;
+	for (int c = 'c'; c <= 'i'; c++)
+		world_rename(&s->w, (char[]){'a', 'b', (char)c, 0},
+			     (char[]){'c', (char)(c + 10), 0});
+	s->w.n_rows = s->p.cursor; /* only the last one is told of */
+	world_remove(&s->w, "a");
+	plan_to_the_end(s);
+	assert_int_equal(scene_object_at(s, "a"), 0);
+	scene_assert_equal_trees(s);
+}
+
+/* A file is one deletion, whatever the number of its names. */
+static void test_names_held_in_pages(void **state)
+{
+	struct scene *s = *state;
+	char name[] = "ac", other[] = "ag";
+
+	scene_limit_deletions(s, 5, &scene_everything);
+	world_make(&s->w, "b", 'f');
+	world_make(&s->w, "a", 'd');
+	for (; name[1] <= 'f'; name[1]++, other[1]++) {
+		world_make(&s->w, name, 'f');
+		world_link(&s->w, name, other);
+	}
+	scene_plan(s);
+	s->p.options.page = 1;
+	world_remove(&s->w, "a");
+	plan_to_the_end(s);
+	assert_int_equal(scene_object_at(s, "a"), 0);
+}
+
 /* The same slowly: the window counts across plans. */
 static void test_held_slowly(void **state)
 {
@@ -204,6 +281,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(test_held_at_once),
+		STORY(test_held_in_pages),
+		STORY(test_moved_out_in_pages),
+		STORY(test_names_held_in_pages),
 		STORY(test_held_slowly),
 		STORY(test_replaced_is_not_held),
 		STORY(test_overwrites_held),

@@ -98,6 +98,54 @@ static void test_restored_in_pages(void **state)
 	assert_int_equal(scene_object_at(s, "abl"), file);
 }
 
+/* A tree that goes, larger than a page: each plan removes as much as it takes
+ * in, what is below before what it is in. */
+static void test_emptied_in_pages(void **state)
+{
+	struct scene *s = *state;
+	unsigned plans = 0;
+
+	s->p.options.page = 3;
+	scene_make_tree(s);
+	world_remove(&s->w, "a");
+	do {
+		scene_plan(s);
+		plans++;
+		assert_true(s->operations <= 6);
+	} while (s->p.more && plans < 20);
+	assert_true(plans > 3);
+	assert_int_equal(scene_object_at(s, "a"), 0);
+	scene_assert_equal_trees(s);
+}
+
+/* What can't be removed does not keep what comes behind it. */
+static void test_emptied_past_what_stays(void **state)
+{
+	struct scene *s = *state;
+	char path[] = "ab";
+
+	world_make(&s->w, "a", 'd');
+	for (; path[1] <= 'g'; path[1]++)
+		world_make(&s->w, path, 'd');
+	for (; path[1] <= 'k'; path[1]++)
+		world_make(&s->w, path, 'f');
+	scene_plan(s);
+	for (path[1] = 'b'; path[1] <= 'g'; path[1]++)
+		sim_create(s->p.sim, scene_object_at(s, path), "x", 'f', 1,
+			   false);
+	s->p.options.page = 2;
+	s->p.step = 1000; /* what failed is not due again */
+	world_remove(&s->w, "a");
+	for (unsigned plans = 0; plans == 0 || s->p.more; plans++) {
+		assert_in_range(plans, 0, 20);
+		scene_plan(s);
+	}
+	assert_int_not_equal(scene_object_at(s, "ab"), 0);
+	assert_int_not_equal(scene_object_at(s, "ag"), 0);
+	assert_int_equal(scene_object_at(s, "ah"), 0);
+	assert_int_equal(scene_object_at(s, "ak"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +153,8 @@ int main(void)
 		STORY(test_full_pages),
 		STORY(test_as_room_allows),
 		STORY(test_restored_in_pages),
+		STORY(test_emptied_in_pages),
+		STORY(test_emptied_past_what_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
