@@ -165,6 +165,7 @@ static bool run_plan(struct policy *p, struct jb_plan_batch *batch)
 	batch->now_us = p->now;
 	p->sim->crashed = false;
 	p->sim->first_new = p->sim->n_objects + 1;
+	sim_begin(p->sim); /* it may die before the names begin */
 	p->bound = UINT32_MAX;
 	p->doomed = p->view.state;
 	p->n_plans++;
