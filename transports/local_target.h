@@ -158,7 +158,7 @@ int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
 			  struct jb_error *err);
 int jb_local_trash_size(struct jb_target *t, uint64_t *ret,
 			struct jb_error *err);
-int jb_local_trash_oldest(struct jb_target *t, int64_t *ret_s,
+int jb_local_trash_oldest(struct jb_target *t, int64_t since_s, int64_t *ret_s,
 			  struct jb_error *err);
 
 /* local_sweep.c */

@@ -255,9 +255,11 @@ int jb_local_trash_expire(struct jb_target *t, int64_t before_s,
 }
 
 /* Of one date; a positive number: it has none. */
-static int find_oldest(struct jb_local *l, const char *date, int64_t *ret_s)
+static int find_oldest(struct jb_local *l, const char *date, int64_t since_s,
+		       int64_t *ret_s)
 {
 	struct dirent **list = NULL;
+	int64_t at_s = 0;
 	char path[600];
 	int n, rv;
 
@@ -265,13 +267,15 @@ static int find_oldest(struct jb_local *l, const char *date, int64_t *ret_s)
 	n = list_sorted(l, path, &list);
 	rv = n < 0 ? n : 1;
 	for (int i = 0; rv > 0 && i < n; i++)
-		if (read_time(date, list[i]->d_name, ret_s))
+		if (read_time(date, list[i]->d_name, &at_s) && at_s >= since_s)
 			rv = 0;
+	if (rv == 0)
+		*ret_s = at_s;
 	free_list(list, n);
 	return rv;
 }
 
-int jb_local_trash_oldest(struct jb_target *t, int64_t *ret_s,
+int jb_local_trash_oldest(struct jb_target *t, int64_t since_s, int64_t *ret_s,
 			  struct jb_error *err)
 {
 	struct jb_local *l = jb_local_of(t);
@@ -282,7 +286,7 @@ int jb_local_trash_oldest(struct jb_target *t, int64_t *ret_s,
 	*ret_s = 0;
 	for (int i = 0; rv > 0 && i < n; i++)
 		if (list[i]->d_name[0] != '.')
-			rv = find_oldest(l, list[i]->d_name, ret_s);
+			rv = find_oldest(l, list[i]->d_name, since_s, ret_s);
 	free_list(list, n);
 	if (rv >= 0)
 		return JB_OK;

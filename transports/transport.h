@@ -324,9 +324,10 @@ struct jb_target_ops {
 				       uint64_t ino, int64_t birth,
 				       const struct jb_stamp *expect, bool *ret,
 				       struct jb_error *err);
-	/* When what is oldest in the trash was put there; 0: it is empty. */
-	int (*trash_oldest)(struct jb_target *t, int64_t *ret_s,
-			    struct jb_error *err);
+	/* When what is oldest in the trash of what came at @since_s or later
+	 * was put there; 0: there is nothing. */
+	int (*trash_oldest)(struct jb_target *t, int64_t since_s,
+			    int64_t *ret_s, struct jb_error *err);
 };
 
 /* A new UUID for a marker. */

@@ -32,17 +32,24 @@ void jb_delivery_begin_trash(struct jb_delivery *d)
 					    (soon ? d->keep_us : HOUR_US);
 }
 
+/* What could not be removed is no reason to come again and again; what came
+ * after it is. */
 static void find_oldest(struct jb_delivery *d, int64_t now)
 {
+	const struct jb_target_ops *ops = d->target->ops;
+	bool failed = d->trash_failed[0] != '\0';
+	int64_t since_s = failed ? (now - d->keep_us) / S_US : 0;
 	int64_t oldest_s = 0;
 
-	d->trash_is_known = d->target->ops->trash_oldest(d->target, &oldest_s,
-							 NULL) == JB_OK;
+	d->trash_is_known =
+		ops->trash_oldest(d->target, since_s, &oldest_s, NULL) == JB_OK;
 	if (!d->trash_is_known)
 		d->trash_due_us = now + HOUR_US;
 	else
 		d->trash_due_us =
 			oldest_s != 0 ? end_of(d, oldest_s * S_US) : 0;
+	if (failed && (d->trash_due_us == 0 || d->trash_due_us > now + HOUR_US))
+		d->trash_due_us = now + HOUR_US;
 }
 
 uint64_t jb_delivery_take_from_trash(struct jb_delivery *d, int64_t before_s,
@@ -90,9 +97,6 @@ void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r)
 	else if (d->trash_due_us != 0 || r->operations == 0)
 		return;
 	find_oldest(d, now);
-	/* What could not be removed is no reason to come again and again. */
-	if (d->trash_failed[0] != '\0' && d->trash_due_us < now + HOUR_US)
-		d->trash_due_us = now + HOUR_US;
 }
 
 void jb_delivery_add_trash_due(const struct jb_delivery *d, int64_t *due_us)

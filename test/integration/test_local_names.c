@@ -371,8 +371,11 @@ static void test_trash(void **state)
 	assert_int_equal(x.ops->remove(x.t, P("", "g"), &old, &P("", "g"),
 				       &x.err),
 			 JB_OUTCOME_DONE);
-	assert_int_equal(x.ops->trash_oldest(x.t, &oldest_s, &x.err), JB_OK);
+	assert_int_equal(x.ops->trash_oldest(x.t, 0, &oldest_s, &x.err), JB_OK);
 	assert_int_equal(oldest_s, time_s);
+	assert_int_equal(
+		x.ops->trash_oldest(x.t, time_s + 1, &oldest_s, &x.err), JB_OK);
+	assert_int_equal(oldest_s, time_s + 86400);
 	assert_int_equal(x.ops->expire(x.t, time_s, 0, &removed, &x.err),
 			 JB_OK);
 	assert_int_equal(t_count(T_TARGET "/" JB_TRASH_DIR), 2);
@@ -384,7 +387,7 @@ static void test_trash(void **state)
 	assert_int_equal(x.ops->expire(x.t, 0, UINT64_MAX, &removed, &x.err),
 			 JB_OK);
 	assert_int_equal(removed, 2); /* the file and its directory */
-	assert_int_equal(x.ops->trash_oldest(x.t, &oldest_s, &x.err), JB_OK);
+	assert_int_equal(x.ops->trash_oldest(x.t, 0, &oldest_s, &x.err), JB_OK);
 	assert_int_equal(oldest_s, 0);
 	assert_int_equal(t_count(T_TARGET "/" JB_TRASH_DIR), 0);
 	assert_int_equal(t_count(T_TARGET "/" JB_STAGE_DIR), 0);
