@@ -49,10 +49,12 @@ static int show(struct jb_cli *cli, const struct jb_config *config, bool json)
 	signal(SIGPIPE, SIG_IGN);
 	ask_daemon(&s, config);
 	read_journal(&s, config);
-	s.policies =
-		s.is_running
-			? json_incref(json_object_get(s.reply, "policies"))
-			: jb_status_still_policies(config, s.journal.last_seq);
+	s.policies = s.is_running
+			     ? json_incref(json_object_get(s.reply, "policies"))
+			     : jb_status_still_policies(config,
+							s.daemon_error.code ==
+								JB_ENOTRUN,
+							s.journal.last_seq);
 	if (json)
 		jb_status_print_json(&s, stdout);
 	else

@@ -124,6 +124,17 @@ static void add_still_root(struct jb_table *t, const char *name,
 		jb_table_text(t, "-");
 }
 
+/* A daemon that does not answer, or may not be asked, can watch all the same.
+ */
+static const char *still_state(const struct jb_status *s,
+			       const struct jb_overview_root *r)
+{
+	if (s->daemon_error.code != JB_ENOTRUN ||
+	    (!s->has_journal && s->journal_error.code != JB_ENOENT))
+		return "not known";
+	return r != NULL ? "not watched" : "never watched";
+}
+
 /* No daemon: what is configured, then what only the journal knows. */
 static void add_still_roots(const struct jb_status *s, struct jb_table *t)
 {
@@ -133,7 +144,7 @@ static void add_still_roots(const struct jb_status *s, struct jb_table *t)
 	for (size_t i = 0; i < c->n_roots; i++) {
 		r = find_journal_root(s, c->roots[i].name);
 		add_still_root(t, c->roots[i].name, c->roots[i].path,
-			       r != NULL ? "not watched" : "never watched", r);
+			       still_state(s, r), r);
 	}
 	for (size_t i = 0; i < s->journal.n_roots; i++) {
 		r = &s->journal.roots[i];
@@ -304,7 +315,7 @@ static json_t *make_still_roots(const struct jb_status *s)
 				  make_text(r->name), "path",
 				  make_text(r->path), "state",
 				  jb_config_root(s->config, r->name)
-					  ? "not watched"
+					  ? still_state(s, r)
 					  : "not configured",
 				  "complete_us", (json_int_t)r->complete_us,
 				  "gaps_open", (int)r->gaps_open));

@@ -171,7 +171,7 @@ static json_t *make_unknown(const struct jb_error *err)
 }
 
 static json_t *make_still(const struct jb_config *config,
-			  const struct jb_config_section *policy,
+			  const struct jb_config_section *policy, bool is_down,
 			  int64_t last_seq)
 {
 	struct jb_delivery_status s;
@@ -181,17 +181,20 @@ static json_t *make_still(const struct jb_config *config,
 		return make_unknown(&err);
 	return json_pack(
 		"{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:b}",
-		"state", s.paused ? "paused" : "not running", "cursor",
-		(json_int_t)s.cursor, "last_seq", (json_int_t)last_seq,
-		"pending", (json_int_t)s.pending, "owed", (json_int_t)s.owed,
-		"entries", (json_int_t)s.entries, "held", s.holding.on,
-		"held_count", (json_int_t)s.holding.deletions,
+		"state",
+		s.paused  ? "paused"
+		: is_down ? "not running"
+			  : "not known",
+		"cursor", (json_int_t)s.cursor, "last_seq",
+		(json_int_t)last_seq, "pending", (json_int_t)s.pending, "owed",
+		(json_int_t)s.owed, "entries", (json_int_t)s.entries, "held",
+		s.holding.on, "held_count", (json_int_t)s.holding.deletions,
 		"held_overwrites", (json_int_t)s.holding.overwrites, "held_seq",
 		(json_int_t)s.holding.seq, "last_us", (json_int_t)s.last_us,
 		"full", s.is_full);
 }
 
-json_t *jb_status_still_policies(const struct jb_config *config,
+json_t *jb_status_still_policies(const struct jb_config *config, bool is_down,
 				 int64_t last_seq)
 {
 	json_t *list = json_array(), *one;
@@ -204,7 +207,7 @@ json_t *jb_status_still_policies(const struct jb_config *config,
 		target = jb_config_text(p, "Target");
 		if (root == NULL || target == NULL)
 			continue;
-		one = make_still(config, p, last_seq);
+		one = make_still(config, p, is_down, last_seq);
 		json_object_set_new(one, "name", json_string(p->name));
 		json_object_set_new(one, "root", json_string(root));
 		json_object_set_new(one, "target", json_string(target));

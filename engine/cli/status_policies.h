@@ -10,10 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* What is known of the policies while no daemon runs, from their databases,
- * which are only read; like the daemon's own "policies". @last_seq is the
- * journal's, 0: not known. The caller owns the result. */
-json_t *jb_status_still_policies(const struct jb_config *config,
+/* What is known of the policies while no daemon runs (@is_down), or answers,
+ * from their databases, which are only read; like the daemon's own "policies".
+ * @last_seq is the journal's, 0: not known. The caller owns the result. */
+json_t *jb_status_still_policies(const struct jb_config *config, bool is_down,
 				 int64_t last_seq);
 
 /* A table, then a line for each thing that is worth a word; nothing without

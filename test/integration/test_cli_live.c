@@ -166,6 +166,12 @@ static void test_control(void **state)
 	t_cli_run(t, 75, "status");
 	assert_non_null(strstr(t->o.out, "not running"));
 	pid = listen_with(t, NULL);
+	t_cli_run(t, 4, "status");
+	assert_null(strstr(t->o.out, "not running"));
+	assert_null(strstr(t->o.out, "not watched"));
+	assert_non_null(strstr(t->o.out, " not known "));
+	end_listener(pid);
+	pid = listen_with(t, NULL);
 	t_cli_run(t, 4, "flush --timeout 10ms");
 	t_cli_words(t, "does not answer", NULL);
 	end_listener(pid);
