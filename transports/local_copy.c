@@ -19,9 +19,8 @@
 #define BEGIN_MIN (512 * 1024)
 /* From here on the blocks are asked for at once. */
 #define ALLOCATE_MIN (64 * 1024 * 1024)
-/* What is compared at once with the old version; smaller files are copied. */
-#define BLOCK	  (128 * 1024)
-#define BLOCK_MIN (1024 * 1024)
+/* What is compared at once with the old version. */
+#define BLOCK (128 * 1024)
 
 static bool is_stopped(const struct jb_copy *c)
 {
@@ -308,7 +307,7 @@ static int fill(struct jb_copy *c, XXH3_state_t *hash)
 {
 	int rv;
 
-	if (c->old >= 0 && c->size >= BLOCK_MIN && !c->is_sparse &&
+	if (c->old >= 0 && c->size >= JB_COPY_BLOCKS_MIN && !c->is_sparse &&
 	    clone_file(c->to, c->old, &c->pair->no_own_clone))
 		return rewrite_blocks(c, hash);
 	rv = jb_local_room_take(c->room, c->to, c->need);

@@ -10,6 +10,9 @@
 #include <stdatomic.h>
 
 #define JB_COPY_BUFFER (256 * 1024)
+/* From this size on a new version may be a clone of the old one, in which only
+ * the blocks that differ are written. */
+#define JB_COPY_BLOCKS_MIN (1024 * 1024)
 
 /* What is known not to work: of source and target file system, and within the
  * target. Shared by threads; learned from the first failure. */
@@ -21,7 +24,7 @@ struct jb_copy_pair {
 
 struct jb_copy {
 	int from, to;
-	int old;	/* the version that is replaced, -1: none */
+	int old; /* the version that is replaced; -1: none, or a small one */
 	int64_t size;	/* of @from, and how much is copied */
 	uint64_t need;	/* bytes that it will take at the target */
 	bool is_sparse; /* @from has holes */

@@ -103,7 +103,8 @@ static int open_old(struct jb_making *m)
 	struct jb_object o;
 	int dirfd, fd;
 
-	if (w->old.name == NULL || atomic_load(&m->h->local->pair.no_own_clone))
+	if (w->old.name == NULL || w->source.size < JB_COPY_BLOCKS_MIN ||
+	    atomic_load(&m->h->local->pair.no_own_clone))
 		return -1;
 	dirfd = jb_dirs_get(&m->h->near, w->old.dir);
 	if (dirfd < 0 || jb_tree_look(dirfd, w->old.name, &o) < 0 ||

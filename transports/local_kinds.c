@@ -172,6 +172,8 @@ static void note_changed(struct jb_making *m)
 {
 	int fd = -1;
 
+	if (jb_local_has_many(m->h->local))
+		return;
 	if (S_ISREG(m->w->mode))
 		fd = jb_tree_open_file(m->to_dir, m->w->to.name);
 	else if (S_ISDIR(m->w->mode))

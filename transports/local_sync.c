@@ -49,6 +49,16 @@ void jb_local_note_many(struct jb_local *l)
 	pthread_mutex_unlock(&l->sync.lock);
 }
 
+bool jb_local_has_many(struct jb_local *l)
+{
+	bool many;
+
+	pthread_mutex_lock(&l->sync.lock);
+	many = l->sync.is_many;
+	pthread_mutex_unlock(&l->sync.lock);
+	return many;
+}
+
 void jb_local_note_file(struct jb_local *l, int fd)
 {
 	struct jb_local_sync *s = &l->sync;

@@ -104,6 +104,8 @@ void jb_local_note_file(struct jb_local *l, int fd);
 void jb_local_note_dir(struct jb_local *l, int dirfd);
 /* Much is coming: don't keep lists. */
 void jb_local_note_many(struct jb_local *l);
+/* Is it so already? Then nothing else needs to be noted. */
+bool jb_local_has_many(struct jb_local *l);
 int jb_local_sync_now(struct jb_local *l, bool all, struct jb_error *err);
 
 /* local_well.c */

@@ -47,23 +47,23 @@ static int descend(struct jb_local *l, int dirfd, const char *name)
 	return fd < 0 ? rv : fd;
 }
 
-/* Open directory @path below the top, with all that is missing of it. */
-static int make_path(struct jb_local *l, const char *path)
+/* Open directory @path below the top, with all that is missing of it: mostly
+ * that is nothing or its last name. @path is cut up. */
+static int make_path(struct jb_local *l, char *path)
 {
-	char *copy, *rest, *name;
+	size_t len = strlen(path);
+	char *slash, *name;
 	int fd;
 
-	fd = jb_tree_enter(&l->top, path, O_PATH);
-	if (fd != -ENOENT)
-		return fd;
-	copy = rest = strdup(path);
-	if (copy == NULL)
-		return -ENOMEM;
-	fd = jb_tree_enter(&l->top, "", O_PATH);
-	while (fd >= 0 && (name = strsep(&rest, "/")) != NULL)
+	while ((fd = jb_tree_enter(&l->top, path, O_PATH)) == -ENOENT &&
+	       (slash = strrchr(path, '/')) != NULL)
+		*slash = '\0';
+	name = path + strlen(path) + 1;
+	while (fd >= 0 && name < path + len) {
 		if (name[0] != '\0')
 			fd = descend(l, fd, name);
-	free(copy);
+		name += strlen(name) + 1;
+	}
 	return fd;
 }
 

@@ -306,7 +306,8 @@ void jb_draft_forget(struct jb_draft *d, struct jb_node *n)
 		return;
 	while (n->places != NULL)
 		jb_draft_cut(d, n->places);
-	jb_draft_load_slots(d, n);
+	if (jb_node_is_dir(n))
+		jb_draft_load_slots(d, n);
 	for (struct jb_slot *s = n->slots; s != NULL; s = s->next_slot) {
 		x = s->holder;
 		if (x == NULL)
