@@ -87,8 +87,7 @@ static void on_timeout(uv_timer_t *timer)
 		jb_client_fail(
 			w->client, JB_ETIMEDOUT,
 			w->asked ? "not everything was carried out in time"
-				 : "flush: not everything was recorded in "
-				   "time");
+				 : "not everything was recorded in time");
 	jb_waiter_leave(w);
 }
 
@@ -174,8 +173,11 @@ static int ask_recorder(struct jb_waiter *w, const char *policy,
 	struct jb_mark *mark;
 
 	if (policy != NULL && !jb_supervisor_has(d->supervisor, policy))
-		return jb_error_set(err, JB_ENOENT, 0,
-				    "the daemon serves no policy '%s'", policy);
+		return jb_error_set(
+			err, JB_ENOENT, 0,
+			"the daemon serves no policy '%s': 'reload' "
+			"lets it read the configuration again",
+			policy);
 	w->policy = policy != NULL ? strdup(policy) : NULL;
 	mark = jb_mark_new();
 	if (mark == NULL || (policy != NULL && w->policy == NULL)) {
@@ -230,6 +232,18 @@ static void do_vacuum(struct jb_client *c, const json_t *request)
 		refuse(w, &err);
 }
 
+/* Who asks has read another configuration. */
+static void fail_no_root(struct jb_client *c, const char *name)
+{
+	struct jb_error err;
+
+	jb_error_set(&err, JB_ENOENT, 0,
+		     "the daemon watches no root '%s': 'reload' lets it read "
+		     "the configuration again",
+		     name != NULL ? name : "");
+	jb_client_fail(c, err.code, err.text);
+}
+
 static void do_scan(struct jb_client *c, const json_t *request)
 {
 	struct jb_daemon *d = c->control->daemon;
@@ -243,7 +257,7 @@ static void do_scan(struct jb_client *c, const json_t *request)
 		jb_recorder_owe_scan(d->recorder, &d->roots[i], JB_GAP_ASKED);
 	}
 	if (!found) {
-		jb_client_fail(c, JB_ENOENT, "scan: no such root");
+		fail_no_root(c, name);
 		return;
 	}
 	jb_intake_poke(d->intake, NULL);
@@ -274,7 +288,7 @@ static void do_release_root(struct jb_client *c, const json_t *request)
 	       (name == NULL || strcmp(d->roots[i].config->name, name) != 0))
 		i++;
 	if (i == d->n_roots) {
-		jb_client_fail(c, JB_ENOENT, "release-root: no such root");
+		fail_no_root(c, name);
 		return;
 	}
 	if (json_is_true(json_object_get(request, "back"))) {

@@ -141,7 +141,7 @@ int jb_daemon_reload(struct jb_daemon *d, struct jb_error *err)
 	int rv;
 
 	if (d->leaving != JB_LEAVE_NOT || !d->recorder_running)
-		return jb_error_set(err, JB_EBUSY, 0, "reload: it is stopping");
+		return jb_error_set(err, JB_EBUSY, 0, "it is stopping");
 	rv = jb_reload_check(d->config, err);
 	if (rv != JB_OK)
 		return rv;

@@ -2,6 +2,7 @@
 #include "engine/cli/client.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/config_keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,13 @@ static int no_answer(const struct call *c, struct jb_error *err)
 			    "%s/control: the daemon does not answer", c->dir);
 }
 
+/* Several daemons may run side by side, each with a directory of its own. */
+static bool is_usual(const char *dir)
+{
+	return strcmp(dir, jb_config_option("Journal", "RuntimeDirectory")
+				   ->fallback) == 0;
+}
+
 /* What connect(2) says; EAGAIN when it has waited for as long as it may. */
 static int not_running(const struct call *c, int errnum, struct jb_error *err)
 {
@@ -39,9 +47,12 @@ static int not_running(const struct call *c, int errnum, struct jb_error *err)
 				    "root, or as the user of the daemon",
 				    c->dir);
 	return jb_error_set(err, JB_ENOTRUN, errnum,
-			    "%s/control: the daemon is not running: start it "
-			    "with 'systemctl start journalctl-backup'",
-			    c->dir);
+			    "%s/control: the daemon is not running: %s", c->dir,
+			    is_usual(c->dir)
+				    ? "start it with 'systemctl start "
+				      "journalctl-backup'"
+				    : "start its service, or 'journalctl-"
+				      "backup --config FILE daemon'");
 }
 
 /* The directory's descriptor keeps the path short enough for any address. A

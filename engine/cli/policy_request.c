@@ -63,7 +63,9 @@ int jb_policy_status(const struct jb_config *config, const char *policy,
 	json_decref(reply);
 	return rv == JB_OK ? rv
 			   : jb_error_set(err, rv, 0,
-					  "the daemon serves no policy '%s'",
+					  "the daemon serves no policy '%s': "
+					  "'reload' lets it read the "
+					  "configuration again",
 					  policy);
 }
 

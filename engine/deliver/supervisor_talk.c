@@ -183,8 +183,11 @@ int jb_supervisor_request(struct jb_supervisor *s, const char *policy,
 
 	if (w == NULL || s->stopping) {
 		json_decref(request);
-		return jb_error_set(err, JB_ENOENT, 0,
-				    "the daemon serves no policy '%s'", policy);
+		return jb_error_set(
+			err, JB_ENOENT, 0,
+			"the daemon serves no policy '%s': 'reload' "
+			"lets it read the configuration again",
+			policy);
 	}
 	if (w->let_go) {
 		json_decref(request);

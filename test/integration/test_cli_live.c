@@ -161,7 +161,7 @@ static void test_control(void **state)
 	pid_t pid;
 
 	t_cli_run(t, 75, "flush");
-	t_cli_words(t, "not running", "systemctl start", NULL);
+	t_cli_words(t, "not running", "--config FILE daemon", NULL);
 	t_cli_run(t, 75, "scan");
 	t_cli_run(t, 75, "status");
 	assert_non_null(strstr(t->o.out, "not running"));

@@ -166,10 +166,34 @@ static void behind_others(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* What stands in the file, and the daemon has not read yet. */
+static void not_reloaded(struct t_world *w)
+{
+	struct t_daemon *d = &w->daemon;
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir a", "");
+	t_daemon_configure(d, "[Policy n]\nPlugin=mirror\nTarget=t\nRoot=o\n"
+			      "Under=n\n[Root o]\nPath=" T_SPACE "/o\n"
+			      "[Policy m]\nUnder=m\n");
+	t_daemon_refuse(d, 1, "watches no root 'o': 'reload'", "scan", "o",
+			NULL);
+	t_daemon_refuse(d, 1, "watches no root 'o': 'reload'", "release-root",
+			"o", NULL);
+	t_daemon_refuse(d, 1, "serves no policy 'n': 'reload'", "flush",
+			"--policy", "n", NULL);
+	t_daemon_refuse(d, 1, "serves no policy 'n': 'reload'", "pause", "n",
+			NULL);
+	t_daemon_refuse(d, 1, "serves no policy 'n': 'reload'", "release", "n",
+			NULL);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(says_when, ext4, fanotify),
 	T_CASE(without_daemon, ext4, fanotify),
 	T_CASE(behind_others, ext4, fanotify),
+	T_CASE(not_reloaded, ext4, fanotify),
 };
 
 int main(int argc, char **argv)
