@@ -42,6 +42,31 @@ static void held(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* More than one plan takes in: all of it is held, by its number, and all of it
+ * goes when it is released; what was moved out of it moves. */
+static void held_in_pages(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4,
+		      "mkdir -p d/e; echo stays > a; cd d/e; seq 26000 | "
+		      "xargs touch; echo moved > f",
+		      "KeepDeleted=off");
+	t_mirror_check(&m);
+	w->daemon.quiet = true;
+	t_shell("mv %s/d/e/f %s/f; mv %s/d %s/../gone; echo new > %s/new", SRC,
+		SRC, SRC, SRC, SRC);
+	t_mirror_flush_says(&m, 3, "26002 deletions are held");
+	assert_true(exists(DST "/d/e/1"));
+	assert_true(exists(DST "/d/e/26000"));
+	t_shell("cmp %s/f %s/f && cmp %s/new %s/new", SRC, DST, SRC, DST);
+	t_mirror_command(&m, 0, "26002 deletions released", "release", "m",
+			 NULL);
+	t_mirror_check(&m);
+	assert_false(exists(DST "/d"));
+	t_mirror_fini(&m);
+}
+
 /* No share at all is none, not the hundred that a share is at least. */
 static void held_at_first(struct t_world *w)
 {
@@ -168,6 +193,7 @@ static void restarted(struct t_world *w)
 static const struct t_case cases[] = {
 	T_CASE(released_for_good, ext4, fanotify),
 	T_CASE(held, ext4, fanotify),
+	T_CASE(held_in_pages, ext4, fanotify),
 	T_CASE(held_at_first, ext4, fanotify),
 	T_CASE(released, ext4, fanotify),
 	T_CASE(held_slowly, ext4, fanotify),
