@@ -47,7 +47,7 @@ struct pass {
 struct jb_query {
 	struct jb_store *store; /* borrowed */
 	struct jb_match *match; /* owned */
-	struct jb_clock clock;
+	struct jb_query_clock clock;
 	sqlite3_stmt *up, *down, *one, *ends; /* owned */
 	uint64_t epoch;
 	unsigned kinds;
@@ -55,7 +55,7 @@ struct jb_query {
 	int64_t after;	      /* the cursor's seq */
 	int64_t first, last;  /* of the journal */
 	int64_t lowest_match; /* while counting */
-	struct jb_plan plan;
+	struct jb_query_plan plan;
 	struct pass pass;
 	struct jb_page page;
 };
@@ -145,9 +145,9 @@ static int make_plan(struct jb_query *q, uint64_t limit, struct jb_error *err)
 
 	p->low = q->after + 1 > q->first ? q->after + 1 : q->first;
 	p->high = q->last;
-	if (jb_clock_is_limited(&q->clock)) {
-		rv = jb_clock_bounds(&q->clock, p->low, p->high, &low, &high,
-				     err);
+	if (jb_query_clock_is_limited(&q->clock)) {
+		rv = jb_query_clock_bounds(&q->clock, p->low, p->high, &low,
+					   &high, err);
 		if (rv != JB_OK)
 			return rv;
 		p->low = low > p->low ? low : p->low;
@@ -158,8 +158,8 @@ static int make_plan(struct jb_query *q, uint64_t limit, struct jb_error *err)
 	}
 	if (p->high - p->low < WALK_MAX)
 		return JB_OK;
-	return jb_plan_collect(q->store, q->match, p->low, p->high, max,
-			       &q->plan, &q->planned, err);
+	return jb_query_plan_collect(q->store, q->match, p->low, p->high, max,
+				     &q->plan, &q->planned, err);
 }
 
 static int prepare(struct jb_query *q, struct jb_error *err)
@@ -189,8 +189,8 @@ int jb_query_open(struct jb_store *store, const struct jb_query_filter *filter,
 	q->kinds = filter->kinds != 0 ? filter->kinds : ~0u;
 	q->follow = filter->follow;
 	q->newest = filter->newest;
-	rv = jb_clock_init(&q->clock, store, filter->since_us, filter->until_us,
-			   err);
+	rv = jb_query_clock_init(&q->clock, store, filter->since_us,
+				 filter->until_us, err);
 	if (rv == JB_OK)
 		rv = prepare(q, err);
 	if (rv == JB_OK && filter->after_cursor != NULL)
@@ -271,15 +271,15 @@ static int visit_row(struct jb_query *q, sqlite3_stmt *st, int64_t *skip_to,
 	int rv;
 
 	*skip_to = 0;
-	if (jb_clock_is_limited(&q->clock)) {
-		rv = jb_clock_find(&q->clock, seq, err);
+	if (jb_query_clock_is_limited(&q->clock)) {
+		rv = jb_query_clock_find(&q->clock, seq, err);
 		if (rv != JB_OK)
 			return rv;
-		if (!jb_clock_is_inside(&q->clock)) {
+		if (!jb_query_clock_is_inside(&q->clock)) {
 			if (q->planned)
 				return JB_OK;
-			rv = jb_clock_skip(&q->clock, seq, q->pass.down,
-					   skip_to, err);
+			rv = jb_query_clock_skip(&q->clock, seq, q->pass.down,
+						 skip_to, err);
 			if (rv == 0)
 				*skip_to = -1;
 			return rv < 0 ? rv : JB_OK;
@@ -288,7 +288,7 @@ static int visit_row(struct jb_query *q, sqlite3_stmt *st, int64_t *skip_to,
 	rv = judge_row(q, st, &now, &old, err);
 	if (rv <= 0)
 		return rv;
-	rv = jb_clock_find(&q->clock, seq, err);
+	rv = jb_query_clock_find(&q->clock, seq, err);
 	return rv == JB_OK ? take_row(q, st, &now, &old, err) : rv;
 }
 
@@ -374,7 +374,7 @@ static int run_slice(struct jb_query *q, struct jb_error *err)
 
 	jb_page_clear(&q->page);
 	jb_match_trim(q->match);
-	jb_clock_refresh(&q->clock);
+	jb_query_clock_refresh(&q->clock);
 	rv = jb_store_exec(q->store, "BEGIN", err);
 	if (rv != JB_OK)
 		return rv;
@@ -411,7 +411,7 @@ static int begin_next_pass(struct jb_query *q, bool *begun,
 	rv = read_ends(q, err);
 	if (rv != JB_OK || q->last <= p->high)
 		return rv;
-	jb_plan_fini(&q->plan);
+	jb_query_plan_fini(&q->plan);
 	q->planned = false;
 	p->low = p->high + 1;
 	p->high = q->last;
@@ -467,10 +467,10 @@ int jb_query_kept_since(struct jb_query *q, int64_t *ret_us,
 	*ret_us = 0;
 	if (q->first <= 1)
 		return JB_OK;
-	rv = jb_clock_find(&q->clock, q->first, err);
+	rv = jb_query_clock_find(&q->clock, q->first, err);
 	if (rv == JB_OK)
 		*ret_us = q->clock.batch.time_us;
-	jb_clock_refresh(&q->clock);
+	jb_query_clock_refresh(&q->clock);
 	return rv;
 }
 
@@ -487,8 +487,8 @@ void jb_query_close(struct jb_query *q)
 	sqlite3_finalize(q->down);
 	sqlite3_finalize(q->one);
 	sqlite3_finalize(q->ends);
-	jb_clock_fini(&q->clock);
-	jb_plan_fini(&q->plan);
+	jb_query_clock_fini(&q->clock);
+	jb_query_plan_fini(&q->plan);
 	jb_match_close(q->match);
 	jb_page_fini(&q->page);
 	free(q);

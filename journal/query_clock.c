@@ -14,14 +14,15 @@ static const char SQL_DOWN[] = "SELECT seq FROM batch WHERE seq < ?1"
 static const char SQL_RUN[] = "SELECT seq FROM clock WHERE seq > ?1"
 			      " ORDER BY seq LIMIT 1";
 
-int jb_clock_init(struct jb_clock *c, struct jb_store *store, int64_t since_us,
-		  int64_t until_us, struct jb_error *err)
+int jb_query_clock_init(struct jb_query_clock *c, struct jb_store *store,
+			int64_t since_us, int64_t until_us,
+			struct jb_error *err)
 {
 	int rv;
 
-	*c = (struct jb_clock){.store = store,
-			       .since_us = since_us,
-			       .until_us = until_us};
+	*c = (struct jb_query_clock){.store = store,
+				     .since_us = since_us,
+				     .until_us = until_us};
 	rv = jb_store_prepare(store, SQL_AT, &c->at, err);
 	if (rv == JB_OK)
 		rv = jb_store_prepare(store, SQL_AFTER, &c->after, err);
@@ -34,13 +35,13 @@ int jb_clock_init(struct jb_clock *c, struct jb_store *store, int64_t since_us,
 	return rv;
 }
 
-bool jb_clock_is_limited(const struct jb_clock *c)
+bool jb_query_clock_is_limited(const struct jb_query_clock *c)
 {
 	return c->since_us != INT64_MIN || c->until_us != INT64_MAX;
 }
 
 /* The greatest seq of the batch that begins at @begin. */
-static int find_end(struct jb_clock *c, int64_t begin, int64_t *end,
+static int find_end(struct jb_query_clock *c, int64_t begin, int64_t *end,
 		    struct jb_error *err)
 {
 	int rv;
@@ -54,14 +55,15 @@ static int find_end(struct jb_clock *c, int64_t begin, int64_t *end,
 	return JB_OK;
 }
 
-void jb_clock_refresh(struct jb_clock *c)
+void jb_query_clock_refresh(struct jb_query_clock *c)
 {
-	c->batch = (struct jb_clock_batch){0};
+	c->batch = (struct jb_query_clock_batch){0};
 }
 
-int jb_clock_find(struct jb_clock *c, int64_t seq, struct jb_error *err)
+int jb_query_clock_find(struct jb_query_clock *c, int64_t seq,
+			struct jb_error *err)
 {
-	struct jb_clock_batch *b = &c->batch;
+	struct jb_query_clock_batch *b = &c->batch;
 	int rv;
 
 	if (seq >= b->begin && seq < b->end)
@@ -77,7 +79,7 @@ int jb_clock_find(struct jb_clock *c, int64_t seq, struct jb_error *err)
 }
 
 /* The first seq of @seq's run of growing times that is not in the next one. */
-static int find_run_end(struct jb_clock *c, int64_t seq, int64_t *end,
+static int find_run_end(struct jb_query_clock *c, int64_t seq, int64_t *end,
 			struct jb_error *err)
 {
 	int rv;
@@ -93,7 +95,7 @@ static int find_run_end(struct jb_clock *c, int64_t seq, int64_t *end,
 
 /* Halve [begin, end), whose times do not fall: *ret becomes the first seq whose
  * batch has a time of at least @time_us, @end if none has. */
-static int find_time(struct jb_clock *c, int64_t begin, int64_t end,
+static int find_time(struct jb_query_clock *c, int64_t begin, int64_t end,
 		     int64_t time_us, int64_t *ret, struct jb_error *err)
 {
 	int64_t middle;
@@ -101,7 +103,7 @@ static int find_time(struct jb_clock *c, int64_t begin, int64_t end,
 
 	while (begin < end) {
 		middle = begin + (end - begin) / 2;
-		rv = jb_clock_find(c, middle, err);
+		rv = jb_query_clock_find(c, middle, err);
 		if (rv != JB_OK)
 			return rv;
 		if (c->batch.time_us >= time_us)
@@ -113,8 +115,8 @@ static int find_time(struct jb_clock *c, int64_t begin, int64_t end,
 	return JB_OK;
 }
 
-int jb_clock_bounds(struct jb_clock *c, int64_t first, int64_t last,
-		    int64_t *low, int64_t *high, struct jb_error *err)
+int jb_query_clock_bounds(struct jb_query_clock *c, int64_t first, int64_t last,
+			  int64_t *low, int64_t *high, struct jb_error *err)
 {
 	int64_t begin = first, end, from, to;
 	int rv = JB_OK;
@@ -138,14 +140,14 @@ int jb_clock_bounds(struct jb_clock *c, int64_t first, int64_t last,
 	return rv;
 }
 
-bool jb_clock_is_inside(const struct jb_clock *c)
+bool jb_query_clock_is_inside(const struct jb_query_clock *c)
 {
 	return c->batch.time_us >= c->since_us &&
 	       c->batch.time_us <= c->until_us;
 }
 
-int jb_clock_skip(struct jb_clock *c, int64_t seq, bool down, int64_t *ret,
-		  struct jb_error *err)
+int jb_query_clock_skip(struct jb_query_clock *c, int64_t seq, bool down,
+			int64_t *ret, struct jb_error *err)
 {
 	sqlite3_stmt *st = down ? c->down : c->up;
 	int64_t found;
@@ -168,7 +170,7 @@ int jb_clock_skip(struct jb_clock *c, int64_t seq, bool down, int64_t *ret,
 	return rv < 0 ? rv : 1;
 }
 
-void jb_clock_fini(struct jb_clock *c)
+void jb_query_clock_fini(struct jb_query_clock *c)
 {
 	sqlite3_finalize(c->at);
 	sqlite3_finalize(c->after);

@@ -45,7 +45,7 @@ struct collector {
 	sqlite3_stmt *ends[N_ENDS];
 	int64_t low, high;
 	size_t max, size;
-	struct jb_plan *plan;
+	struct jb_query_plan *plan;
 	bool full;
 };
 
@@ -335,7 +335,7 @@ static int by_seq(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void sort_once(struct jb_plan *plan)
+static void sort_once(struct jb_query_plan *plan)
 {
 	size_t n = 0;
 
@@ -348,9 +348,10 @@ static void sort_once(struct jb_plan *plan)
 	plan->n = n + 1;
 }
 
-int jb_plan_collect(struct jb_store *store, const struct jb_match *match,
-		    int64_t low, int64_t high, size_t max, struct jb_plan *plan,
-		    bool *found, struct jb_error *err)
+int jb_query_plan_collect(struct jb_store *store, const struct jb_match *match,
+			  int64_t low, int64_t high, size_t max,
+			  struct jb_query_plan *plan, bool *found,
+			  struct jb_error *err)
 {
 	struct collector c = {.store = store,
 			      .low = low,
@@ -376,7 +377,7 @@ int jb_plan_collect(struct jb_store *store, const struct jb_match *match,
 	for (size_t i = 0; i < N_ENDS; i++)
 		sqlite3_finalize(c.ends[i]);
 	if (rv != JB_OK || c.full) {
-		jb_plan_fini(plan);
+		jb_query_plan_fini(plan);
 		return rv;
 	}
 	sort_once(plan);
@@ -384,7 +385,7 @@ int jb_plan_collect(struct jb_store *store, const struct jb_match *match,
 	return JB_OK;
 }
 
-void jb_plan_fini(struct jb_plan *plan)
+void jb_query_plan_fini(struct jb_query_plan *plan)
 {
 	free(plan->seqs);
 	plan->seqs = NULL;

@@ -6,7 +6,7 @@
 
 #include "journal/query_match.h"
 
-struct jb_plan {
+struct jb_query_plan {
 	int64_t *seqs; /* owned; ascending, each once */
 	size_t n;
 };
@@ -15,10 +15,11 @@ struct jb_plan {
  * that none takes. *found is false, and nothing collected, where a walk over
  * all changes is the better way: a pattern that is not anchored, or more than
  * @max rows. Many short read transactions; the caller must not be in one. */
-int jb_plan_collect(struct jb_store *store, const struct jb_match *match,
-		    int64_t low, int64_t high, size_t max, struct jb_plan *plan,
-		    bool *found, struct jb_error *err);
+int jb_query_plan_collect(struct jb_store *store, const struct jb_match *match,
+			  int64_t low, int64_t high, size_t max,
+			  struct jb_query_plan *plan, bool *found,
+			  struct jb_error *err);
 
-void jb_plan_fini(struct jb_plan *plan);
+void jb_query_plan_fini(struct jb_query_plan *plan);
 
 #endif

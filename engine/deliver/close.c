@@ -338,7 +338,7 @@ static bool has_room(const struct jb_plan *p)
 	return jb_plan_has_room(p, p->n_listed);
 }
 
-static struct jb_listing **next_stack(struct jb_plan *p)
+static struct jb_plan_listing **next_stack(struct jb_plan *p)
 {
 	if (p->open_whole != NULL)
 		return &p->open_whole;
@@ -370,7 +370,7 @@ static bool next_stored(struct jb_plan *p, struct jb_id *after)
 /* Until nothing enters any more. */
 static void close_on(struct jb_plan *p, size_t *i, size_t *k)
 {
-	struct jb_listing **stack;
+	struct jb_plan_listing **stack;
 
 	while (!jb_plan_failed(p)) {
 		if (*i < p->n_entries)

@@ -32,10 +32,10 @@ void *jb_draft_alloc(struct jb_draft *d, size_t size)
 	return ret;
 }
 
-static void add_item(struct jb_draft *d, struct jb_table *t, uint64_t hash,
+static void add_item(struct jb_draft *d, struct jb_hash_table *t, uint64_t hash,
 		     void *item)
 {
-	if (!jb_table_add(t, hash, item) && d->rv == JB_OK)
+	if (!jb_hash_table_add(t, hash, item) && d->rv == JB_OK)
 		d->rv = jb_error_set(&d->err, JB_ENOMEM, 0, "plan");
 }
 
@@ -65,7 +65,7 @@ static struct jb_node *add_node(struct jb_draft *d, uint64_t rid)
 
 static struct src_item *find_src(struct jb_draft *d, struct jb_id id)
 {
-	return jb_table_find(&d->srcs, jb_hash_id(id), same_src, &id);
+	return jb_hash_table_find(&d->srcs, jb_hash_id(id), same_src, &id);
 }
 
 static void set_src(struct jb_draft *d, struct jb_id id, struct jb_node *n)
@@ -117,7 +117,7 @@ static bool same_slot(const void *item, const void *key)
 static struct jb_slot *find_slot(struct jb_draft *d, const struct slot_key *k,
 				 uint64_t hash)
 {
-	return jb_table_find(&d->slots, hash, same_slot, k);
+	return jb_hash_table_find(&d->slots, hash, same_slot, k);
 }
 
 static struct jb_slot *add_slot(struct jb_draft *d, struct jb_node *dir,
@@ -192,7 +192,8 @@ static void load_owed(struct jb_draft *d, struct jb_node *n)
 
 struct jb_node *jb_draft_known(const struct jb_draft *d, uint64_t rid)
 {
-	return jb_table_find(&d->nodes, jb_hash_number(rid), same_rid, &rid);
+	return jb_hash_table_find(&d->nodes, jb_hash_number(rid), same_rid,
+				  &rid);
 }
 
 struct jb_node *jb_draft_node(struct jb_draft *d, uint64_t rid)
@@ -482,10 +483,10 @@ int jb_draft_init(struct jb_draft *d, struct jb_replica *replica,
 void jb_draft_fini(struct jb_draft *d)
 {
 	jb_replica_rollback(d->replica); /* of the reads, at most */
-	jb_table_fini(&d->nodes);
-	jb_table_fini(&d->srcs);
-	jb_table_fini(&d->slots);
-	jb_table_fini(&d->pendings);
+	jb_hash_table_fini(&d->nodes);
+	jb_hash_table_fini(&d->srcs);
+	jb_hash_table_fini(&d->slots);
+	jb_hash_table_fini(&d->pendings);
 	jb_arena_fini(&d->arena);
 	free(d->path);
 	d->path = NULL;

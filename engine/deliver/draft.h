@@ -16,7 +16,7 @@
 
 #include "engine/deliver/arena.h"
 #include "engine/deliver/replica.h"
-#include "engine/deliver/table.h"
+#include "engine/deliver/hash_table.h"
 
 struct jb_seen; /* engine/deliver/seen.h: an entry of the catalog */
 
@@ -94,7 +94,7 @@ struct jb_due_rid {
 struct jb_draft {
 	struct jb_replica *replica; /* borrowed */
 	struct jb_arena arena;
-	struct jb_table nodes, srcs, slots, pendings;
+	struct jb_hash_table nodes, srcs, slots, pendings;
 	struct jb_node *top, *own;
 	struct jb_node *dirty_nodes, *dirty_owed, *owed;
 	struct jb_slot *dirty_slots;

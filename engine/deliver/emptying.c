@@ -145,8 +145,8 @@ void jb_plan_empty_on(struct jb_plan *p)
 
 struct rest {
 	struct jb_plan *plan;
-	struct jb_table counted; /* numbers in the draft's arena */
-	uint64_t *dirs;		 /* owned; below which to go on */
+	struct jb_hash_table counted; /* numbers in the draft's arena */
+	uint64_t *dirs;		      /* owned; below which to go on */
 	size_t n_dirs, cap_dirs;
 	int64_t most;
 };
@@ -162,13 +162,13 @@ static bool is_counted(struct rest *r, uint64_t rid)
 	struct jb_plan *p = r->plan;
 	uint64_t hash = jb_hash_number(rid), *number;
 
-	if (jb_table_find(&r->counted, hash, same_number, &rid) != NULL)
+	if (jb_hash_table_find(&r->counted, hash, same_number, &rid) != NULL)
 		return true;
 	number = jb_draft_alloc(&p->d, sizeof *number);
 	if (number == NULL)
 		return true;
 	*number = rid;
-	if (!jb_table_add(&r->counted, hash, number))
+	if (!jb_hash_table_add(&r->counted, hash, number))
 		p->d.rv = jb_error_set(&p->d.err, JB_ENOMEM, 0, "plan");
 	return false;
 }
@@ -248,6 +248,6 @@ void jb_plan_count_rest(struct jb_plan *p, int64_t most)
 		while (r.n_dirs > 0 && !jb_plan_failed(p))
 			count_in(&r, r.dirs[--r.n_dirs], "", 0);
 	}
-	jb_table_fini(&r.counted);
+	jb_hash_table_fini(&r.counted);
 	free(r.dirs);
 }

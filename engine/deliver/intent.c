@@ -142,7 +142,7 @@ struct intended {
 struct intents {
 	struct intended *v; /* owned */
 	size_t n, cap;
-	struct jb_table by_object; /* node by its object at the target */
+	struct jb_hash_table by_object; /* node by its object at the target */
 	struct jb_error *err;
 };
 
@@ -178,8 +178,9 @@ static bool same_object(const void *item, const void *key)
 static struct jb_node *node_of_object(const struct intents *all,
 				      const struct jb_object *o)
 {
-	return jb_table_find(&all->by_object, hash_object(o->ino, o->birth),
-			     same_object, o);
+	return jb_hash_table_find(&all->by_object,
+				  hash_object(o->ino, o->birth), same_object,
+				  o);
 }
 
 /* Where they were is no longer known. */
@@ -195,9 +196,9 @@ static void lift(struct jb_plan *p, struct intents *all)
 		if (n == NULL || n->meant)
 			continue;
 		n->meant = true;
-		if (!jb_table_add(&all->by_object,
-				  hash_object(n->row.at.ino, n->row.at.birth),
-				  n))
+		if (!jb_hash_table_add(
+			    &all->by_object,
+			    hash_object(n->row.at.ino, n->row.at.birth), n))
 			p->d.rv = jb_error_set(&p->d.err, JB_ENOMEM, 0,
 					       "intents");
 	}
@@ -459,7 +460,7 @@ void jb_plan_settle(struct jb_plan *p)
 		p->d.rv = rv;
 	else if (all.n > 0)
 		settle(p, &all);
-	jb_table_fini(&all.by_object);
+	jb_hash_table_fini(&all.by_object);
 	free(all.v);
 }
 

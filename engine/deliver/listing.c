@@ -8,10 +8,10 @@
 
 #define LISTED_ONCE 64
 
-static struct jb_listing *add_listing(struct jb_plan *p, struct jb_id id,
-				      uint64_t dirkey, bool paged)
+static struct jb_plan_listing *add_listing(struct jb_plan *p, struct jb_id id,
+					   uint64_t dirkey, bool paged)
 {
-	struct jb_listing *l = jb_draft_alloc(&p->d, sizeof *l);
+	struct jb_plan_listing *l = jb_draft_alloc(&p->d, sizeof *l);
 
 	if (l == NULL)
 		return NULL;
@@ -24,9 +24,10 @@ static struct jb_listing *add_listing(struct jb_plan *p, struct jb_id id,
 }
 
 /* The last one first, so that a tree is listed directory by directory. */
-static void open_listing(struct jb_plan *p, struct jb_listing *l)
+static void open_listing(struct jb_plan *p, struct jb_plan_listing *l)
 {
-	struct jb_listing **stack = l->paged ? &p->open_paged : &p->open_whole;
+	struct jb_plan_listing **stack =
+		l->paged ? &p->open_paged : &p->open_whole;
 
 	l->next_open = *stack;
 	*stack = l;
@@ -59,11 +60,11 @@ static bool is_fresh(struct jb_plan *p, struct jb_seen_dir *dir)
 void jb_plan_list_below(struct jb_plan *p, struct jb_seen *e, bool may_page)
 {
 	struct jb_seen_dir *dir = jb_sight_dir(&p->s, e->dirkey);
-	struct jb_listing *l;
+	struct jb_plan_listing *l;
 
 	if (dir == NULL)
 		return;
-	for (struct jb_detached *x = p->s.detached; x != NULL; x = x->next)
+	for (struct jb_seen_detached *x = p->s.detached; x != NULL; x = x->next)
 		if (x->parent == e->dirkey)
 			jb_plan_enter(p, jb_sight_entry(&p->s, x->id));
 	may_page = may_page && (JB_WITHOUT(FRESH) || is_fresh(p, dir));
@@ -104,9 +105,9 @@ static int on_listed(void *arg, const struct jb_entry *row)
  * middle of a tree it goes depth first, so that all but a few directories are
  * in one plan with what is in them: that is made in them at once, while in a
  * directory which the target has already each name costs a rename. */
-void jb_plan_list_on(struct jb_plan *p, struct jb_listing **stack)
+void jb_plan_list_on(struct jb_plan *p, struct jb_plan_listing **stack)
 {
-	struct jb_listing *l = *stack;
+	struct jb_plan_listing *l = *stack;
 	struct listing_step step = {.plan = p};
 	size_t page = p->planner->o.page, max = LISTED_ONCE;
 	struct listed_row *r;
@@ -139,7 +140,7 @@ void jb_plan_list_on(struct jb_plan *p, struct jb_listing **stack)
 void jb_plan_resume_listing(struct jb_plan *p, const struct jb_listing_row *row)
 {
 	struct jb_seen *e = jb_sight_entry(&p->s, row->id);
-	struct jb_listing *l;
+	struct jb_plan_listing *l;
 
 	if (e == NULL || e->away)
 		return;

@@ -37,7 +37,7 @@ static struct jb_pending *add_pending(struct jb_draft *d,
 	if (p == NULL)
 		return NULL;
 	p->row = *row;
-	if (!jb_table_add(&d->pendings, jb_hash_id(row->id), p)) {
+	if (!jb_hash_table_add(&d->pendings, jb_hash_id(row->id), p)) {
 		d->rv = jb_error_set(&d->err, JB_ENOMEM, 0, "plan");
 		return NULL;
 	}
@@ -50,7 +50,7 @@ static struct jb_pending *add_pending(struct jb_draft *d,
 static struct jb_pending *find_pending(struct jb_draft *d, struct jb_id id)
 {
 	struct jb_pending *p =
-		jb_table_find(&d->pendings, jb_hash_id(id), same_id, &id);
+		jb_hash_table_find(&d->pendings, jb_hash_id(id), same_id, &id);
 	struct jb_pending_row row = {.id = id};
 	int rv = 0;
 
@@ -151,8 +151,8 @@ static int on_due(void *arg, const struct jb_pending_row *row)
 	struct jb_draft *d = arg;
 	struct jb_pending *p;
 
-	if (jb_table_find(&d->pendings, jb_hash_id(row->id), same_id,
-			  &row->id) != NULL)
+	if (jb_hash_table_find(&d->pendings, jb_hash_id(row->id), same_id,
+			       &row->id) != NULL)
 		return 0;
 	p = add_pending(d, row);
 	if (p == NULL)

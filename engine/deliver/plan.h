@@ -13,7 +13,7 @@
 #include "engine/deliver/seen.h"
 
 /* A directory that is being listed, see close.c. */
-struct jb_listing {
+struct jb_plan_listing {
 	struct jb_id id;
 	uint64_t dirkey;
 	char after[JB_NAME_MAX + 1]; /* the last name taken */
@@ -21,7 +21,7 @@ struct jb_listing {
 	bool paged;  /* may be left for a later plan */
 	bool stored; /* it has a row in the replica */
 	bool done;
-	struct jb_listing *next, *next_open;
+	struct jb_plan_listing *next, *next_open;
 };
 
 struct jb_plan;
@@ -55,11 +55,11 @@ struct jb_plan {
 	size_t n_nodes, cap_nodes;
 	struct jb_slot **looks; /* owned; places to look at */
 	size_t n_looks, cap_looks;
-	struct jb_listing *listings;   /* all of this plan, by next */
-	struct jb_listing *open_whole; /* stacks, by next_open: to the end */
-	struct jb_listing *open_paged; /* and as far as there is room */
-	size_t n_listed;	       /* names that these brought */
-	struct jb_emptying *emptyings; /* directories that go, by next */
+	struct jb_plan_listing *listings; /* all of this plan, by next */
+	/* Stacks, by next_open: to the end; and as far as there is room. */
+	struct jb_plan_listing *open_whole, *open_paged;
+	size_t n_listed;		    /* names that these brought */
+	struct jb_emptying *emptyings;	    /* directories that go, by next */
 	struct jb_emptying *open_emptyings; /* a stack, by next_open */
 	size_t n_emptied;		    /* names that these brought */
 	int64_t rest; /* deletions below them that are left for later plans */
@@ -119,7 +119,7 @@ void jb_plan_count_rest(struct jb_plan *p, int64_t most);
  * (@may_page) as much of it as there is room for. */
 void jb_plan_list_below(struct jb_plan *p, struct jb_seen *e, bool may_page);
 /* Some more names of the directory that is on top of a stack. */
-void jb_plan_list_on(struct jb_plan *p, struct jb_listing **stack);
+void jb_plan_list_on(struct jb_plan *p, struct jb_plan_listing **stack);
 /* What an earlier plan left. */
 void jb_plan_resume_listing(struct jb_plan *p,
 			    const struct jb_listing_row *row);

@@ -53,7 +53,7 @@ static void retry_pending(struct jb_plan *p)
 	}
 }
 
-static bool is_unfinished(struct jb_plan *p, const struct jb_listing *l)
+static bool is_unfinished(struct jb_plan *p, const struct jb_plan_listing *l)
 {
 	/* One that could not be made will be listed when it is. */
 	return !l->done && jb_draft_by_src(&p->d, l->id) != NULL;
@@ -64,7 +64,7 @@ void jb_plan_write_listings(struct jb_plan *p)
 {
 	struct jb_listing_row row;
 
-	for (struct jb_listing *l = p->listings;
+	for (struct jb_plan_listing *l = p->listings;
 	     l != NULL && !jb_plan_failed(p); l = l->next) {
 		if (!is_unfinished(p, l))
 			continue;
@@ -78,7 +78,7 @@ void jb_plan_write_listings(struct jb_plan *p)
 
 static void drop_listings(struct jb_plan *p)
 {
-	for (struct jb_listing *l = p->listings;
+	for (struct jb_plan_listing *l = p->listings;
 	     l != NULL && !jb_plan_failed(p); l = l->next)
 		if (l->stored && !is_unfinished(p, l))
 			p->d.rv = jb_replica_drop_listing(p->d.replica, l->id,

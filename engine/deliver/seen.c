@@ -27,8 +27,8 @@ void jb_sight_init(struct jb_sight *s, struct jb_catalog_view *view,
 
 void jb_sight_fini(struct jb_sight *s)
 {
-	jb_table_fini(&s->entries);
-	jb_table_fini(&s->dirs);
+	jb_hash_table_fini(&s->entries);
+	jb_hash_table_fini(&s->dirs);
 	jb_arena_fini(&s->arena);
 	free(s->path);
 	s->path = NULL;
@@ -107,7 +107,7 @@ static struct jb_seen_dir *add_dir(struct jb_sight *s,
 						dir->path_len, true);
 	}
 	if (dir->path == NULL ||
-	    !jb_table_add(&s->dirs, jb_hash_number(dir->key), dir))
+	    !jb_hash_table_add(&s->dirs, jb_hash_number(dir->key), dir))
 		return no_memory(s);
 	return dir;
 }
@@ -119,7 +119,7 @@ struct jb_seen_dir *jb_sight_dir(struct jb_sight *s, uint64_t key)
 	struct jb_entry row;
 	int rv;
 
-	dir = jb_table_find(&s->dirs, jb_hash_number(key), same_key, &key);
+	dir = jb_hash_table_find(&s->dirs, jb_hash_number(key), same_key, &key);
 	if (dir != NULL || jb_draft_failed(d))
 		return dir;
 	rv = s->view->ops->dir(s->view, key, &row, &d->err);
@@ -149,7 +149,7 @@ static struct jb_seen *add_entry(struct jb_sight *s, struct jb_id id)
 	if (e == NULL)
 		return no_memory(s);
 	e->id = id;
-	if (!jb_table_add(&s->entries, jb_hash_id(id), e))
+	if (!jb_hash_table_add(&s->entries, jb_hash_id(id), e))
 		return no_memory(s);
 	return e;
 }
@@ -233,7 +233,7 @@ struct jb_seen *jb_sight_entry(struct jb_sight *s, struct jb_id id)
 	struct jb_seen *e;
 	int rv;
 
-	e = jb_table_find(&s->entries, jb_hash_id(id), same_id, &id);
+	e = jb_hash_table_find(&s->entries, jb_hash_id(id), same_id, &id);
 	if (e != NULL || jb_draft_failed(d))
 		return e;
 	e = add_entry(s, id);
@@ -250,14 +250,15 @@ struct jb_seen *jb_sight_entry(struct jb_sight *s, struct jb_id id)
 
 struct jb_seen *jb_sight_known(const struct jb_sight *s, struct jb_id id)
 {
-	return jb_table_find(&s->entries, jb_hash_id(id), same_id, &id);
+	return jb_hash_table_find(&s->entries, jb_hash_id(id), same_id, &id);
 }
 
 struct jb_seen *jb_sight_row(struct jb_sight *s, const struct jb_entry *row)
 {
 	struct jb_seen *e;
 
-	e = jb_table_find(&s->entries, jb_hash_id(row->id), same_id, &row->id);
+	e = jb_hash_table_find(&s->entries, jb_hash_id(row->id), same_id,
+			       &row->id);
 	if (e != NULL || jb_draft_failed(s->draft))
 		return e;
 	/* What can have one name alone needn't be asked for its others. */
@@ -288,7 +289,7 @@ struct jb_seen *jb_sight_at(struct jb_sight *s, struct jb_id dir,
 static int on_detached(void *arg, const struct jb_entry *row)
 {
 	struct jb_sight *s = arg;
-	struct jb_detached *x = jb_arena_alloc(&s->arena, sizeof *x);
+	struct jb_seen_detached *x = jb_arena_alloc(&s->arena, sizeof *x);
 
 	if (x == NULL) {
 		no_memory(s);

@@ -71,10 +71,10 @@ struct jb_seen {
 };
 
 /* A detached name: which entry, and in which directory it was. */
-struct jb_detached {
+struct jb_seen_detached {
 	struct jb_id id;
 	uint64_t parent;
-	struct jb_detached *next;
+	struct jb_seen_detached *next;
 };
 
 struct jb_sight {
@@ -82,10 +82,10 @@ struct jb_sight {
 	const struct jb_patterns *patterns; /* borrowed, may be NULL */
 	struct jb_draft *draft;		    /* borrowed: its error sticks */
 	struct jb_arena arena;
-	struct jb_table entries, dirs;
-	struct jb_seen *top;	      /* the root directory */
-	struct jb_detached *detached; /* all there are */
-	char *path;		      /* owned; scratch */
+	struct jb_hash_table entries, dirs;
+	struct jb_seen *top;		   /* the root directory */
+	struct jb_seen_detached *detached; /* all there are */
+	char *path;			   /* owned; scratch */
 	size_t path_size;
 };
 

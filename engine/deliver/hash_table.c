@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "engine/deliver/table.h"
+#include "engine/deliver/hash_table.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -19,7 +19,7 @@ static void insert(struct table_slot *slots, size_t size, uint64_t hash,
 	slots[i] = (struct table_slot){hash, item};
 }
 
-static bool grow(struct jb_table *t)
+static bool grow(struct jb_hash_table *t)
 {
 	size_t size = t->size != 0 ? t->size * 2 : 64;
 	struct table_slot *slots = calloc(size, sizeof *slots);
@@ -35,8 +35,8 @@ static bool grow(struct jb_table *t)
 	return true;
 }
 
-void *jb_table_find(const struct jb_table *t, uint64_t hash,
-		    jb_table_same_fn *same, const void *key)
+void *jb_hash_table_find(const struct jb_hash_table *t, uint64_t hash,
+			 jb_hash_table_same_fn *same, const void *key)
 {
 	if (t->size == 0)
 		return NULL;
@@ -47,7 +47,7 @@ void *jb_table_find(const struct jb_table *t, uint64_t hash,
 	return NULL;
 }
 
-bool jb_table_add(struct jb_table *t, uint64_t hash, void *item)
+bool jb_hash_table_add(struct jb_hash_table *t, uint64_t hash, void *item)
 {
 	if (t->n * 3 >= t->size * 2 && !grow(t))
 		return false;
@@ -56,10 +56,10 @@ bool jb_table_add(struct jb_table *t, uint64_t hash, void *item)
 	return true;
 }
 
-void jb_table_fini(struct jb_table *t)
+void jb_hash_table_fini(struct jb_hash_table *t)
 {
 	free(t->slots);
-	*t = (struct jb_table){0};
+	*t = (struct jb_hash_table){0};
 }
 
 uint64_t jb_hash_number(uint64_t n)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine/deliver/table.h - find an item by its key.
+/* engine/deliver/hash_table.h - find an item by its key.
  *
  * A hash table of borrowed pointers that only grows: a plan forgets nothing
  * before it ends. Lifecycle: {0} -> add, find -> fini. */
-#ifndef JB_DELIVER_TABLE_H
-#define JB_DELIVER_TABLE_H
+#ifndef JB_DELIVER_HASH_TABLE_H
+#define JB_DELIVER_HASH_TABLE_H
 
 #include "journal/entry.h"
 
@@ -12,21 +12,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct jb_table {
+struct jb_hash_table {
 	struct table_slot *slots; /* owned */
 	size_t size, n;
 };
 
-typedef bool jb_table_same_fn(const void *item, const void *key);
+typedef bool jb_hash_table_same_fn(const void *item, const void *key);
 
 /* NULL: not there. */
-void *jb_table_find(const struct jb_table *t, uint64_t hash,
-		    jb_table_same_fn *same, const void *key);
+void *jb_hash_table_find(const struct jb_hash_table *t, uint64_t hash,
+			 jb_hash_table_same_fn *same, const void *key);
 
 /* False without memory. The caller has made sure that it is not there. */
-bool jb_table_add(struct jb_table *t, uint64_t hash, void *item);
+bool jb_hash_table_add(struct jb_hash_table *t, uint64_t hash, void *item);
 
-void jb_table_fini(struct jb_table *t);
+void jb_hash_table_fini(struct jb_hash_table *t);
 
 /* Hashes of the keys that a plan has. */
 uint64_t jb_hash_number(uint64_t n);
