@@ -177,7 +177,7 @@ static int do_set_dir(struct jb_recorder *r, const struct jb_todo_item *item,
 		rv = look_at_names(r, &v, d, err);
 	if (rv == JB_OK)
 		return jb_visit_close(r, &v, err);
-	jb_visit_close(r, &v, NULL);
+	jb_visit_drop(&v);
 	return rv;
 }
 
@@ -194,7 +194,7 @@ static int do_name(struct jb_recorder *r, struct jb_todo_item *item,
 		if (rv == JB_OK)
 			rv = jb_visit_close(r, &v, err);
 		else
-			jb_visit_close(r, &v, NULL);
+			jb_visit_drop(&v);
 	}
 	jb_todo_item_fini(item);
 	return rv;

@@ -19,9 +19,9 @@ int jb_drift_write(struct jb_recorder *r, struct jb_error *err)
 		bool told;
 
 		pthread_mutex_lock(&r->mutex);
-		told = r->patrol_told[i];
-		r->patrol_told[i] = false;
-		row = r->patrol[i];
+		told = r->mail[i].patrolled;
+		r->mail[i].patrolled = false;
+		row = r->mail[i].patrol;
 		pthread_mutex_unlock(&r->mutex);
 		if (told)
 			rv = jb_patrol_row_write(r->store, root->root->id, &row,
@@ -35,13 +35,4 @@ int jb_drift_write(struct jb_recorder *r, struct jb_error *err)
 		r->wrote = true;
 	}
 	return rv;
-}
-
-void jb_recorder_patrolled(struct jb_recorder *r, const struct jb_root *root,
-			   const struct jb_patrol_row *row)
-{
-	pthread_mutex_lock(&r->mutex);
-	r->patrol[root->index] = *row;
-	r->patrol_told[root->index] = true;
-	pthread_mutex_unlock(&r->mutex);
 }

@@ -59,23 +59,23 @@ static void take_messages(struct jb_recorder *r, unsigned i, bool *ended,
 			  const char **reason)
 {
 	struct jb_record_root *root = &r->roots[i];
+	struct jb_record_mail *mail = &r->mail[i];
 
 	pthread_mutex_lock(&r->mutex);
-	*ended = r->scan_ended[i];
-	*reason = r->owed_reason[i];
-	r->scan_ended[i] = false;
-	r->owed_reason[i] = NULL;
-	if (r->root_lost[i]) {
+	*ended = mail->scan_ended;
+	*reason = mail->owed_reason;
+	if (mail->lost) {
 		root->lost = root->let_go = true;
 		*reason = JB_GAP_ROOT_LOST;
 	}
-	if (r->root_let_go[i]) {
+	if (mail->let_go) {
 		root->lost = root->let_go = true;
 		*reason = JB_GAP_ROOT_RELEASED;
 	}
-	if (r->root_back[i])
+	if (mail->back)
 		root->lost = false;
-	r->root_lost[i] = r->root_back[i] = r->root_let_go[i] = false;
+	mail->scan_ended = mail->lost = mail->back = mail->let_go = false;
+	mail->owed_reason = NULL;
 	pthread_mutex_unlock(&r->mutex);
 }
 

@@ -244,7 +244,6 @@ int jb_list_directory(struct jb_recorder *r, struct jb_todo_item *item,
 	jb_todo_item_fini(item);
 	if (rv == JB_OK && !(fresh && is_unchanged(&v, ctime)))
 		return jb_visit_close(r, &v, err);
-	close(v.fd);
-	free((void *)(uintptr_t)v.path);
+	jb_visit_drop(&v);
 	return rv;
 }

@@ -8,7 +8,7 @@
 void jb_recorder_scan_ended(struct jb_recorder *r, const struct jb_root *root)
 {
 	pthread_mutex_lock(&r->mutex);
-	r->scan_ended[root->index] = true;
+	r->mail[root->index].scan_ended = true;
 	pthread_mutex_unlock(&r->mutex);
 }
 
@@ -16,7 +16,7 @@ void jb_recorder_owe_scan(struct jb_recorder *r, const struct jb_root *root,
 			  const char *reason)
 {
 	pthread_mutex_lock(&r->mutex);
-	r->owed_reason[root->index] = reason;
+	r->mail[root->index].owed_reason = reason;
 	pthread_mutex_unlock(&r->mutex);
 }
 
@@ -47,23 +47,32 @@ int jb_recorder_look_at_path(struct jb_recorder *r, const struct jb_root *root,
 void jb_recorder_lose_root(struct jb_recorder *r, const struct jb_root *root)
 {
 	pthread_mutex_lock(&r->mutex);
-	r->root_lost[root->index] = true;
-	r->root_back[root->index] = false;
+	r->mail[root->index].lost = true;
+	r->mail[root->index].back = false;
 	pthread_mutex_unlock(&r->mutex);
 }
 
 void jb_recorder_release_root(struct jb_recorder *r, const struct jb_root *root)
 {
 	pthread_mutex_lock(&r->mutex);
-	r->root_let_go[root->index] = true;
-	r->root_back[root->index] = false;
+	r->mail[root->index].let_go = true;
+	r->mail[root->index].back = false;
 	pthread_mutex_unlock(&r->mutex);
 }
 
 void jb_recorder_root_back(struct jb_recorder *r, const struct jb_root *root)
 {
 	pthread_mutex_lock(&r->mutex);
-	r->root_back[root->index] = true;
+	r->mail[root->index].back = true;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void jb_recorder_patrolled(struct jb_recorder *r, const struct jb_root *root,
+			   const struct jb_patrol_row *row)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->mail[root->index].patrol = *row;
+	r->mail[root->index].patrolled = true;
 	pthread_mutex_unlock(&r->mutex);
 }
 
@@ -71,7 +80,7 @@ void jb_recorder_status(struct jb_recorder *r, const struct jb_root *root,
 			struct jb_recorder_status *ret)
 {
 	pthread_mutex_lock(&r->mutex);
-	*ret = r->status[root->index];
+	*ret = r->mail[root->index].status;
 	pthread_mutex_unlock(&r->mutex);
 }
 

@@ -31,8 +31,7 @@ int jb_still_there(struct jb_recorder *r, const struct jb_visit *v,
 	if (rv <= 0)
 		return rv;
 	rv = jb_look_at(there.fd, e->name, &found, err);
-	close(there.fd);
-	free((void *)(uintptr_t)there.path);
+	jb_visit_drop(&there);
 	return rv > 0 ? jb_look_same(&found, e) : rv;
 }
 

@@ -122,12 +122,12 @@ static void publish(struct jb_recorder *r)
 		jb_catalog_count(r->catalog, &names, NULL);
 	pthread_mutex_lock(&r->mutex);
 	for (unsigned i = 0; i < r->settings.n_roots; i++) {
-		r->status[i].complete_ns = r->roots[i].complete;
-		r->status[i].gap_open = r->roots[i].gap.id != 0;
-		r->status[i].scanning = r->roots[i].running;
-		r->status[i].detached = r->roots[i].detached.count;
-		r->status[i].drift = r->roots[i].drift;
-		r->status[i].no_room = r->upkeep.room.lacking;
+		r->mail[i].status.complete_ns = r->roots[i].complete;
+		r->mail[i].status.gap_open = r->roots[i].gap.id != 0;
+		r->mail[i].status.scanning = r->roots[i].running;
+		r->mail[i].status.detached = r->roots[i].detached.count;
+		r->mail[i].status.drift = r->roots[i].drift;
+		r->mail[i].status.no_room = r->upkeep.room.lacking;
 	}
 	r->last_seq = jb_changes_last(r->changes);
 	r->names = names;
@@ -224,7 +224,7 @@ static bool may_rest(struct jb_recorder *r)
 
 	pthread_mutex_lock(&r->mutex);
 	for (unsigned i = 0; i < r->settings.n_roots; i++)
-		may = may && r->owed_reason[i] == NULL;
+		may = may && r->mail[i].owed_reason == NULL;
 	pthread_mutex_unlock(&r->mutex);
 	return may;
 }

@@ -43,6 +43,18 @@ struct jb_wanted_path {
 	char path[];
 };
 
+/* Of a root: what other threads tell, until the next batch, and what they may
+ * ask. */
+struct jb_record_mail {
+	bool scan_ended;
+	const char *owed_reason; /* a scan is owed; static, or NULL */
+	bool lost, back;
+	bool let_go; /* lost on request */
+	bool patrolled;
+	struct jb_patrol_row patrol;
+	struct jb_recorder_status status;
+};
+
 /* What the recorder knows of a root. */
 struct jb_record_root {
 	struct jb_root *root;	   /* borrowed */
@@ -52,7 +64,6 @@ struct jb_record_root {
 	struct jb_mark *scan_mark; /* owned; asked at its end */
 	bool scan_mark_due;	   /* to be asked for in this commit */
 	int64_t complete;	   /* ns */
-	const char *reason;	   /* of the gap to be opened */
 	struct jb_detached detached;
 	bool assigned; /* somebody got a number in this batch */
 	bool lost;     /* root_lost was told */
@@ -125,15 +136,9 @@ struct jb_recorder {
 
 	pthread_mutex_t mutex; /* guards what follows */
 	struct jb_flush *new_flushes;
-	struct jb_wanted_path *paths;	   /* owned */
-	struct jb_recorder_status *status; /* owned; one per root */
+	struct jb_wanted_path *paths; /* owned */
+	struct jb_record_mail *mail;  /* owned; one per root */
 	int64_t last_seq, names;
-	bool *scan_ended;	      /* owned; one per root */
-	const char **owed_reason;     /* owned */
-	bool *root_lost, *root_back;  /* owned */
-	bool *root_let_go;	      /* owned; lost on request */
-	struct jb_patrol_row *patrol; /* owned */
-	bool *patrol_told;	      /* owned */
 
 	struct jb_flush *flushes; /* recorder thread */
 };
@@ -143,10 +148,10 @@ struct jb_visit {
 	struct jb_record_root *root;
 	uint64_t dir;
 	int fd;
-	int64_t clock;	  /* when the looks began */
-	uint64_t origin;  /* the batch whose event led here */
-	bool back;	  /* a detached name is back: times have changed */
-	const char *path; /* for patterns; borrowed, NULL: none needed */
+	int64_t clock;	 /* when the looks began */
+	uint64_t origin; /* the batch whose event led here */
+	bool back;	 /* a detached name is back: times have changed */
+	char *path;	 /* owned; for patterns, NULL: none needed */
 	size_t path_len;
 };
 
@@ -198,7 +203,8 @@ void jb_drift_note(struct jb_record_root *root, unsigned dirty);
 /* In the batch's transaction. */
 int jb_drift_write(struct jb_recorder *r, struct jb_error *err);
 
-/* record/visit.c */
+/* record/visit.c: 1: open, until it is closed or dropped; 0: nothing to look at
+ * here; or an error. */
 int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,
 		  struct jb_visit *v, struct jb_error *err);
 /* The root has a gap and owes a scan, since trouble came for directory @dir, or
@@ -206,8 +212,11 @@ int jb_visit_open(struct jb_recorder *r, uint64_t dir, uint64_t origin,
 int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
 		 uint64_t dir, const char *name, int error,
 		 struct jb_error *err);
+/* All is looked at: the directory's own row is compared, too. */
 int jb_visit_close(struct jb_recorder *r, struct jb_visit *v,
 		   struct jb_error *err);
+/* After an error, or a look for its own sake. */
+void jb_visit_drop(struct jb_visit *v);
 struct jb_record_root *jb_record_root_of(struct jb_recorder *r, uint32_t id);
 
 /* record/place.c: look at (v->dir, name) and write down what differs. */

@@ -179,7 +179,7 @@ static void owe_scan(struct jb_recorder *r, struct jb_record_root *root)
 	if (root->kept)
 		root->owed = root->gap.id != 0;
 	else
-		r->owed_reason[root->root->index] =
+		r->mail[root->root->index].owed_reason =
 			jb_recorder_rest_missed(r, root->root);
 }
 
@@ -200,18 +200,8 @@ int jb_recorder_open(struct jb_store *store,
 	r->next_det = 1;
 	pthread_mutex_init(&r->mutex, NULL);
 	r->roots = calloc(n, sizeof *r->roots);
-	r->status = calloc(n, sizeof *r->status);
-	r->scan_ended = calloc(n, sizeof *r->scan_ended);
-	r->owed_reason = calloc(n, sizeof *r->owed_reason);
-	r->root_lost = calloc(n, sizeof *r->root_lost);
-	r->root_back = calloc(n, sizeof *r->root_back);
-	r->root_let_go = calloc(n, sizeof *r->root_let_go);
-	r->patrol = calloc(n, sizeof *r->patrol);
-	r->patrol_told = calloc(n, sizeof *r->patrol_told);
-	rv = r->roots == NULL || r->status == NULL || r->scan_ended == NULL ||
-			     r->owed_reason == NULL || r->root_lost == NULL ||
-			     r->root_back == NULL || r->root_let_go == NULL ||
-			     r->patrol == NULL || r->patrol_told == NULL
+	r->mail = calloc(n, sizeof *r->mail);
+	rv = r->roots == NULL || r->mail == NULL
 		     ? jb_error_set(err, JB_ENOMEM, 0, "recorder")
 		     : jb_catalog_open(store, &r->catalog, err);
 	if (rv == JB_OK)
@@ -294,14 +284,7 @@ void jb_recorder_close(struct jb_recorder *r)
 	jb_keyset_fini(&r->named);
 	jb_keyset_fini(&r->unread_told);
 	free(r->roots);
-	free(r->status);
-	free(r->scan_ended);
-	free(r->owed_reason);
-	free(r->root_lost);
-	free(r->root_back);
-	free(r->root_let_go);
-	free(r->patrol);
-	free(r->patrol_told);
+	free(r->mail);
 	pthread_mutex_destroy(&r->mutex);
 	free(r);
 }

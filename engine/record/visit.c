@@ -48,7 +48,6 @@ static int copy_path(struct jb_recorder *r, struct jb_visit *v,
 		     struct jb_error *err)
 {
 	const char *path;
-	char *copy;
 	int rv;
 
 	if (v->root->root->config->patterns == NULL)
@@ -56,13 +55,9 @@ static int copy_path(struct jb_recorder *r, struct jb_visit *v,
 	rv = jb_catalog_path(r->catalog, v->dir, &path, &v->path_len, err);
 	if (rv != JB_OK)
 		return rv;
-	copy = malloc(v->path_len + 1);
-	if (copy == NULL)
-		return jb_error_set(err, JB_ENOMEM, 0, "path");
-	memcpy(copy, path, v->path_len);
-	copy[v->path_len] = '\0';
-	v->path = copy;
-	return JB_OK;
+	v->path = strndup(path, v->path_len);
+	return v->path != NULL ? JB_OK
+			       : jb_error_set(err, JB_ENOMEM, 0, "path");
 }
 
 /* Not because it has gone: what it holds is not known, until a scan has seen
@@ -85,7 +80,6 @@ int jb_visit_owe(struct jb_recorder *r, struct jb_record_root *root,
 	return jb_gaps_owe(r, root, JB_GAP_UNOPENED, err);
 }
 
-/* 1: open; 0: nothing to look at here; or an error. */
 int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
 		  struct jb_visit *v, struct jb_error *err)
 {
@@ -113,11 +107,9 @@ int jb_visit_open(struct jb_recorder *r, uint64_t key, uint64_t origin,
 		return rv < 0 ? rv : look_at_own_place(r, &dir, origin, err);
 	}
 	rv = copy_path(r, v, err);
-	if (rv != JB_OK) {
-		close(v->fd);
-		return rv;
-	}
-	return 1;
+	if (rv != JB_OK)
+		jb_visit_drop(v);
+	return rv == JB_OK ? 1 : rv;
 }
 
 /* A directory's own times change with its names: compared when these are done.
@@ -127,9 +119,14 @@ int jb_visit_close(struct jb_recorder *r, struct jb_visit *v,
 {
 	int rv = jb_facts_refresh_dir(r, v, err);
 
+	jb_visit_drop(v);
+	return rv;
+}
+
+void jb_visit_drop(struct jb_visit *v)
+{
 	close(v->fd);
-	free((void *)(uintptr_t)v->path);
+	free(v->path);
 	v->fd = -1;
 	v->path = NULL;
-	return rv;
 }
