@@ -9,6 +9,8 @@
  * name: nobody looks into stage/. */
 #include "transports/local_making.h"
 
+#include "engine/base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,21 +28,14 @@
 #define FOLLOW_MOST  16		/* times to its end */
 #define FOLLOW_BYTES (64 << 20) /* at once: a log, not what is made large */
 
-static int64_t now_coarse(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
 /* A write in the same tick as the last one would leave the times as they are,
  * and go unseen if it fell into the copy. So let that tick pass first. */
 static void let_tick_pass(const struct jb_object *o)
 {
 	const struct timespec nap = {.tv_nsec = TICK_WAIT_NS};
 
-	while (o->ctime >= now_coarse() && o->ctime - now_coarse() < TICK_NS)
+	while (o->ctime >= jb_clock_ns(CLOCK_REALTIME_COARSE) &&
+	       o->ctime - jb_clock_ns(CLOCK_REALTIME_COARSE) < TICK_NS)
 		nanosleep(&nap, NULL);
 }
 

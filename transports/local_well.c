@@ -4,6 +4,8 @@
  * the path alone, and the others go on. */
 #include "transports/local_target.h"
 
+#include "engine/base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -22,14 +24,6 @@ void jb_local_well_init(struct jb_local_well *w)
 void jb_local_well_fini(struct jb_local_well *w)
 {
 	pthread_mutex_destroy(&w->lock);
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
 int jb_local_write_through(struct jb_local *l)
@@ -51,9 +45,10 @@ static bool is_well(struct jb_local *l)
 	bool well;
 
 	pthread_mutex_lock(&w->lock);
-	if (w->asked_ns == 0 || now_ns() - w->asked_ns > HOLDS_NS) {
+	if (w->asked_ns == 0 ||
+	    jb_clock_ns(CLOCK_MONOTONIC) - w->asked_ns > HOLDS_NS) {
 		w->is_well = jb_local_write_through(l) == 0;
-		w->asked_ns = w->is_well ? now_ns() : 0;
+		w->asked_ns = w->is_well ? jb_clock_ns(CLOCK_MONOTONIC) : 0;
 	}
 	well = w->is_well;
 	pthread_mutex_unlock(&w->lock);

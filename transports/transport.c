@@ -44,20 +44,26 @@ bool jb_stamp_fits(const struct jb_stamp *stamp, const struct jb_object *o)
 	       (stamp->size == o->size && stamp->mtime == o->mtime);
 }
 
+void jb_uuid_text(const uint8_t uuid[16], char text[JB_UUID_SIZE])
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			text[at++] = '-';
+		snprintf(text + at, 3, "%02x", uuid[i]);
+		at += 2;
+	}
+}
+
 int jb_target_make_uuid(char uuid[JB_UUID_SIZE], struct jb_error *err)
 {
 	uint8_t b[16];
-	size_t at = 0;
 
 	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
 		return jb_error_errno(err, errno, "random numbers");
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof b; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			uuid[at++] = '-';
-		snprintf(uuid + at, 3, "%02x", b[i]);
-		at += 2;
-	}
+	jb_uuid_text(b, uuid);
 	return JB_OK;
 }

@@ -330,6 +330,9 @@ struct jb_target_ops {
 			    int64_t *ret_s, struct jb_error *err);
 };
 
+/* "01234567-89ab-...". */
+void jb_uuid_text(const uint8_t uuid[16], char text[JB_UUID_SIZE]);
+
 /* A new UUID for a marker. */
 int jb_target_make_uuid(char uuid[JB_UUID_SIZE], struct jb_error *err);
 

@@ -2,6 +2,7 @@
 /* f_fsid of statfs is made of the device number on some file systems, which
  * another boot may change; so the file system's own UUID is asked for: from the
  * kernel (6.9 and later), from btrfs, or from udev's links to the device. */
+#include "transports/transport.h"
 #include "transports/tree.h"
 
 #include <dirent.h>
@@ -14,8 +15,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define UUID_DIR  "/dev/disk/by-uuid"
-#define UUID_TEXT 37
+#define UUID_DIR "/dev/disk/by-uuid"
 
 /* linux/fs.h of Debian 12 is older than this call. */
 struct fs_uuid {
@@ -24,35 +24,23 @@ struct fs_uuid {
 };
 #define JB_FS_IOC_GETFSUUID _IOR(0x15, 0, struct fs_uuid)
 
-static void uuid_text(const uint8_t uuid[16], char text[UUID_TEXT])
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			text[at++] = '-';
-		snprintf(text + at, 3, "%02x", uuid[i]);
-		at += 2;
-	}
-}
-
-static bool ask_kernel(int fd, char text[UUID_TEXT])
+static bool ask_kernel(int fd, char text[JB_UUID_SIZE])
 {
 	struct btrfs_ioctl_fs_info_args info = {.num_devices = 0};
 	struct fs_uuid u;
 
 	if (ioctl(fd, JB_FS_IOC_GETFSUUID, &u) == 0 && u.len == 16) {
-		uuid_text(u.uuid, text);
+		jb_uuid_text(u.uuid, text);
 		return true;
 	}
 	if (ioctl(fd, BTRFS_IOC_FS_INFO, &info) == 0) {
-		uuid_text(info.fsid, text);
+		jb_uuid_text(info.fsid, text);
 		return true;
 	}
 	return false;
 }
 
-static bool ask_udev(dev_t dev, char text[UUID_TEXT])
+static bool ask_udev(dev_t dev, char text[JB_UUID_SIZE])
 {
 	DIR *dir = opendir(UUID_DIR);
 	bool found = false;
@@ -62,12 +50,12 @@ static bool ask_udev(dev_t dev, char text[UUID_TEXT])
 	if (dir == NULL)
 		return false;
 	while (!found && (d = readdir(dir)) != NULL) {
-		if (d->d_name[0] == '.' || strlen(d->d_name) >= UUID_TEXT ||
+		if (d->d_name[0] == '.' || strlen(d->d_name) >= JB_UUID_SIZE ||
 		    fstatat(dirfd(dir), d->d_name, &st, 0) < 0)
 			continue;
 		found = S_ISBLK(st.st_mode) && st.st_rdev == dev;
 		if (found)
-			snprintf(text, UUID_TEXT, "%s", d->d_name);
+			snprintf(text, JB_UUID_SIZE, "%s", d->d_name);
 	}
 	closedir(dir);
 	return found;
@@ -75,7 +63,7 @@ static bool ask_udev(dev_t dev, char text[UUID_TEXT])
 
 uint64_t jb_tree_fsid(int fd)
 {
-	char text[UUID_TEXT];
+	char text[JB_UUID_SIZE];
 	struct stat st;
 
 	if (ask_kernel(fd, text) ||

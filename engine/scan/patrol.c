@@ -248,6 +248,7 @@ static int open_patrolman(struct jb_patrolman *m, struct jb_error *err)
 	m->walk.catalog = m->catalog;
 	m->walk.complete = INT64_MAX; /* doubt is for gaps */
 	m->walk.found = jb_patrol_found;
+	m->walk.full = jb_patrol_send;
 	m->walk.arg = m;
 	return rv;
 }

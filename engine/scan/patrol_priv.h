@@ -43,6 +43,9 @@ void jb_patrol_leave(struct jb_patrol *p);
 int jb_patrol_found(void *arg, uint64_t dir, const char *name, size_t len,
 		    const struct jb_entry *row, const struct jb_look *live,
 		    struct jb_error *err);
+/* A jb_walk_full_fn, as well. */
+int jb_patrol_send(void *arg, struct jb_walk_places *places,
+		   struct jb_error *err);
 
 /* False: it was stopped, or asked to keep out of @root, before @due_us of
  * CLOCK_MONOTONIC. */

@@ -138,34 +138,15 @@ static int wait_for_events(struct jb_patrolman *m, struct jb_error *err)
 	return sift(m, err);
 }
 
-static int send_places(struct jb_patrolman *m, struct jb_error *err)
+int jb_patrol_send(void *arg, struct jb_walk_places *places,
+		   struct jb_error *err)
 {
-	struct jb_walk_places *places = &m->walk.places;
-	int rv = JB_OK;
+	struct jb_patrolman *m = arg;
 
-	if (places->size == 0)
-		return JB_OK;
-	if (jb_scan_credits_take(m->patrol->credits))
-		rv = jb_intake_mark_places(m->patrol->intake, places->bytes,
-					   places->size, true, err);
-	places->size = 0;
-	return rv;
-}
-
-static int mark(struct jb_patrolman *m, const struct jb_suspect *s,
-		struct jb_error *err)
-{
-	struct jb_walk_places *places = &m->walk.places;
-	int rv = JB_OK;
-
-	if (places->size + sizeof s->dir + 1 + s->len > sizeof places->bytes)
-		rv = send_places(m, err);
-	memcpy(places->bytes + places->size, &s->dir, sizeof s->dir);
-	places->size += sizeof s->dir;
-	places->bytes[places->size++] = (uint8_t)s->len;
-	memcpy(places->bytes + places->size, s->name, s->len);
-	places->size += s->len;
-	return rv;
+	if (!jb_scan_credits_take(m->patrol->credits))
+		return JB_OK; /* it is stopping */
+	return jb_intake_mark_places(m->patrol->intake, places->bytes,
+				     places->size, true, err);
 }
 
 int jb_patrol_settle(struct jb_patrolman *m, struct jb_error *err)
@@ -177,9 +158,10 @@ int jb_patrol_settle(struct jb_patrolman *m, struct jb_error *err)
 	if (rv == JB_OK)
 		rv = wait_for_events(m, err);
 	for (size_t i = 0; i < m->n && rv == JB_OK; i++)
-		rv = mark(m, &m->suspects[i], err);
+		rv = jb_walk_mark(&m->walk, m->suspects[i].dir,
+				  m->suspects[i].name, m->suspects[i].len, err);
 	m->n = 0;
-	return rv == JB_OK ? send_places(m, err) : rv;
+	return rv == JB_OK ? jb_walk_flush(&m->walk, err) : rv;
 }
 
 int jb_patrol_found(void *arg, uint64_t dir, const char *name, size_t len,

@@ -32,8 +32,8 @@ int jb_walk_flush(struct jb_walk *w, struct jb_error *err)
 	return rv;
 }
 
-static int mark(struct jb_walk *w, uint64_t dir, const char *name, size_t len,
-		struct jb_error *err)
+int jb_walk_mark(struct jb_walk *w, uint64_t dir, const char *name, size_t len,
+		 struct jb_error *err)
 {
 	struct jb_walk_places *p = &w->places;
 	int rv = JB_OK;
@@ -132,7 +132,7 @@ static int compare_name(struct jb_walk *w, uint64_t dir, int fd,
 	if (w->found != NULL)
 		return w->found(w->arg, dir, name, strlen(name), row,
 				rv > 0 ? &found : NULL, err);
-	return mark(w, dir, name, strlen(name), err);
+	return jb_walk_mark(w, dir, name, strlen(name), err);
 }
 
 int jb_walk_compare(struct jb_walk *w, const struct jb_dir *dir, int fd,
@@ -145,9 +145,10 @@ int jb_walk_compare(struct jb_walk *w, const struct jb_dir *dir, int fd,
 	if (fd < 0 && w->found != NULL)
 		return JB_OK; /* it goes, or its name differs above */
 	if (fd < 0)	      /* its own place says what became of it */
-		return dir->parent == 0 ? JB_OK
-					: mark(w, dir->parent, dir->name,
-					       dir->name_len, err);
+		return dir->parent == 0
+			       ? JB_OK
+			       : jb_walk_mark(w, dir->parent, dir->name,
+					      dir->name_len, err);
 	rv = set_path(w, dir, err);
 	if (rv != JB_OK)
 		return rv;

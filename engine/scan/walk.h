@@ -45,6 +45,10 @@ int jb_walk_open(struct jb_walk *w, const struct jb_dir *dir);
 int jb_walk_compare(struct jb_walk *w, const struct jb_dir *dir, int fd,
 		    struct jb_error *err);
 
+/* Mark one place. */
+int jb_walk_mark(struct jb_walk *w, uint64_t dir, const char *name, size_t len,
+		 struct jb_error *err);
+
 /* Hand over what is marked. */
 int jb_walk_flush(struct jb_walk *w, struct jb_error *err);
 
