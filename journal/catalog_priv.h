@@ -41,8 +41,8 @@ enum statement {
 #define JB_DIR_CACHE 8192
 
 struct jb_catalog {
-	struct jb_store *store; /* borrowed */
-	sqlite3_stmt *st[N_STATEMENTS];
+	struct jb_store *store;		/* borrowed */
+	sqlite3_stmt *st[N_STATEMENTS]; /* owned */
 	uint64_t next_key;
 	uint64_t moves;
 	int64_t names;				/* -1: not counted */

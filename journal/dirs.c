@@ -5,9 +5,8 @@
 
 #include <stdlib.h>
 
-#define MAX_DEPTH                                                              \
-	100000 /* deeper is a cycle: our own bug, but never a hang             \
-		*/
+/* Deeper is a cycle: our own bug, but never a hang. */
+#define MAX_DEPTH 100000
 
 struct cached_dir {
 	uint64_t key;

@@ -4,7 +4,7 @@
 /* Times are nanoseconds since 1970, but for batch.time and the gap's: these
  * are microseconds. Names and paths are BLOBs: they are bytes, not text. */
 static const char SQL_VERSION_1[] =
-	/* Facts about this file: epoch, clean, boot. */
+	/* Facts about this file: its epoch, and what a stop in order left. */
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 
 	/* One row per [Root NAME] ever watched. `complete`: every change made

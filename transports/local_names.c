@@ -5,8 +5,8 @@
  * the name. So no operation here destroys what it did not see: a name is taken
  * with NOREPLACE, an entry that gives way is exchanged out, one that goes is
  * moved out first; then what came out is looked at, and goes back where it was
- * if it is not what was expected. Only entries that lie in JB_OWN_DIR, where
- * nobody else has any business, are removed. */
+ * if it is not what was expected. What is removed for good lies in JB_OWN_DIR,
+ * where nobody else has any business, or is an empty directory. */
 #include "transports/local_target.h"
 
 #include <errno.h>

@@ -64,7 +64,7 @@ static inline struct jb_local *jb_local_of(struct jb_target *t)
 	return (struct jb_local *)t;
 }
 
-/* local_stage.c: one thread's things for making entries. */
+/* One thread's things for making entries: local_making.h. */
 struct jb_local_hand {
 	struct jb_local *local; /* borrowed */
 	struct jb_dirs from, to, near;

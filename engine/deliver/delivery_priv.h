@@ -64,16 +64,17 @@ struct jb_delivery {
 	int64_t trash_due_us; /* when the trash is looked through, 0: it is
 			       * empty */
 	bool trash_is_known;  /* what was there before this process, too */
-	char trash_failed[JB_ERROR_TEXT_MAX]; /* why not
-				all that was to go went, as the log has it */
-	char unswept[JB_ERROR_TEXT_MAX];      /* the same of stage/ */
+	/* Why not all that was to go went, as the log has it; the same of
+	 * stage/. */
+	char trash_failed[JB_ERROR_TEXT_MAX];
+	char unswept[JB_ERROR_TEXT_MAX];
 	int64_t lacking; /* pending, owed: no room at the target */
 	uint64_t room;	 /* bytes there were when that was found */
 	uint64_t room_files;
 	bool again;	     /* some of it may have room now */
 	int64_t untried;     /* a person waits for their try */
 	bool no_trash;	     /* nor in the trash */
-	bool left_over_told; /* a dry run\'s plan has what is pending */
+	bool left_over_told; /* a dry run's plan has what is pending */
 
 	char **partial; /* owned; attributes that the log has named */
 	size_t n_partial, cap_partial;

@@ -7,6 +7,8 @@
  * of JSON both ways:
  *
  *   {"do":"wake"}                       there are new changes
+ *   {"do":"mounted","path":P}           something was mounted or unmounted
+ * there
  *   {"do":"flush","id":7,"seq":1234}    answer when these are carried out
  *   {"do":"pause"|"resume"|"reset","id":8}
  *   {"do":"release","id":9,"seq":1234}   what was held up to there
