@@ -395,25 +395,62 @@ static int copy_mode(struct jb_attrs *a, mode_t allowed)
 	return failed(a, rv, "mode", false);
 }
 
-static int copy_times(struct jb_attrs *a)
+/* Nanoseconds in 64 bits end in 1677 and 2262, the times of files don't. */
+static bool is_beyond(int64_t mtime)
+{
+	return mtime == INT64_MAX || mtime == INT64_MIN;
+}
+
+static int find_mtime(const struct jb_attrs *a, struct timespec *ret)
 {
 	const int64_t second = INT64_C(1000000000);
 	int64_t mtime = a->source->mtime;
+	struct stat st;
+
+	if (is_beyond(mtime) && a->from.fd >= 0) {
+		if (fstatat(a->from.fd, "", &st, AT_EMPTY_PATH) < 0)
+			return -errno;
+		*ret = st.st_mtim;
+		return 0;
+	}
+	ret->tv_sec = mtime / second;
+	ret->tv_nsec = mtime % second;
+	if (ret->tv_nsec < 0) {
+		ret->tv_nsec += second;
+		ret->tv_sec--;
+	}
+	return 0;
+}
+
+/* A file system that has no such times takes the nearest without a word; those
+ * that 31 bits hold have all of them. Parts of a second may be cut off. */
+static bool is_cut(const struct jb_attrs *a, const struct timespec *wanted)
+{
+	struct stat st;
+
+	return (wanted->tv_sec < 0 || wanted->tv_sec > INT32_MAX) &&
+	       fstatat(a->to.fd, "", &st, AT_EMPTY_PATH) == 0 &&
+	       st.st_mtim.tv_sec != wanted->tv_sec;
+}
+
+static int copy_times(struct jb_attrs *a)
+{
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	int rv;
 
 	if (!(a->preserve & JB_PRESERVE_TIMES))
 		return 0;
-	if (!a->fresh && a->target->mtime == mtime)
+	if (!a->fresh && a->target->mtime == a->source->mtime &&
+	    !is_beyond(a->source->mtime))
 		return 0;
-	times[1].tv_sec = mtime / second;
-	times[1].tv_nsec = mtime % second;
-	if (times[1].tv_nsec < 0) {
-		times[1].tv_nsec += second;
-		times[1].tv_sec--;
-	}
-	if (utimensat(a->to.fd, "", times, AT_EMPTY_PATH) == 0)
-		return 0;
-	return failed(a, -errno, "times", false);
+	rv = find_mtime(a, &times[1]);
+	if (rv < 0)
+		return failed(a, rv, "times", true);
+	if (utimensat(a->to.fd, "", times, AT_EMPTY_PATH) < 0)
+		return failed(a, -errno, "times", false);
+	if (is_cut(a, &times[1]))
+		note_partial(a, "times");
+	return 0;
 }
 
 int jb_attrs_apply(struct jb_attrs *a)

@@ -2,6 +2,7 @@
 #include "transports/tree.h"
 
 #include "engine/base/birth.h"
+#include "engine/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,10 +113,10 @@ int jb_tree_look(int dirfd, const char *name, struct jb_object *ret)
 		.nlink = sx.stx_nlink,
 		.rdev = makedev(sx.stx_rdev_major, sx.stx_rdev_minor),
 		.size = (int64_t)sx.stx_size,
-		.mtime = sx.stx_mtime.tv_sec * INT64_C(1000000000) +
-			 sx.stx_mtime.tv_nsec,
-		.ctime = sx.stx_ctime.tv_sec * INT64_C(1000000000) +
-			 sx.stx_ctime.tv_nsec,
+		.mtime = jb_clock_ns_of(sx.stx_mtime.tv_sec,
+					sx.stx_mtime.tv_nsec),
+		.ctime = jb_clock_ns_of(sx.stx_ctime.tv_sec,
+					sx.stx_ctime.tv_nsec),
 		.blocks = (int64_t)sx.stx_blocks,
 	};
 	ret->birth = jb_birth(dirfd, name, &sx);

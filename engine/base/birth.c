@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/base/birth.h"
 
+#include "engine/base/clock.h"
+
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/statfs.h>
-
-#define NS_PER_S INT64_C(1000000000)
 
 /* include/linux/exportfs.h */
 enum { FID_INO32_GEN = 0x01, FID_INO64_GEN = 0x81 };
@@ -37,7 +37,8 @@ int64_t jb_birth(int dirfd, const char *name, const struct statx *st)
 	int mount_id;
 
 	if (st->stx_mask & STATX_BTIME)
-		return st->stx_btime.tv_sec * NS_PER_S + st->stx_btime.tv_nsec;
+		return jb_clock_ns_of(st->stx_btime.tv_sec,
+				      st->stx_btime.tv_nsec);
 	u.h.handle_bytes = MAX_HANDLE_SZ;
 	if (name_to_handle_at(dirfd, name, &u.h, &mount_id,
 			      *name == '\0' ? AT_EMPTY_PATH : 0) != 0)

@@ -12,4 +12,8 @@
 int64_t jb_clock_us(clockid_t clock);
 int64_t jb_clock_ns(clockid_t clock);
 
+/* A file's time in ns; one before 1677 or after 2262 is the first or last that
+ * there is. */
+int64_t jb_clock_ns_of(int64_t seconds, uint32_t ns);
+
 #endif

@@ -188,7 +188,7 @@ int jb_facts_compare(struct jb_recorder *r, struct jb_record_root *root,
 				 JB_WHAT_CONTENT, flags, &e->cseq, err);
 		e->cctime = found->facts.ctime;
 		e->flags &= ~(uint32_t)(JB_ENTRY_RACY | JB_ENTRY_CONTENT);
-		if (jb_look_is_racy(found->facts.mtime, clock))
+		if (jb_look_is_young(found->facts.mtime, clock))
 			e->flags |= JB_ENTRY_RACY;
 		jb_dirty_note_ino(r->set, root->root->fs, found->id.ino,
 				  JB_INO_WRITTEN);

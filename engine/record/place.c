@@ -314,7 +314,7 @@ int jb_place_take_new(struct jb_recorder *r, struct jb_visit *v,
 		if (rv != JB_OK)
 			return rv;
 	}
-	if (S_ISREG(e.facts.mode) && jb_look_is_racy(e.facts.mtime, v->clock))
+	if (S_ISREG(e.facts.mode) && jb_look_is_young(e.facts.mtime, v->clock))
 		e.flags |= JB_ENTRY_RACY;
 	rv = jb_names_find_link(r, v, found, flags, &link, err);
 	known = rv > 0;

@@ -2,6 +2,7 @@
 #include "engine/tree/look.h"
 
 #include "engine/base/birth.h"
+#include "engine/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +17,12 @@
 
 #define LOOK_MASK (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
+/* A time that lies farther ahead of the clock was set by somebody. */
+#define AHEAD_NS (INT64_C(3600) * NS_PER_S)
+
 static int64_t ns_of(struct statx_timestamp t)
 {
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
+	return jb_clock_ns_of(t.tv_sec, t.tv_nsec);
 }
 
 static void fill(struct jb_look *ret, int dirfd, const char *name,
@@ -69,6 +73,11 @@ int64_t jb_look_clock(void)
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+bool jb_look_is_young(int64_t time, int64_t clock)
+{
+	return jb_look_is_racy(time, clock) && time < clock + AHEAD_NS;
 }
 
 bool jb_look_is_racy(int64_t time, int64_t clock)

@@ -34,6 +34,10 @@ int64_t jb_look_clock(void);
  * the file system keeps whole ones. */
 bool jb_look_is_racy(int64_t time, int64_t clock);
 
+/* May a write after a look at @clock leave @time as it is? As above; but no
+ * write gets a time that lies far ahead. */
+bool jb_look_is_young(int64_t time, int64_t clock);
+
 /* Is what was found still the object of a row? Without birth times: another
  * type or an older ctime is another object. */
 bool jb_look_same(const struct jb_look *found, const struct jb_entry *row);

@@ -293,6 +293,47 @@ static void xattrs_changed_there(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* Far in the past and in the future. */
+#define FAR                                                                    \
+	"echo a > a; touch -d 1910-01-01 a; echo b > b; touch -d 2100-01-01 "  \
+	"b; echo c > c; touch -d 2300-05-06T01:02:03.004005006 c; mkdir d;"    \
+	"touch -d 2262-04-13 d"
+
+/* Also times that 64 bits of nanoseconds don't hold arrive as they are; one
+ * that is yet to come is no doubt about what is written now, so nothing is
+ * copied again after a crash. */
+static void far_times(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_xfs, FAR, "");
+	t_mirror_check(&m);
+	t_shell("touch -d 2301-01-01 %s/c", SRC);
+	t_mirror_check(&m);
+	t_daemon_kill(&w->daemon);
+	t_daemon_begin(&w->daemon);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "copied"), 0);
+	t_mirror_fini(&m);
+}
+
+/* A target whose times end in 2038 takes the last that it has, without a word:
+ * we say it. */
+static void times_end(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext3, FAR "; echo e > e", "");
+	t_mirror_flush_says(&m, 1, "c: the target can't keep all");
+	assert_int_equal(t_mirror_number(&m, "pending"), 3);
+	assert_int_equal(count_log(&m, "can't keep times of"), 1);
+	t_shell("cd %s && touch -d 2020-01-01 b c d", SRC);
+	t_mirror_flush(&m, 0);
+	t_shell("cd %s && touch -d 2020-01-01 a e", SRC);
+	t_mirror_check(&m);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(cannot_be_kept, xfs, fanotify),
 	T_CASE(cannot_be_listed, xfs, fanotify),
@@ -305,6 +346,8 @@ static const struct t_case cases[] = {
 	T_CASE(changed_there, xfs, inotify),
 	T_CASE(not_preserved, ext4, fanotify),
 	T_CASE(xattrs_changed_there, ext4, fanotify),
+	T_CASE(far_times, xfs, fanotify),
+	T_CASE(times_end, xfs, fanotify),
 };
 
 int main(int argc, char **argv)
