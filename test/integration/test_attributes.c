@@ -285,7 +285,7 @@ static void xattrs_changed_there(struct t_world *w)
 	verify(&m, 1, " b: extended", "--content");
 	verify(&m, 1, " c: extended", "--content");
 	verify(&m, 1, " d: extended", "--content");
-	t_mirror_command(&m, 1, "4 have their attributes set", "verify",
+	t_mirror_command(&m, 1, "4 will have their attributes set", "verify",
 			 "--content", "--repair", NULL);
 	t_mirror_check(&m);
 	verify(&m, 0, " 0 differ", "--content");
