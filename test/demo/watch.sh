@@ -72,7 +72,7 @@ await_copy()
 	while [[ $code -eq 4 ]]; do
 		code=0
 		jb flush --policy copy --timeout 1s 2>"$dir/why" || code=$?
-		line=$(jb status | sed -n 's/^ *\(first copy: .*\)/\1/p')
+		line=$(jb status | sed -n 's/^copy: \(first copy: .*\)/\1/p')
 		[[ $code -ne 4 || -z $line ]] || echo "  $line"
 	done
 	[[ $code -eq 0 ]] || {
