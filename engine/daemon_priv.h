@@ -114,6 +114,15 @@ void jb_daemon_leave_on(struct jb_daemon *d);
 /* The recorder's thread has ended. */
 void jb_daemon_left(struct jb_daemon *d);
 
+/* daemon_journal.c: the journal and the recorder of the roots, which are open.
+ * A damaged journal is set aside, and a new one begun. */
+int jb_daemon_open_journal(struct jb_daemon *d, struct jb_error *err);
+/* Also what a failed open has left; nothing is done twice. */
+void jb_daemon_close_journal(struct jb_daemon *d);
+/* Close it; its file gets a name that says that it is damaged. */
+int jb_daemon_set_aside(struct jb_daemon *d, const struct jb_error *why,
+			struct jb_error *err);
+
 /* roots.c: open the roots, choose who watches them. */
 int jb_daemon_open_roots(struct jb_daemon *d, struct jb_error *err);
 /* Are the roots what they were? What has gone is told to the recorder, what is
