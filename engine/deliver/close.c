@@ -462,7 +462,7 @@ void jb_plan_close(struct jb_plan *p)
 {
 	bool all;
 
-	jb_draft_load_due(&p->d, page_of(p));
+	jb_draft_load_due(&p->d);
 	do {
 		if (jb_plan_failed(p))
 			return;

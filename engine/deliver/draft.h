@@ -100,6 +100,7 @@ struct jb_draft {
 	struct jb_slot *dirty_slots;
 	struct jb_pending *dirty_pendings, *all_pendings;
 	struct jb_due_rid *due_rids;
+	unsigned n_due_rids;
 	uint64_t next_rid;
 	int64_t now_us;
 	int64_t seq;		      /* the cursor: owed rows say when */
@@ -198,9 +199,8 @@ void jb_draft_pend(struct jb_draft *d, struct jb_id id, enum jb_reason why);
  * stays as it was, unless it was held with another content. */
 void jb_draft_hold(struct jb_draft *d, struct jb_id id, int64_t cseq);
 void jb_draft_unpend(struct jb_draft *d, struct jb_pending *p);
-/* Read what is due, as much of it as one plan takes: all_pendings and
- * due_rids. */
-void jb_draft_load_due(struct jb_draft *d, size_t most);
+/* Read what is due, as much as at once: all_pendings and due_rids. */
+void jb_draft_load_due(struct jb_draft *d);
 
 void jb_draft_owe(struct jb_draft *d, struct jb_node *n, enum jb_reason why);
 void jb_draft_unowe(struct jb_draft *d, struct jb_node *n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Directories that go, whose names the closure takes in some at a time: as many
  * as there is room for. What is left is owed with its directory, so the next
- * plan goes on there; what was removed is no longer in its way, nor what is
- * held or has failed, whose time has not come.
+ * plan goes on there. What was removed is no longer in its way then, nor what
+ * is owed itself, since it is held or has failed: that comes when it is due.
  *
  * Only below a directory that goes for good, whatever the rest of the catalog
  * says: what may be another's by its name must be seen whole. */
@@ -20,7 +20,7 @@ struct jb_emptying {
 	char after[JB_NAME_MAX + 1]; /* the last name taken */
 	uint8_t len;
 	bool done;	/* no name is left */
-	bool some_wait; /* some were passed over: their time has not come */
+	bool some_wait; /* some are not in this plan: they are not due */
 	struct jb_emptying *next, *next_open;
 };
 
@@ -88,6 +88,13 @@ enum jb_reason jb_plan_stays(const struct jb_node *dir)
 	return m->done ? JB_REASON_NOT_EMPTY : JB_REASON_AGAIN;
 }
 
+static bool is_closed(const struct jb_plan *p, uint64_t rid)
+{
+	const struct jb_node *n = jb_draft_known(&p->d, rid);
+
+	return n != NULL && n->closed == p->round;
+}
+
 struct taking {
 	struct jb_plan *plan;
 	struct jb_emptying *of;
@@ -104,8 +111,9 @@ static int on_name(void *arg, const struct jb_name_row *name,
 
 	memcpy(t->of->after, name->name, name->len + 1u);
 	t->of->len = name->len;
-	if (is == JB_REMOVAL_WAITS) {
-		t->of->some_wait = true;
+	if (is != JB_REMOVAL_NEW) {
+		if (!is_closed(p, name->rid))
+			t->of->some_wait = true;
 		return 0;
 	}
 	s = jb_draft_slot(&p->d, t->of->dir, name->name, name->len);
@@ -126,8 +134,7 @@ void jb_plan_empty_on(struct jb_plan *p)
 	struct jb_emptying *m = p->open_emptyings;
 	struct taking t = {.plan = p, .of = m};
 	int rv = jb_replica_removals_in(p->d.replica, m->dir->rid, m->after,
-					m->len, p->d.now_us, on_name, &t,
-					&p->d.err);
+					m->len, on_name, &t, &p->d.err);
 
 	if (rv < 0)
 		p->d.rv = rv;
@@ -192,21 +199,18 @@ static int on_rest(void *arg, const struct jb_name_row *name,
 {
 	struct rest *r = arg;
 	struct jb_plan *p = r->plan;
-	const struct jb_node *known = jb_draft_known(&p->d, name->rid);
 	struct jb_node_row row;
 	struct jb_seen *e;
 	bool is_dir;
 	int rv;
 
-	/* The closed set is counted by itself. */
-	if (is == JB_REMOVAL_WAITS ||
-	    (known != NULL && known->closed == p->round))
+	if (is_closed(p, name->rid)) /* counted by itself */
 		return 0;
 	rv = jb_replica_node(p->d.replica, name->rid, &row, &p->d.err);
 	if (rv <= 0)
 		return rv;
 	is_dir = (row.type & 0170000) == 0040000;
-	if (is == JB_REMOVAL_APPROVED && !is_dir)
+	if (is != JB_REMOVAL_NEW && !is_dir)
 		return 0;
 	e = row.src.ino != 0 ? jb_sight_entry(&p->s, row.src) : NULL;
 	if (e != NULL && (e->n_wanted > 0 || e->away))
@@ -228,8 +232,7 @@ static void count_in(struct rest *r, uint64_t rid, const char *after,
 	int rv = jb_plan_failed(p) || p->rest > r->most
 			 ? 0
 			 : jb_replica_removals_in(p->d.replica, rid, after, len,
-						  p->d.now_us, on_rest, r,
-						  &p->d.err);
+						  on_rest, r, &p->d.err);
 
 	if (rv < 0)
 		p->d.rv = rv;

@@ -172,17 +172,18 @@ static int on_owed_due(void *arg, const struct jb_owed_row *row)
 	due->rid = row->rid;
 	due->next = d->due_rids;
 	d->due_rids = due;
+	d->n_due_rids++;
 	return 0;
 }
 
-void jb_draft_load_due(struct jb_draft *d, size_t most)
+void jb_draft_load_due(struct jb_draft *d)
 {
 	if (!jb_draft_failed(d) && d->some_pending)
-		d->rv = jb_replica_due(d->replica, d->now_us, most, on_due, d,
+		d->rv = jb_replica_due(d->replica, d->now_us, on_due, d,
 				       &d->err);
 	if (!jb_draft_failed(d) && d->some_owed)
-		d->rv = jb_replica_owed_due(d->replica, d->now_us, most,
-					    on_owed_due, d, &d->err);
+		d->rv = jb_replica_owed_due(d->replica, d->now_us, on_owed_due,
+					    d, &d->err);
 }
 
 /* ---- owed */

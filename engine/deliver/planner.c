@@ -141,6 +141,10 @@ static void finish(struct jb_plan *p)
 	if (jb_plan_failed(p))
 		return;
 	end_pending(p);
+	/* More removals may be due. When nothing came of these, others have
+	 * their turn later. */
+	if (p->changed && p->d.n_due_rids == JB_DUE_AT_ONCE)
+		p->report->more = true;
 	jb_plan_commit(p, write_end);
 }
 

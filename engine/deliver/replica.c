@@ -461,7 +461,7 @@ int jb_replica_names_in(struct jb_replica *r, uint64_t dir, const char *after,
 }
 
 int jb_replica_removals_in(struct jb_replica *r, uint64_t dir,
-			   const char *after, size_t after_len, int64_t now_us,
+			   const char *after, size_t after_len,
 			   jb_removal_fn *fn, void *arg, struct jb_error *err)
 {
 	sqlite3_stmt *st = r->st[ST_REMOVALS_IN];
@@ -470,7 +470,6 @@ int jb_replica_removals_in(struct jb_replica *r, uint64_t dir,
 	int rv;
 
 	bind_name(st, dir, after, after_len);
-	sqlite3_bind_int64(st, 3, now_us);
 	while ((rv = jb_replica_step(r, ST_REMOVALS_IN, err)) > 0) {
 		is = (enum jb_removal)sqlite3_column_int(st, 3);
 		rv = read_name(r, st, &row, err);

@@ -175,13 +175,12 @@ int jb_replica_names_in(struct jb_replica *r, uint64_t dir, const char *after,
 			size_t after_len, size_t max, jb_name_fn *fn, void *arg,
 			struct jb_error *err);
 
-/* All behind @after, as removals at @now_us: not owed yet, approved, or with a
- * time that has not come (held ones have none). */
-enum jb_removal { JB_REMOVAL_NEW, JB_REMOVAL_APPROVED, JB_REMOVAL_WAITS };
+/* All behind @after, as removals. */
+enum jb_removal { JB_REMOVAL_NEW, JB_REMOVAL_OWED, JB_REMOVAL_APPROVED };
 typedef int jb_removal_fn(void *arg, const struct jb_name_row *name,
 			  enum jb_removal is);
 int jb_replica_removals_in(struct jb_replica *r, uint64_t dir,
-			   const char *after, size_t after_len, int64_t now_us,
+			   const char *after, size_t after_len,
 			   jb_removal_fn *fn, void *arg, struct jb_error *err);
 
 /* All of them, with their nodes. */
@@ -207,9 +206,11 @@ int jb_replica_drop_name(struct jb_replica *r, uint64_t dir, const char *name,
 /* ---- what is still to be done */
 
 typedef int jb_pending_fn(void *arg, const struct jb_pending_row *row);
-/* Those that are due at @now_us, @most of them. */
-int jb_replica_due(struct jb_replica *r, int64_t now_us, size_t most,
-		   jb_pending_fn *fn, void *arg, struct jb_error *err);
+/* What is due is read as much at once. */
+#define JB_DUE_AT_ONCE 20000
+/* Those that are due at @now_us. */
+int jb_replica_due(struct jb_replica *r, int64_t now_us, jb_pending_fn *fn,
+		   void *arg, struct jb_error *err);
 int jb_replica_pending(struct jb_replica *r, struct jb_id id,
 		       struct jb_pending_row *ret, struct jb_error *err);
 int jb_replica_put_pending(struct jb_replica *r,
@@ -232,10 +233,10 @@ int jb_replica_drop_listing(struct jb_replica *r, struct jb_id id,
 			    struct jb_error *err);
 
 typedef int jb_owed_fn(void *arg, const struct jb_owed_row *row);
-/* Those that are due at @now_us, @most of them, what is below a directory
- * before it; held ones when they are approved. */
-int jb_replica_owed_due(struct jb_replica *r, int64_t now_us, size_t most,
-			jb_owed_fn *fn, void *arg, struct jb_error *err);
+/* Those that are due at @now_us, what is below a directory before it; held ones
+ * when they are approved. */
+int jb_replica_owed_due(struct jb_replica *r, int64_t now_us, jb_owed_fn *fn,
+			void *arg, struct jb_error *err);
 int jb_replica_owed(struct jb_replica *r, uint64_t rid, struct jb_owed_row *ret,
 		    struct jb_error *err);
 int jb_replica_put_owed(struct jb_replica *r, const struct jb_owed_row *row,

@@ -54,14 +54,13 @@ static void bind_id(sqlite3_stmt *st, struct jb_id id)
 	sqlite3_bind_int64(st, 2, id.birth);
 }
 
-int jb_replica_due(struct jb_replica *r, int64_t now_us, size_t most,
-		   jb_pending_fn *fn, void *arg, struct jb_error *err)
+int jb_replica_due(struct jb_replica *r, int64_t now_us, jb_pending_fn *fn,
+		   void *arg, struct jb_error *err)
 {
 	struct jb_pending_row row;
 	int rv;
 
 	sqlite3_bind_int64(r->st[ST_DUE], 1, now_us);
-	sqlite3_bind_int64(r->st[ST_DUE], 2, (int64_t)most);
 	while ((rv = jb_replica_step(r, ST_DUE, err)) > 0) {
 		read_pending(r->st[ST_DUE], &row);
 		rv = fn(arg, &row);
@@ -178,14 +177,13 @@ static void read_owed(sqlite3_stmt *st, struct jb_owed_row *ret)
 	ret->next_us = sqlite3_column_int64(st, 5);
 }
 
-int jb_replica_owed_due(struct jb_replica *r, int64_t now_us, size_t most,
-			jb_owed_fn *fn, void *arg, struct jb_error *err)
+int jb_replica_owed_due(struct jb_replica *r, int64_t now_us, jb_owed_fn *fn,
+			void *arg, struct jb_error *err)
 {
 	struct jb_owed_row row;
 	int rv;
 
 	sqlite3_bind_int64(r->st[ST_OWED_DUE], 1, now_us);
-	sqlite3_bind_int64(r->st[ST_OWED_DUE], 2, (int64_t)most);
 	while ((rv = jb_replica_step(r, ST_OWED_DUE, err)) > 0) {
 		read_owed(r->st[ST_OWED_DUE], &row);
 		rv = fn(arg, &row);

@@ -12,6 +12,10 @@
 #define JB_PENDING_COLUMNS                                                     \
 	"ino, birth, reason, attempts, since, next, seq, cseq"
 
+#define JB_TEXT(x)	    #x
+#define JB_TEXT_OF(x)	    JB_TEXT(x)
+#define JB_DUE_AT_ONCE_TEXT JB_TEXT_OF(JB_DUE_AT_ONCE)
+
 /* X(statement, SQL) */
 #define JB_REPLICA_STATEMENTS(X)                                               \
 	X(GET_META, "SELECT value FROM meta WHERE key = ?1")                   \
@@ -25,9 +29,9 @@
 		    " AND name > ?2 ORDER BY name LIMIT ?3")                   \
 	X(REMOVALS_IN,                                                         \
 	  "SELECT prid, name, name.rid, CASE WHEN owed.rid IS NULL THEN 0"     \
-	  " WHEN next IS NULL OR next > ?3 THEN 2 ELSE approved END"           \
-	  " FROM name LEFT JOIN owed ON owed.rid = name.rid"                   \
-	  " WHERE prid = ?1 AND name > ?2 ORDER BY name")                      \
+	  " ELSE 1 + approved END FROM name LEFT JOIN owed"                    \
+	  " ON owed.rid = name.rid WHERE prid = ?1 AND name > ?2"              \
+	  " ORDER BY name")                                                    \
 	X(COPIES_IN, "SELECT prid, name, rid, " JB_NODE_COLUMNS                \
 		     " FROM name JOIN node USING(rid) WHERE prid = ?1"         \
 		     " ORDER BY name")                                         \
@@ -39,7 +43,7 @@
 		    " ON CONFLICT DO UPDATE SET rid = ?3")                     \
 	X(DROP_NAME, "DELETE FROM name WHERE prid = ?1 AND name = ?2")         \
 	X(DUE, "SELECT " JB_PENDING_COLUMNS " FROM pending WHERE next <= ?1"   \
-	       " ORDER BY next LIMIT ?2")                                      \
+	       " ORDER BY next LIMIT " JB_DUE_AT_ONCE_TEXT)                    \
 	X(PENDING, "SELECT " JB_PENDING_COLUMNS                                \
 		   " FROM pending WHERE ino = ?1 AND birth = ?2")              \
 	X(PUT_PENDING,                                                         \
@@ -54,7 +58,7 @@
 	X(DROP_LISTING, "DELETE FROM listing WHERE ino = ?1 AND birth = ?2")   \
 	X(OWED_DUE, "SELECT rid, reason, attempts, approved, seq, next"        \
 		    " FROM owed WHERE next <= ?1"                              \
-		    " ORDER BY next, rid DESC LIMIT ?2")                       \
+		    " ORDER BY next, rid DESC LIMIT " JB_DUE_AT_ONCE_TEXT)     \
 	X(OWED, "SELECT rid, reason, attempts, approved, seq, next"            \
 		" FROM owed WHERE rid = ?1")                                   \
 	X(PUT_OWED, "INSERT OR REPLACE INTO owed(rid, reason, attempts,"       \

@@ -78,8 +78,18 @@ static void test_as_room_allows(void **state)
 	scene_assert_equal_trees(s);
 }
 
+/* All of the tree has new identities; only those at the top are told of. */
+static void restore(struct scene *s)
+{
+	world_restore(&s->w);
+	s->w.n_rows = s->p.cursor;
+	world_chmod(&s->w, "a");
+	world_chmod(&s->w, "c");
+}
+
 /* A restored tree is matched whole, however small the pages: what comes in a
- * later page must not look surplus in the first one. */
+ * later page must not look surplus in the first one, nor be copied since what
+ * it replaces comes later. */
 static void test_restored_in_pages(void **state)
 {
 	struct scene *s = *state;
@@ -88,14 +98,16 @@ static void test_restored_in_pages(void **state)
 	scene_make_tree(s);
 	file = scene_object_at(s, "abl");
 	s->p.options.page = 2;
-	world_restore(&s->w);
-	/* Of the new identities only those at the top are told of. */
-	s->w.n_rows = s->p.cursor;
-	world_chmod(&s->w, "a");
-	world_chmod(&s->w, "c");
+	restore(s);
 	scene_plan(s);
 	assert_int_equal(s->copies, 0);
 	assert_int_equal(scene_object_at(s, "abl"), file);
+
+	jb_planner_without = 1u << JB_RULE_FORGOOD;
+	restore(s);
+	policy_plan(&s->p, s->w.n_rows, s->w.n_states - 1, false);
+	jb_planner_without = 0;
+	assert_false(policy_check(&s->p, P_ANYHOW));
 }
 
 /* A tree that goes, larger than a page: each plan removes as much as it takes
@@ -134,7 +146,6 @@ static void test_emptied_past_what_stays(void **state)
 		sim_create(s->p.sim, scene_object_at(s, path), "x", 'f', 1,
 			   false);
 	s->p.options.page = 2;
-	s->p.step = 1000; /* what failed is not due again */
 	world_remove(&s->w, "a");
 	for (unsigned plans = 0; plans == 0 || s->p.more; plans++) {
 		assert_in_range(plans, 0, 20);
