@@ -28,6 +28,10 @@
 #define FOLLOW_MOST  16		/* times to its end */
 #define FOLLOW_BYTES (64 << 20) /* at once: a log, not what is made large */
 
+/* A hash takes a second for each 20 GB of zeros that a file doesn't even have:
+ * one of terabytes would keep all others waiting for minutes. */
+#define HASHED_HOLES (INT64_C(16) << 30)
+
 /* A write in the same tick as the last one would leave the times as they are,
  * and go unseen if it fell into the copy. So let that tick pass first. */
 static void let_tick_pass(const struct jb_object *o)
@@ -162,7 +166,8 @@ static enum jb_outcome copy_content(struct jb_making *m)
 		.need = (uint64_t)(on_disk < w->source.size ? on_disk
 							    : w->source.size),
 		.is_sparse = on_disk < w->source.size,
-		.want_hash = w->want_hash,
+		.want_hash =
+			w->want_hash && w->source.size - on_disk < HASHED_HOLES,
 		.pair = &l->pair,
 		.room = &l->room,
 		.buffer = m->h->buffer,
@@ -180,7 +185,7 @@ static enum jb_outcome copy_content(struct jb_making *m)
 	if (c.is_short)
 		return jb_making_say(m, JB_OUTCOME_TORN,
 				     "became shorter while it was copied");
-	w->has_hash = w->want_hash;
+	w->has_hash = c.want_hash;
 	return JB_OUTCOME_DONE;
 }
 

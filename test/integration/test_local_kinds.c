@@ -111,6 +111,23 @@ static void test_sparse(void **state)
 		    hash.high == w.hash.high);
 }
 
+/* One that is nearly all hole is not read for its hash. */
+static void test_vast(void **state)
+{
+	struct jb_work w;
+
+	(void)state;
+	t_shell("truncate -s 64G %s/vast && echo x >> %s/vast", T_SOURCE,
+		T_SOURCE);
+	w = t_target_work(&x, "", "vast", "v");
+	w.want_hash = true;
+	assert_int_equal(x.ops->make(x.t, &w, 1, &x.err), JB_OUTCOME_DONE);
+	assert_int_equal(w.outcome, JB_OUTCOME_DONE);
+	assert_false(w.has_hash);
+	t_shell("test $(stat -c %%s %s/" JB_STAGE_DIR "/v) = 68719476738",
+		T_TARGET);
+}
+
 /* Paths longer than the kernel takes at once are no obstacle. */
 static void test_deeper_than_path_max(void **state)
 {
@@ -312,6 +329,7 @@ int main(int argc, char **argv)
 		T_TARGET_TEST(test_sparse, xfs_xfs),
 		T_TARGET_TEST(test_sparse, btrfs_btrfs),
 		T_TARGET_TEST(test_sparse, ext4_xfs),
+		T_TARGET_TEST(test_vast, ext4_xfs),
 		T_TARGET_TEST(test_deeper_than_path_max, ext4_ext4),
 		T_TARGET_TEST(test_deeper_than_path_max, btrfs_one),
 		T_TARGET_TEST(test_preserve, ext4_ext4),
