@@ -248,9 +248,11 @@ static void exchange(struct jb_plan *p, struct jb_slot *from,
 			jb_plan_fail(p, n, p->why);
 		return;
 	}
-	park(p, old, to);
-	if (goes_on(p, n) && to->holder == NULL && from->holder == n)
+	if (park(p, old, to) != NULL && from->holder == n)
 		move_to_free(p, from, to);
+	else if (goes_on(p, n))
+		jb_plan_fail(p, n,
+			     to->holder == old ? p->why : JB_REASON_AGAIN);
 }
 
 /* Somebody of ours is there. */

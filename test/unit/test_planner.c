@@ -323,6 +323,26 @@ static void test_old_version_stays(void **state)
 	assert_false(policy_check(&s->p, P_ANYHOW));
 }
 
+/* Without exchange who is in the way steps aside first: when that fails, who
+ * wants the place is pending, though the other one leaves it in the end. */
+static void test_in_the_way(void **state)
+{
+	struct scene *s = *state;
+
+	world_make(&s->w, "b", 'd');
+	world_make(&s->w, "c", 'd');
+	scene_plan(s);
+	s->p.can = JB_CAN_LINK;
+	world_rename(&s->w, "c", "ba");
+	world_rename(&s->w, "b", "c");
+	s->p.sim->fail_in = 1;
+	assert_true(policy_plan(&s->p, s->w.n_rows, s->w.n_states - 1, false));
+	assert_int_equal(s->p.sim->fail_in, 0);
+	assert_true(policy_check(&s->p, P_ANYHOW));
+	scene_plan(s);
+	scene_assert_equal_trees(s);
+}
+
 /* What fails is tried again, later and later, and nothing else waits for it. */
 static void test_failing_path(void **state)
 {
@@ -393,6 +413,7 @@ int main(void)
 		STORY(test_target_without_links),
 		STORY(test_links_while_detached),
 		STORY(test_old_version_stays),
+		STORY(test_in_the_way),
 		STORY(test_detached),
 		STORY(test_failing_path),
 		STORY(test_moved_into_what_goes),
