@@ -14,6 +14,8 @@ struct cached_dir {
 	uint64_t parent;
 	int64_t det;
 	struct jb_id id;
+	uint64_t moves; /* its depth is as of then; 0: not known */
+	unsigned depth;
 	uint8_t name_len, handle_len;
 	char bytes[]; /* name, then handle */
 };
@@ -72,6 +74,7 @@ static struct cached_dir *read_row(sqlite3_stmt *st)
 	d = malloc(sizeof *d + name_len + handle_len);
 	if (d == NULL)
 		return NULL;
+	d->moves = 0;
 	d->key = (uint64_t)sqlite3_column_int64(st, 0);
 	d->root = (uint32_t)sqlite3_column_int64(st, 1);
 	d->parent = (uint64_t)sqlite3_column_int64(st, 2);
@@ -210,19 +213,48 @@ int jb_catalog_each_dir(struct jb_catalog *c, jb_catalog_dir_fn *fn, void *arg,
 	return rv;
 }
 
-int jb_catalog_depth(struct jb_catalog *c, uint64_t key, unsigned *ret,
-		     struct jb_error *err)
+/* Its depth, as far as the one above it is known. */
+static bool knows_depth(const struct jb_catalog *c, const struct cached_dir *d)
+{
+	return d->parent == 0 || d->moves == c->moves + 1;
+}
+
+/* All on the way up: a scan that descends asks for each of them. */
+static int note_depths(struct jb_catalog *c, uint64_t key, unsigned depth,
+		       struct jb_error *err)
 {
 	struct cached_dir *d;
 	int rv;
 
-	*ret = 0;
-	while ((rv = find(c, key, &d, err)) > 0 && d->parent != 0 &&
-	       *ret < MAX_DEPTH) {
+	while ((rv = find(c, key, &d, err)) > 0 && !knows_depth(c, d)) {
+		d->depth = depth--;
+		d->moves = c->moves + 1;
 		key = d->parent;
-		(*ret)++;
 	}
 	return rv < 0 ? rv : JB_OK;
+}
+
+int jb_catalog_depth(struct jb_catalog *c, uint64_t key, unsigned *ret,
+		     struct jb_error *err)
+{
+	uint64_t at = key;
+	struct cached_dir *d;
+	unsigned up = 0;
+	int rv;
+
+	while ((rv = find(c, at, &d, err)) > 0 && !knows_depth(c, d) &&
+	       up < MAX_DEPTH) {
+		at = d->parent;
+		up++;
+	}
+	if (rv > 0 && up < MAX_DEPTH && d->parent != 0)
+		*ret = up + d->depth;
+	else
+		*ret = up;
+	/* Of a chain that ends nowhere, or in itself, nothing is kept. */
+	if (rv <= 0 || up == 0 || up == MAX_DEPTH)
+		return rv < 0 ? rv : JB_OK;
+	return note_depths(c, key, *ret, err);
 }
 
 int jb_catalog_under(struct jb_catalog *c, uint64_t key, uint64_t top,
