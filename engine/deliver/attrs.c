@@ -157,7 +157,7 @@ static void add_entry(struct attrs *a, struct jb_seen *e)
 	struct jb_seen_name *from = e->names;
 	struct jb_place to;
 
-	while (from != NULL && !from->attached)
+	while (from != NULL && !jb_seen_name_leads(from))
 		from = from->next;
 	if (from != NULL && e->node->places != NULL &&
 	    jb_plan_place_copy(p, e->node->places, &to))

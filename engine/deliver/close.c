@@ -101,16 +101,17 @@ static void wait_for_detached(struct jb_plan *p, const struct jb_seen *e)
 		jb_draft_pend(&p->d, e->id, JB_REASON_AWAY);
 }
 
-/* What bears the name of the target's own directory can't be copied; unless
- * it is such a directory itself, that is told. */
-static void tell_reserved(struct jb_plan *p, struct jb_seen *e)
+/* What bears the name of the target's own directory, or lies too deep, can't be
+ * copied; unless it is such a directory itself, that is told. */
+static void tell_barred(struct jb_plan *p, struct jb_seen *e)
 {
 	const struct jb_planner_options *o = &p->planner->o;
 
-	if (e->reserved && o->is_own != NULL && o->is_own(o->own_arg, e->id))
-		e->reserved = false;
-	if (e->reserved)
-		jb_draft_pend(&p->d, e->id, JB_REASON_RESERVED);
+	if (e->barred == JB_REASON_RESERVED && o->is_own != NULL &&
+	    o->is_own(o->own_arg, e->id))
+		e->barred = JB_REASON_NONE;
+	if (e->barred != JB_REASON_NONE)
+		jb_draft_pend(&p->d, e->id, e->barred);
 }
 
 void jb_plan_enter(struct jb_plan *p, struct jb_seen *e)
@@ -120,7 +121,7 @@ void jb_plan_enter(struct jb_plan *p, struct jb_seen *e)
 	if (e == NULL || e == p->s.top || e->closed == p->round)
 		return;
 	e->closed = p->round;
-	tell_reserved(p, e);
+	tell_barred(p, e);
 	wait_for_detached(p, e);
 	if (e->n_wanted > 0) {
 		entries = grow(p, p->entries, p->n_entries, &p->cap_entries,
@@ -134,6 +135,19 @@ void jb_plan_enter(struct jb_plan *p, struct jb_seen *e)
 }
 
 /* ---- the rules */
+
+/* A tree that went down may reach beyond the limit now, one that came up may
+ * have something that was too deep. How high it is nobody knows; but what is
+ * not near the limit, before or after, would have to be nearly as high as
+ * that: then its copies stay until they are looked at. */
+static bool is_near_limit(const struct jb_plan *p, const char *path, size_t len)
+{
+	size_t levels = 1;
+
+	for (size_t i = 0; i < len; i++)
+		levels += path[i] == '/';
+	return levels > p->s.levels / 16 || len > JB_SIGHT_PATH_SIZE / 4;
+}
 
 /* Rule e. */
 static void follow_path(struct jb_plan *p, struct jb_seen *e, struct jb_node *n)
@@ -156,6 +170,8 @@ static void follow_path(struct jb_plan *p, struct jb_seen *e, struct jb_node *n)
 	 * was nobody's. */
 	if (JB_WITHOUT(DESCEND) ||
 	    !(went || jb_draft_inside(n, p->d.own) ||
+	      is_near_limit(p, old, old_len) ||
+	      is_near_limit(p, dir->path, dir->path_len) ||
 	      jb_select_below(p->s.patterns, old, old_len) ||
 	      jb_select_below(p->s.patterns, dir->path, dir->path_len)))
 		return;

@@ -124,7 +124,7 @@ int jb_delivery_look_for_room(struct jb_delivery *d, struct jb_error *err);
 /* partial.c: log that the target can't keep an attribute, each once. */
 void jb_delivery_say_partial(struct jb_delivery *d, const struct jb_effect *e);
 void jb_delivery_fini_partial(struct jb_delivery *d);
-/* Try those entries again, and those whose name is reserved: Preserve= or
+/* Try those entries again, and those that can have no place: Preserve= or
  * Exclude= may leave it out by now. */
 int jb_delivery_retry_partial(struct jb_delivery *d, struct jb_error *err);
 

@@ -98,7 +98,7 @@ static bool hash_both(struct jb_plan *p, const struct jb_seen *e,
 	struct jb_error err = {0};
 	struct jb_place place;
 
-	while (from != NULL && !from->attached)
+	while (from != NULL && !jb_seen_name_leads(from))
 		from = from->next;
 	if (from == NULL || t->ops->hash_source == NULL ||
 	    !jb_plan_place(p, s, &place))

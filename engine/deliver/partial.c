@@ -14,9 +14,10 @@
 #define MOST_NAMES 100
 
 static const char SQL_DUE[] =
-	"UPDATE pending SET next = " JB_DUE_NOW " WHERE reason IN (19, 20)";
+	"UPDATE pending SET next = " JB_DUE_NOW " WHERE reason IN (19, 20, 26)";
 
-static_assert(JB_REASON_PARTIAL == 19 && JB_REASON_RESERVED == 20,
+static_assert(JB_REASON_PARTIAL == 19 && JB_REASON_RESERVED == 20 &&
+		      JB_REASON_TOO_DEEP == 26,
 	      "their numbers are stored");
 
 static bool is_said(const struct jb_delivery *d, const char *what)

@@ -13,7 +13,8 @@ static int64_t wait_us(enum jb_reason why, uint32_t attempts)
 {
 	int64_t wait = FIRST_WAIT_US;
 
-	if (why == JB_REASON_HELD || why == JB_REASON_RESERVED)
+	if (why == JB_REASON_HELD || why == JB_REASON_RESERVED ||
+	    why == JB_REASON_TOO_DEEP)
 		return JB_PENDING_MOST_WAIT_US; /* for a person */
 	if (why == JB_REASON_PARTIAL)
 		return A_DAY_US; /* what a file system can't, it can't */

@@ -236,8 +236,8 @@ void jb_plan_tell_partial(struct jb_plan *p, const struct jb_seen *e,
 			  const char *what);
 void jb_plan_tell_place(struct jb_plan *p, enum jb_verb verb,
 			enum jb_reason reason, const struct jb_slot *s);
-/* An entry that bears the name of the target's own directory. */
-void jb_plan_tell_reserved(struct jb_plan *p, const struct jb_seen *e);
+/* An entry that can have no place. */
+void jb_plan_tell_barred(struct jb_plan *p, const struct jb_seen *e);
 void jb_plan_tell_node(struct jb_plan *p, const struct jb_node *n,
 		       enum jb_reason reason);
 

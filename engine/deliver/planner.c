@@ -35,7 +35,7 @@ static void retry_pending(struct jb_plan *p)
 	for (size_t i = 0; i < p->n_entries && !jb_plan_failed(p); i++) {
 		x = jb_draft_pending(&p->d, p->entries[i]->id);
 		if (x != NULL && !p->entries[i]->detached &&
-		    !p->entries[i]->reserved)
+		    p->entries[i]->barred == JB_REASON_NONE)
 			x->retry = true;
 	}
 	/* What was looked at and is gone is over, due or not. */
@@ -48,7 +48,7 @@ static void retry_pending(struct jb_plan *p)
 	for (x = p->d.all_pendings; x != NULL; x = x->next) {
 		e = x->alive ? jb_sight_known(&p->s, x->row.id) : NULL;
 		if (e != NULL && e->n_wanted == 0 && !e->detached &&
-		    !e->reserved)
+		    e->barred == JB_REASON_NONE)
 			x->retry = true;
 	}
 }
@@ -399,7 +399,8 @@ int jb_planner_run(struct jb_planner *planner,
 	if (rv != JB_OK)
 		return rv;
 	p.d.seq = batch->cursor != 0 ? batch->cursor : p.d.seq;
-	jb_sight_init(&p.s, planner->view, planner->o.patterns, &p.d);
+	jb_sight_init(&p.s, planner->view, planner->o.patterns,
+		      planner->o.levels, &p.d);
 	carry_out(&p);
 	rv = p.d.rv;
 	if (rv != JB_OK && err != NULL)

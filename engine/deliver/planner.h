@@ -64,6 +64,7 @@ struct jb_planner_options {
 	struct jb_rests *rests; /* borrowed; NULL: nothing rests */
 	size_t page;		/* entries that a new tree may add to one plan;
 				 * 0: a default */
+	unsigned levels;	/* most that are copied; 0: a default */
 	int64_t racy_ns;	/* a ctime younger than this when copied can't
 				 * tell a later write (kernels before 6.13) */
 };

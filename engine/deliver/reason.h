@@ -38,7 +38,10 @@
 	  "not allowed at the target: see its rights, and lsattr for +i, +a")  \
 	X(DAMAGED, 24, 1,                                                      \
 	  "the target's disk is damaged there: check its file system")         \
-	X(RESTING, 25, 0, "rests after a copy that took long")
+	X(RESTING, 25, 0, "rests after a copy that took long")                 \
+	X(TOO_DEEP, 26, 0,                                                     \
+	  "lies too deep to be copied: 2048 directories, or a path of 16 "     \
+	  "KiB, are the most")
 
 enum jb_reason {
 #define X(name, number, counts, text) JB_REASON_##name = number,

@@ -18,10 +18,12 @@ struct row_list {
 };
 
 void jb_sight_init(struct jb_sight *s, struct jb_catalog_view *view,
-		   const struct jb_patterns *patterns, struct jb_draft *draft)
+		   const struct jb_patterns *patterns, unsigned levels,
+		   struct jb_draft *draft)
 {
 	*s = (struct jb_sight){.view = view,
 			       .patterns = patterns,
+			       .levels = levels != 0 ? levels : JB_SIGHT_LEVELS,
 			       .draft = draft};
 }
 
@@ -84,6 +86,32 @@ static size_t join(struct jb_sight *s, const struct jb_seen_dir *dir,
 	return at + len;
 }
 
+/* Would @name in the directory lie beyond the limit? */
+static bool is_beyond(const struct jb_sight *s, const struct jb_seen_dir *dir,
+		      size_t len)
+{
+	return dir->too_deep || dir->depth >= s->levels ||
+	       dir->path_len + len >= JB_SIGHT_PATH_SIZE;
+}
+
+static void place_dir(struct jb_sight *s, struct jb_seen_dir *dir,
+		      const struct jb_entry *row)
+{
+	struct jb_seen_dir *parent = dir->parent;
+
+	dir->depth = parent->depth + 1;
+	dir->attached = parent->attached && row->det == 0;
+	dir->too_deep = is_beyond(s, parent, row->name_len);
+	dir->selected = false;
+	if (dir->too_deep)
+		return;
+	dir->path_len = join(s, parent, row->name, row->name_len);
+	dir->path = jb_arena_copy(&s->arena, s->path, dir->path_len);
+	dir->selected =
+		dir->attached && parent->selected &&
+		jb_select_takes(s->patterns, s->path, dir->path_len, true);
+}
+
 static struct jb_seen_dir *add_dir(struct jb_sight *s,
 				   const struct jb_entry *row,
 				   struct jb_seen_dir *parent)
@@ -97,47 +125,64 @@ static struct jb_seen_dir *add_dir(struct jb_sight *s,
 	dir->parent = parent;
 	dir->path = "";
 	dir->attached = dir->selected = true;
-	if (parent != NULL) {
-		dir->path_len = join(s, parent, row->name, row->name_len);
-		dir->path = jb_arena_copy(&s->arena, s->path, dir->path_len);
-		dir->depth = parent->depth + 1;
-		dir->attached = parent->attached && row->det == 0;
-		dir->selected = dir->attached && parent->selected &&
-				jb_select_takes(s->patterns, s->path,
-						dir->path_len, true);
-	}
+	if (parent != NULL)
+		place_dir(s, dir, row);
 	if (dir->path == NULL ||
 	    !jb_hash_table_add(&s->dirs, jb_hash_number(dir->key), dir))
 		return no_memory(s);
 	return dir;
 }
 
-struct jb_seen_dir *jb_sight_dir(struct jb_sight *s, uint64_t key)
+/* Its row, in front of those below it. */
+static bool read_dir(struct jb_sight *s, uint64_t key, struct found_row **rows)
 {
-	struct jb_seen_dir *dir, *parent = NULL;
 	struct jb_draft *d = s->draft;
-	struct jb_entry row;
+	struct found_row *f = malloc(sizeof *f);
 	int rv;
 
-	dir = jb_hash_table_find(&s->dirs, jb_hash_number(key), same_key, &key);
-	if (dir != NULL || jb_draft_failed(d))
-		return dir;
-	rv = s->view->ops->dir(s->view, key, &row, &d->err);
+	if (f == NULL) {
+		no_memory(s);
+		return false;
+	}
+	f->next = *rows;
+	*rows = f;
+	rv = s->view->ops->dir(s->view, key, &f->row, &d->err);
 	if (rv == 0)
 		rv = jb_error_set(&d->err, JB_ECORRUPT, 0,
 				  "catalog: a name in directory %llu, which is "
 				  "not there: run `verify`",
 				  (unsigned long long)key);
-	if (rv < 0) {
+	if (rv < 0)
 		d->rv = rv;
-		return NULL;
+	return rv > 0;
+}
+
+static struct jb_seen_dir *find_dir(const struct jb_sight *s, uint64_t key)
+{
+	return jb_hash_table_find(&s->dirs, jb_hash_number(key), same_key,
+				  &key);
+}
+
+/* Up to one that is known, and down again: however deep it is. */
+struct jb_seen_dir *jb_sight_dir(struct jb_sight *s, uint64_t key)
+{
+	struct jb_seen_dir *dir = find_dir(s, key);
+	struct found_row *rows = NULL, *f;
+
+	while (dir == NULL && !jb_draft_failed(s->draft) &&
+	       read_dir(s, key, &rows)) {
+		key = rows->row.parent;
+		if (key == 0)
+			break;
+		dir = find_dir(s, key);
 	}
-	if (row.parent != 0) {
-		parent = jb_sight_dir(s, row.parent);
-		if (parent == NULL)
-			return NULL;
+	while ((f = rows) != NULL) {
+		if (!jb_draft_failed(s->draft))
+			dir = add_dir(s, &f->row, dir);
+		rows = f->next;
+		free(f);
 	}
-	return add_dir(s, &row, parent);
+	return jb_draft_failed(s->draft) ? NULL : dir;
 }
 
 /* ---- entries */
@@ -154,13 +199,32 @@ static struct jb_seen *add_entry(struct jb_sight *s, struct jb_id id)
 	return e;
 }
 
+/* Is the name in a selected directory taken too, and can it have a place? */
+static void select_name(struct jb_sight *s, struct jb_seen *e,
+			struct jb_seen_name *n, bool is_dir)
+{
+	bool beyond = is_beyond(s, n->dir, n->len);
+	size_t len = join(s, n->dir, n->name, n->len);
+
+	if (jb_draft_failed(s->draft))
+		return;
+	n->wanted = jb_select_takes(s->patterns, s->path, len, is_dir);
+	if (n->wanted && beyond)
+		e->barred = JB_REASON_TOO_DEEP;
+	else if (jb_select_reserves(s->patterns, s->path, len, is_dir))
+		e->barred = JB_REASON_RESERVED;
+	else
+		return;
+	n->wanted = false;
+	n->barred = true;
+}
+
 /* One more name of the entry. */
 static void add_name(struct jb_sight *s, struct jb_seen *e,
 		     const struct jb_entry *row)
 {
 	struct jb_seen_name *n;
 	struct jb_seen_dir *dir;
-	size_t len;
 
 	dir = jb_sight_dir(s, row->parent);
 	n = jb_arena_alloc(&s->arena, sizeof *n);
@@ -176,15 +240,8 @@ static void add_name(struct jb_sight *s, struct jb_seen *e,
 	}
 	n->len = row->name_len;
 	n->attached = dir->attached && row->det == 0;
-	if (n->attached && dir->selected) {
-		len = join(s, dir, row->name, row->name_len);
-		n->wanted = !jb_draft_failed(s->draft) &&
-			    jb_select_takes(s->patterns, s->path, len,
-					    jb_entry_is_dir(row));
-		e->reserved = e->reserved ||
-			      jb_select_reserves(s->patterns, s->path, len,
-						 jb_entry_is_dir(row));
-	}
+	if (n->attached && dir->selected)
+		select_name(s, e, n, jb_entry_is_dir(row));
 	n->next = e->names;
 	e->names = n;
 	e->detached = e->detached || !n->attached;

@@ -16,7 +16,11 @@
  * back in the tree or gone from the catalog. If somebody else wants its name
  * meanwhile, its node steps aside into stage/. Of an entry with other names
  * too, those that are detached are left alone in the same way, and it stays
- * pending as long. */
+ * pending as long.
+ *
+ * Depth. A user can nest directories without end; a plan has the path of each
+ * in mind, and goes up and down by recursion. So nobody wants what lies deeper
+ * than a limit: of it, those right below the limit are told. */
 #ifndef JB_DELIVER_SEEN_H
 #define JB_DELIVER_SEEN_H
 
@@ -25,16 +29,21 @@
 #include "engine/deliver/fits.h"
 #include "journal/catalog_view.h"
 
+/* Whatever a path of PATH_MAX bytes can name is copied, and some more. */
+#define JB_SIGHT_LEVELS	   2048
+#define JB_SIGHT_PATH_SIZE (16u << 10)
+
 /* A directory of the catalog. */
 struct jb_seen_dir {
 	uint64_t key;
 	struct jb_id id;
 	struct jb_seen_dir *parent; /* NULL: the top */
-	const char *path;	    /* relative, "" for the top */
+	const char *path;	    /* relative; "": the top, or too deep */
 	size_t path_len;
 	unsigned depth;
 	bool attached;	   /* and so is all above it */
 	bool selected;	   /* and so is all above it */
+	bool too_deep;	   /* beyond the limit: its path is not known */
 	bool asked, fresh; /* engine/deliver/close.c */
 };
 
@@ -44,6 +53,7 @@ struct jb_seen_name {
 	uint8_t len;
 	bool attached;
 	bool wanted;	      /* the selection takes it */
+	bool barred;	      /* it would, if it could have a place there */
 	struct jb_slot *slot; /* where it is to be, engine/deliver/match.c */
 	struct jb_seen_name *next;
 };
@@ -58,10 +68,12 @@ struct jb_seen {
 	int64_t cseq, cctime;
 	struct jb_seen_name *names;
 	unsigned n_wanted;
-	unsigned depth; /* of the least deep wanted name */
-	bool away;	/* no wanted name, some name is detached */
-	bool detached;	/* some name is */
-	bool reserved;	/* some name is the one of the target's own directory */
+	unsigned depth;	       /* of the least deep wanted name */
+	bool away;	       /* no wanted name, some name is detached */
+	bool detached;	       /* some name is */
+	enum jb_reason barred; /* why some name can have no place: RESERVED, the
+				* one of the target's own directory; TOO_DEEP;
+				* or NONE */
 
 	unsigned closed;      /* round in which it entered the closed set */
 	struct jb_node *node; /* the one that it is to have */
@@ -83,14 +95,17 @@ struct jb_sight {
 	struct jb_draft *draft;		    /* borrowed: its error sticks */
 	struct jb_arena arena;
 	struct jb_hash_table entries, dirs;
+	unsigned levels;		   /* most that are copied */
 	struct jb_seen *top;		   /* the root directory */
 	struct jb_seen_detached *detached; /* all there are */
 	char *path;			   /* owned; scratch */
 	size_t path_size;
 };
 
+/* @levels: 0 for JB_SIGHT_LEVELS. */
 void jb_sight_init(struct jb_sight *s, struct jb_catalog_view *view,
-		   const struct jb_patterns *patterns, struct jb_draft *draft);
+		   const struct jb_patterns *patterns, unsigned levels,
+		   struct jb_draft *draft);
 /* Forget all that was read: the next snapshot may differ. Reads the top, and
  * what is detached. */
 void jb_sight_reset(struct jb_sight *s);
@@ -112,6 +127,12 @@ struct jb_seen *jb_sight_at(struct jb_sight *s, struct jb_id dir,
 
 /* The directory of an entry that is one. */
 struct jb_seen_dir *jb_sight_dir(struct jb_sight *s, uint64_t key);
+
+/* Can the source be reached by this name? */
+static inline bool jb_seen_name_leads(const struct jb_seen_name *n)
+{
+	return n->attached && !n->dir->too_deep;
+}
 
 static inline uint32_t jb_seen_type(const struct jb_seen *e)
 {

@@ -42,16 +42,15 @@ static void show_removal(struct jb_plan *p, const struct jb_node *n)
 }
 
 /* What can have no place there is nobody's item. */
-static void show_reserved(struct jb_plan *p)
+static void show_barred(struct jb_plan *p)
 {
 	const struct jb_seen *e;
 
 	for (struct jb_pending *x = p->d.all_pendings; x != NULL; x = x->next) {
-		e = x->alive && x->row.reason == JB_REASON_RESERVED
-			    ? jb_sight_known(&p->s, x->row.id)
-			    : NULL;
-		if (e != NULL && e->reserved)
-			jb_plan_tell_reserved(p, e);
+		e = x->alive ? jb_sight_known(&p->s, x->row.id) : NULL;
+		if (e != NULL && e->barred != JB_REASON_NONE &&
+		    x->row.reason == e->barred)
+			jb_plan_tell_barred(p, e);
 	}
 }
 
@@ -63,5 +62,5 @@ void jb_plan_show(struct jb_plan *p)
 		if (p->nodes[i]->alive && p->nodes[i]->dropped)
 			show_removal(p, p->nodes[i]);
 	if (!jb_plan_failed(p))
-		show_reserved(p);
+		show_barred(p);
 }

@@ -68,9 +68,9 @@ static const char *choose_near(struct jb_plan *p, const struct jb_seen *e,
 	return NULL;
 }
 
-static struct jb_seen_name *next_attached(struct jb_seen_name *n)
+static struct jb_seen_name *next_leading(struct jb_seen_name *n)
 {
-	while (n != NULL && !n->attached)
+	while (n != NULL && !jb_seen_name_leads(n))
 		n = n->next;
 	return n;
 }
@@ -228,10 +228,10 @@ static void try_other_names(struct jb_plan *p, struct jb_work *w)
 {
 	struct jb_target *t = p->planner->target;
 	struct jb_seen *e = w->tag;
-	struct jb_seen_name *name = next_attached(e->names);
+	struct jb_seen_name *name = next_leading(e->names);
 
 	while (w->outcome == JB_OUTCOME_MOVED && name != NULL &&
-	       (name = next_attached(name->next)) != NULL) {
+	       (name = next_leading(name->next)) != NULL) {
 		w->from = (struct jb_place){name->dir->path, name->name};
 		t->ops->make(t, w, 1, &p->d.err);
 	}
@@ -258,7 +258,7 @@ static void make_all(struct stage *st)
 static void add_work(struct stage *st, struct jb_seen *e)
 {
 	struct jb_plan *p = st->plan;
-	struct jb_seen_name *from = next_attached(e->names);
+	struct jb_seen_name *from = next_leading(e->names);
 	struct jb_work *w = &st->work[st->n];
 	struct jb_slot *to;
 

@@ -81,11 +81,15 @@ void jb_plan_tell_place(struct jb_plan *p, enum jb_verb verb,
 		tell(p, verb, reason, dir, s->name, 0);
 }
 
-void jb_plan_tell_reserved(struct jb_plan *p, const struct jb_seen *e)
+void jb_plan_tell_barred(struct jb_plan *p, const struct jb_seen *e)
 {
-	if (p->planner->on_effect != NULL)
+	const struct jb_seen_name *n = e->names;
+
+	while (n != NULL && !n->barred)
+		n = n->next;
+	if (n != NULL && p->planner->on_effect != NULL)
 		tell(p, jb_seen_is_dir(e) ? JB_VERB_MKDIR : JB_VERB_COPY,
-		     JB_REASON_RESERVED, "", JB_OWN_DIR, 0);
+		     e->barred, n->dir->path, n->name, 0);
 }
 
 void jb_plan_tell_node(struct jb_plan *p, const struct jb_node *n,

@@ -3,11 +3,14 @@
  * of who may ask the daemon at once. */
 #include "lib/t_mirror.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -271,6 +274,85 @@ static void too_many_clients(struct t_world *w)
 	t_mirror_fini(&m);
 }
 
+/* Directories "d", one in the other. */
+static void make_chain(const char *top, int levels)
+{
+	int dir = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC), below;
+
+	for (int i = 0; i < levels; i++) {
+		assert_int_equal(mkdirat(dir, "d", 0755), 0);
+		below = openat(dir, "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		assert_true(below >= 0);
+		close(dir);
+		dir = below;
+	}
+	close(dir);
+}
+
+/* The directory @most levels down, or the last one; *levels: how far. */
+static int open_chain(const char *top, int most, int *levels)
+{
+	int dir = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC), below;
+
+	assert_true(dir >= 0);
+	for (*levels = 0; *levels < most; ++*levels) {
+		below = openat(dir, "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (below < 0)
+			break;
+		close(dir);
+		dir = below;
+	}
+	return dir;
+}
+
+static int count_levels(const char *top)
+{
+	int levels;
+
+	close(open_chain(top, INT_MAX, &levels));
+	return levels;
+}
+
+static void move_chain(const char *from, int at, const char *to, int under)
+{
+	int levels, a = open_chain(from, at, &levels);
+	int b = open_chain(to, under, &levels);
+
+	assert_int_equal(renameat(a, "d", b, "d"), 0);
+	close(a);
+	close(b);
+}
+
+/* A tree that is deeper than a plan can go: what is too deep is told, the rest
+ * is copied, nobody else waits. It is copied when it comes up, its copy goes
+ * when it goes down again. */
+static void too_deep(struct t_world *w)
+{
+	struct t_mirror m;
+
+	t_mirror_init(&m, w, T_ext4, "mkdir c e; echo a > a", "MaxDelete=off");
+	t_mirror_check(&m);
+	make_chain(SRC "/c", 3000);
+	t_shell("echo b > %s/b", SRC);
+	t_mirror_flush_says(&m, 1, "lies too deep to be copied");
+	t_shell("cmp %s/b %s/b", SRC, DST);
+	assert_int_equal(count_levels(DST "/c"), 2047);
+	assert_int_equal(t_mirror_number(&m, "pending"), 1);
+
+	move_chain(SRC "/c", 1500, SRC "/e", 0);
+	t_mirror_flush(&m, 0);
+	assert_int_equal(count_levels(DST "/c"), 1500);
+	assert_int_equal(count_levels(DST "/e"), 1500);
+	move_chain(SRC "/e", 0, SRC "/c", 1500);
+	t_mirror_flush(&m, 1);
+	assert_int_equal(count_levels(DST "/c"), 2047);
+
+	t_shell("rm -r %s/c", SRC);
+	t_mirror_check(&m);
+	assert_int_equal(t_mirror_number(&m, "restarts"), 0);
+	t_mirror_fini(&m);
+}
+
 static const struct t_case cases[] = {
 	T_CASE(too_large, ext4, fanotify),
 	T_CASE(overwrites_held, ext4, fanotify),
@@ -279,6 +361,7 @@ static const struct t_case cases[] = {
 	T_CASE(put_back, ext4, fanotify),
 	T_CASE(root_released, ext4, fanotify),
 	T_CASE(too_many_clients, ext4, fanotify),
+	T_CASE(too_deep, ext4, fanotify),
 };
 
 int main(int argc, char **argv)

@@ -130,7 +130,8 @@ static void check_nothing_left(struct policy *p, const struct judge_rows *rows)
 {
 	struct sim *s = p->sim;
 
-	if (policy_number(p, "SELECT count(*) FROM pending") != 0)
+	if (policy_number(p, "SELECT count(*) FROM pending"
+			     " WHERE reason != 26") != 0) /* TOO_DEEP */
 		sim_break(s, "still pending: reason %d",
 			  (int)policy_number(p, "SELECT reason FROM pending"));
 	if (policy_number(p, "SELECT count(*) FROM owed") != 0)

@@ -128,6 +128,7 @@ void policy_reset(struct policy *p, struct world *w, const struct w_select *sel,
 			       .least = max_deleted,
 			       .most = max_deleted},
 		.keep_deleted = true,
+		.levels = sel->levels,
 	};
 }
 

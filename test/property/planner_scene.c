@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-const struct w_select scene_everything = {{NULL}, {NULL}};
+const struct w_select scene_everything = {.levels = 0};
 
 int scene_set_up(void **state)
 {

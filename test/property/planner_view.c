@@ -14,6 +14,8 @@ static bool begins(const char *path, const char *with)
 
 bool select_takes(const struct w_select *sel, const char *path, bool is_dir)
 {
+	if (sel->levels != 0 && strlen(path) > sel->levels)
+		return false;
 	if (begins(path, sel->exclude[0]) || begins(path, sel->exclude[1]))
 		return false;
 	if (sel->include[0] == NULL)

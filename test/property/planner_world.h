@@ -132,6 +132,7 @@ unsigned state_find(const struct w_state *s, const char *path);
  * for the planner. */
 struct w_select {
 	const char *include[2], *exclude[2]; /* paths, a byte per name */
+	unsigned levels; /* what is deeper can't be copied; 0: nothing */
 };
 bool select_takes(const struct w_select *sel, const char *path, bool is_dir);
 bool select_wants(const struct w_select *sel, const struct w_state *s,

@@ -19,8 +19,10 @@
 #include <cmocka.h>
 
 static const struct w_select selections[] = {
-	{{NULL}, {NULL}}, {{NULL}, {"ab"}},	  {{"a", "ba"}, {NULL}},
-	{{"a"}, {"ac"}},  {{NULL}, {"b", "caa"}},
+	{{NULL}, {NULL}, 0},	   {{NULL}, {"ab"}, 0},
+	{{"a", "ba"}, {NULL}, 0},  {{"a"}, {"ac"}, 0},
+	{{NULL}, {"b", "caa"}, 0}, {{NULL}, {NULL}, 2},
+	{{NULL}, {"b"}, 3},
 };
 #define N_SELECTIONS (sizeof selections / sizeof selections[0])
 

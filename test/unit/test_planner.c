@@ -228,7 +228,7 @@ static void test_restored_source(void **state)
 /* Selection is of the path: in and out of it by renames. */
 static void test_selection(void **state)
 {
-	static const struct w_select sel = {{NULL}, {"c"}};
+	static const struct w_select sel = {.exclude = {"c"}};
 	struct scene *s = *state;
 
 	scene_limit_deletions(s, LIMIT_NONE, &sel);
