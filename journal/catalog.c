@@ -99,7 +99,8 @@ void jb_catalog_close(struct jb_catalog *c)
 	for (int i = 0; i < N_STATEMENTS; i++)
 		sqlite3_finalize(c->st[i]);
 	jb_catalog_reset(c);
-	free(c->path);
+	free(c->path.bytes);
+	free(c->last.bytes);
 	free(c);
 }
 

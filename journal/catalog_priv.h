@@ -40,6 +40,21 @@ enum statement {
 /* Directory rows seen last, found by the low bits of their key. */
 #define JB_DIR_CACHE 8192
 
+/* A directory's path, in the last bytes of a buffer. */
+struct jb_catalog_path {
+	char *bytes; /* owned */
+	size_t size, used;
+	uint64_t key;	/* 0: of none */
+	uint64_t above; /* the directory that it is in; 0: not known */
+	uint64_t moves; /* it is as of then */
+};
+
+/* The directory above the one whose depth was asked for last. */
+struct jb_catalog_above {
+	uint64_t key, moves; /* moves: as of then, and 1 */
+	unsigned depth;
+};
+
 struct jb_catalog {
 	struct jb_store *store;		/* borrowed */
 	sqlite3_stmt *st[N_STATEMENTS]; /* owned */
@@ -47,8 +62,8 @@ struct jb_catalog {
 	uint64_t moves;
 	int64_t names;				/* -1: not counted */
 	struct cached_dir *cache[JB_DIR_CACHE]; /* owned */
-	char *path;				/* owned; of jb_catalog_path */
-	size_t path_size;
+	struct jb_catalog_path path, last;	/* of jb_catalog_path */
+	struct jb_catalog_above above;		/* of jb_catalog_depth */
 };
 
 int jb_catalog_load_keys(struct jb_catalog *c, struct jb_error *err);

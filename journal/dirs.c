@@ -179,6 +179,7 @@ int jb_catalog_remove_dir(struct jb_catalog *c, uint64_t key,
 	sqlite3_stmt *st = c->st[ST_DIR_REMOVE];
 
 	forget(c, key);
+	c->path.key = 0; /* it may be of one below */
 	sqlite3_bind_int64(st, 1, (int64_t)key);
 	return jb_store_run(c->store, st, err);
 }
@@ -213,23 +214,37 @@ int jb_catalog_each_dir(struct jb_catalog *c, jb_catalog_dir_fn *fn, void *arg,
 	return rv;
 }
 
-/* Its depth, as far as the one above it is known. */
-static bool knows_depth(const struct jb_catalog *c, const struct cached_dir *d)
+/* What a tree that is removed asks for comes from below, and may be longer than
+ * the cache: the one above the last is known, too. */
+static bool knows_depth(const struct jb_catalog *c, const struct cached_dir *d,
+			unsigned *ret)
 {
-	return d->parent == 0 || d->moves == c->moves + 1;
+	if (d->parent == 0)
+		*ret = 0;
+	else if (d->moves == c->moves + 1)
+		*ret = d->depth;
+	else if (d->key == c->above.key && c->above.moves == c->moves + 1)
+		*ret = c->above.depth;
+	else
+		return false;
+	return true;
 }
 
-/* All on the way up: a scan that descends asks for each of them. */
-static int note_depths(struct jb_catalog *c, uint64_t key, unsigned depth,
-		       struct jb_error *err)
+/* The @n directories from @key on up: a scan that descends asks for each. */
+static int note_depths(struct jb_catalog *c, uint64_t key, unsigned n,
+		       unsigned depth, struct jb_error *err)
 {
 	struct cached_dir *d;
-	int rv;
+	int rv = 1;
 
-	while ((rv = find(c, key, &d, err)) > 0 && !knows_depth(c, d)) {
+	for (unsigned i = 0; i < n && (rv = find(c, key, &d, err)) > 0; i++) {
 		d->depth = depth--;
 		d->moves = c->moves + 1;
 		key = d->parent;
+		if (i == 0)
+			c->above = (struct jb_catalog_above){.key = key,
+							     .moves = d->moves,
+							     .depth = depth};
 	}
 	return rv < 0 ? rv : JB_OK;
 }
@@ -237,24 +252,23 @@ static int note_depths(struct jb_catalog *c, uint64_t key, unsigned depth,
 int jb_catalog_depth(struct jb_catalog *c, uint64_t key, unsigned *ret,
 		     struct jb_error *err)
 {
+	unsigned up = 0, known = 0;
 	uint64_t at = key;
 	struct cached_dir *d;
-	unsigned up = 0;
+	bool is_known = false;
 	int rv;
 
-	while ((rv = find(c, at, &d, err)) > 0 && !knows_depth(c, d) &&
-	       up < MAX_DEPTH) {
+	while ((rv = find(c, at, &d, err)) > 0 && up < MAX_DEPTH) {
+		is_known = knows_depth(c, d, &known);
+		if (is_known)
+			break;
 		at = d->parent;
 		up++;
 	}
-	if (rv > 0 && up < MAX_DEPTH && d->parent != 0)
-		*ret = up + d->depth;
-	else
-		*ret = up;
-	/* Of a chain that ends nowhere, or in itself, nothing is kept. */
-	if (rv <= 0 || up == 0 || up == MAX_DEPTH)
+	*ret = up + known;
+	if (rv < 0 || !is_known || *ret == 0)
 		return rv < 0 ? rv : JB_OK;
-	return note_depths(c, key, *ret, err);
+	return note_depths(c, key, up > 0 ? up : 1, *ret, err);
 }
 
 int jb_catalog_under(struct jb_catalog *c, uint64_t key, uint64_t top,
@@ -273,59 +287,101 @@ int jb_catalog_under(struct jb_catalog *c, uint64_t key, uint64_t top,
 	return key == top;
 }
 
-/* Make room for @need bytes in front of the @used at the buffer's end. */
-static int grow_path(struct jb_catalog *c, size_t used, size_t need,
+/* Make room for @need bytes in front of those used. */
+static int grow_path(struct jb_catalog_path *p, size_t need,
 		     struct jb_error *err)
 {
-	size_t size = c->path_size != 0 ? c->path_size : 1024;
-	char *path;
+	size_t size = p->size != 0 ? p->size : 1024;
+	char *bytes;
 
-	if (c->path_size >= used + need)
+	if (p->size >= p->used + need)
 		return JB_OK;
-	while (size < used + need)
+	while (size < p->used + need)
 		size *= 2;
-	path = malloc(size);
-	if (path == NULL)
+	bytes = malloc(size);
+	if (bytes == NULL)
 		return jb_error_set(err, JB_ENOMEM, 0, "path");
-	if (used > 0)
-		memcpy(path + size - used, c->path + c->path_size - used, used);
-	free(c->path);
-	c->path = path;
-	c->path_size = size;
+	if (p->used > 0)
+		memcpy(bytes + size - p->used, p->bytes + p->size - p->used,
+		       p->used);
+	free(p->bytes);
+	p->bytes = bytes;
+	p->size = size;
 	return JB_OK;
 }
 
 /* Written from its end, since the walk goes up. */
+static int prepend(struct jb_catalog_path *p, const char *bytes, size_t len,
+		   struct jb_error *err)
+{
+	int rv = grow_path(p, len + 1, err);
+
+	if (rv != JB_OK || len == 0)
+		return rv;
+	if (p->used > 0)
+		p->bytes[p->size - ++p->used] = '/';
+	p->used += len;
+	memcpy(p->bytes + p->size - p->used, bytes, len);
+	return JB_OK;
+}
+
+/* The last path without its last name. */
+static size_t cut_name(const struct jb_catalog_path *last)
+{
+	const char *path = last->bytes + last->size - last->used;
+	const char *slash = memrchr(path, '/', last->used);
+
+	return slash != NULL ? (size_t)(slash - path) : 0;
+}
+
+/* Up to the root, or to the directory that was asked for last, or the one above
+ * it: a scan that descends asks for one below another, and a tree that goes is
+ * told of from below. */
+static int climb(struct jb_catalog *c, uint64_t key, struct jb_error *err)
+{
+	const struct jb_catalog_path *last = &c->last;
+	bool is_known = last->key != 0 && last->moves == c->moves;
+	struct cached_dir *d;
+	unsigned hops = 0;
+	int rv = JB_OK;
+
+	while (rv == JB_OK && hops++ < MAX_DEPTH) {
+		rv = find(c, key, &d, err);
+		if (rv <= 0 || d->parent == 0)
+			return rv < 0 ? rv : JB_OK;
+		if (hops == 1)
+			c->path.above = d->parent;
+		if (is_known && (key == last->key || key == last->above))
+			return prepend(&c->path,
+				       last->bytes + last->size - last->used,
+				       key == last->key ? last->used
+							: cut_name(last),
+				       err);
+		key = d->parent;
+		rv = prepend(&c->path, d->bytes, d->name_len, err);
+	}
+	return rv;
+}
+
 int jb_catalog_path(struct jb_catalog *c, uint64_t key, const char **ret,
 		    size_t *len, struct jb_error *err)
 {
-	struct cached_dir *d;
-	size_t used = 0;
-	unsigned hops = 0;
+	struct jb_catalog_path *p = &c->path, other = c->last;
 	int rv;
 
-	rv = grow_path(c, 0, 1, err);
-	while (rv == JB_OK && hops++ < MAX_DEPTH) {
-		rv = find(c, key, &d, err);
-		if (rv < 0)
-			return rv;
-		if (rv == 0 || d->parent == 0) {
-			rv = JB_OK;
-			break;
-		}
-		key = d->parent;
-		rv = grow_path(c, used, d->name_len + 1u, err);
-		if (rv != JB_OK)
-			return rv;
-		if (used > 0)
-			c->path[c->path_size - ++used] = '/';
-		used += d->name_len;
-		memcpy(c->path + c->path_size - used, d->bytes, d->name_len);
-	}
+	c->last = c->path;
+	c->path = other;
+	p->used = 0;
+	p->key = p->above = 0;
+	rv = grow_path(p, 1, err);
+	if (rv == JB_OK)
+		rv = climb(c, key, err);
 	if (rv != JB_OK)
 		return rv;
-	*ret = c->path + c->path_size - used;
-	*len = used;
+	p->key = key;
+	p->moves = c->moves;
+	*ret = p->bytes + p->size - p->used;
+	*len = p->used;
 	return JB_OK;
 }
 
