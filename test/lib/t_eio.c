@@ -3,6 +3,7 @@
 
 #include "lib/t_process.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -89,7 +90,12 @@ void t_eio_heal(struct t_eio *e)
 
 void t_eio_remount(struct t_eio *e)
 {
-	umount2(e->path, 0);
+	/* Whoever is trying it just now lets it go soon. */
+	for (int ms = 0; umount2(e->path, 0) != 0; ms += 50) {
+		if (errno != EBUSY || ms >= 10000)
+			fail_msg("umount %s: %s", e->path, strerror(errno));
+		poll(NULL, 0, 50);
+	}
 	mount_disk(e);
 }
 
