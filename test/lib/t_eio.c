@@ -90,9 +90,10 @@ void t_eio_heal(struct t_eio *e)
 
 void t_eio_remount(struct t_eio *e)
 {
-	/* Whoever is trying it just now lets it go soon. */
-	for (int ms = 0; umount2(e->path, 0) != 0; ms += 50) {
-		if (errno != EBUSY || ms >= 10000)
+	/* Whoever is trying it just now lets it go soon. It may not be mounted
+	 * at all. */
+	for (int ms = 0; umount2(e->path, 0) != 0 && errno == EBUSY; ms += 50) {
+		if (ms >= 10000)
 			fail_msg("umount %s: %s", e->path, strerror(errno));
 		poll(NULL, 0, 50);
 	}
