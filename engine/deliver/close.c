@@ -446,7 +446,9 @@ static void close_in_snapshot(struct jb_plan *p)
 		close_on(p, &i, &k);
 	if (p->batch->as_room_allows)
 		take_looks(p, &i, &k);
-	jb_plan_count_rest(p, jb_plan_deletions_left(p));
+	p->rest = 0;
+	if (p->open_emptyings != NULL)
+		jb_plan_count_rest(p, jb_plan_deletions_left(p));
 }
 
 /* Look at the places. True: all rows are true, as far as can be seen. */

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAKEN_ONCE 64
-
 struct jb_emptying {
 	struct jb_node *dir;
 	char after[JB_NAME_MAX + 1]; /* the last name taken */
@@ -95,28 +93,22 @@ static bool is_closed(const struct jb_plan *p, uint64_t rid)
 	return n != NULL && n->closed == p->round;
 }
 
-struct taking {
-	struct jb_plan *plan;
-	struct jb_emptying *of;
-	unsigned n;
-};
-
 static int on_name(void *arg, const struct jb_name_row *name,
 		   enum jb_removal is)
 {
-	struct taking *t = arg;
-	struct jb_plan *p = t->plan;
+	struct jb_plan *p = arg;
+	struct jb_emptying *m = p->open_emptyings;
 	struct jb_slot *s;
 	size_t before = p->n_nodes;
 
-	memcpy(t->of->after, name->name, name->len + 1u);
-	t->of->len = name->len;
+	memcpy(m->after, name->name, name->len + 1u);
+	m->len = name->len;
 	if (is != JB_REMOVAL_NEW) {
 		if (!is_closed(p, name->rid))
-			t->of->some_wait = true;
+			m->some_wait = true;
 		return 0;
 	}
-	s = jb_draft_slot(&p->d, t->of->dir, name->name, name->len);
+	s = jb_draft_slot(&p->d, m->dir, name->name, name->len);
 	if (s != NULL)
 		jb_plan_enter_node(p, s->holder);
 	if (jb_plan_failed(p))
@@ -125,16 +117,14 @@ static int on_name(void *arg, const struct jb_name_row *name,
 		return 0;
 	p->n_emptied++;
 	/* What is below it comes first. */
-	return jb_node_is_dir(s->holder) || ++t->n == TAKEN_ONCE ||
-	       !jb_plan_has_room(p, p->n_emptied);
+	return jb_node_is_dir(s->holder) || !jb_plan_has_room(p, p->n_emptied);
 }
 
 void jb_plan_empty_on(struct jb_plan *p)
 {
 	struct jb_emptying *m = p->open_emptyings;
-	struct taking t = {.plan = p, .of = m};
 	int rv = jb_replica_removals_in(p->d.replica, m->dir->rid, m->after,
-					m->len, on_name, &t, &p->d.err);
+					m->len, on_name, p, &p->d.err);
 
 	if (rv < 0)
 		p->d.rv = rv;
@@ -242,7 +232,6 @@ void jb_plan_count_rest(struct jb_plan *p, int64_t most)
 {
 	struct rest r = {.plan = p, .most = most};
 
-	p->rest = 0;
 	if (most == INT64_MAX)
 		return;
 	for (struct jb_emptying *m = p->open_emptyings; m != NULL;
