@@ -94,8 +94,9 @@ void jb_delivery_expire_trash(struct jb_delivery *d, const struct jb_report *r)
 	if (!d->trash_is_known ||
 	    (d->trash_due_us != 0 && d->trash_due_us <= now))
 		jb_delivery_take_from_trash(d, (now - d->keep_us) / S_US, 0);
-	else if (d->trash_due_us != 0 || r->operations == 0)
-		return;
+	else if (r->operations == 0 ||
+		 (d->trash_due_us != 0 && d->trash_failed[0] == '\0'))
+		return; /* nothing came, or what came is not the oldest */
 	find_oldest(d, now);
 }
 
