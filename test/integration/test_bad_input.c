@@ -365,11 +365,21 @@ static void commands(struct t_world *w)
 	t_daemon_refuse(d, 2, "never", "flush", "--timeout", "never", NULL);
 }
 
+/* A connection to the daemon that has said nothing yet. */
+static int open_client(const struct t_world *w)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(to.sun_path, w->daemon.control);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+	return fd;
+}
+
 /* More connections than there may be, that say nothing, while one waits for
  * its flush; and one that reads no reply. The next command is answered. */
 static void silent_clients(struct t_world *w)
 {
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	static const char line[] = "{\"command\":\"status\"}\n";
 	int fds[200], n = sizeof fds / sizeof fds[0];
 	json_t *reply;
@@ -377,11 +387,8 @@ static void silent_clients(struct t_world *w)
 	t_shell("mkdir " ROOT);
 	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
 	t_daemon_begin(&w->daemon);
-	strcpy(to.sun_path, w->daemon.control);
 	for (int i = 0; i < n; i++) {
-		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		assert_int_equal(
-			connect(fds[i], (struct sockaddr *)&to, sizeof to), 0);
+		fds[i] = open_client(w);
 	}
 	t_daemon_flush(&w->daemon);
 	/* Ends when the daemon has had enough of it. */
@@ -399,18 +406,14 @@ static void silent_clients(struct t_world *w)
 static void clients_at_stop(struct t_world *w)
 {
 	static const char flush[] = "{\"command\":\"flush\"}\n";
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fds[8], n = sizeof fds / sizeof fds[0];
 	char byte;
 
 	t_shell("mkdir " ROOT);
 	t_daemon_root(&w->daemon, "r", ROOT, T_auto);
 	t_daemon_begin(&w->daemon);
-	strcpy(to.sun_path, w->daemon.control);
 	for (int i = 0; i < n; i++) {
-		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		assert_int_equal(
-			connect(fds[i], (struct sockaddr *)&to, sizeof to), 0);
+		fds[i] = open_client(w);
 		assert_true(send(fds[i], flush, sizeof flush - 1,
 				 MSG_NOSIGNAL) > 0);
 		if (i < n / 2)
